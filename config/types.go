@@ -1,0 +1,264 @@
+package config
+
+// Config is one loaded configuration. It is read-only once Load returned it;
+// a reload makes a new one.
+//
+// Pointers mark settings whose absence differs from their zero value.
+type Config struct {
+	ModelList       []Model         `config:"model_list"`
+	LiteLLMSettings LiteLLMSettings `config:"litellm_settings"`
+	GeneralSettings GeneralSettings `config:"general_settings"`
+	RouterSettings  RouterSettings  `config:"router_settings"`
+	// EnvironmentVariables is the section as written, os.environ/ references
+	// resolved. Use Env to read variables: it has them already.
+	EnvironmentVariables map[string]Secret         `config:"environment_variables"`
+	CredentialList       []Credential              `config:"credential_list"`
+	Guardrails           []Guardrail               `config:"guardrails"`
+	CallbackSettings     map[string]map[string]any `config:"callback_settings"`
+	// Include lists the files named by `include`, as written.
+	Include []string `config:"include"`
+
+	// Variables are the environment variables that are settings of the
+	// gateway itself, typed.
+	Variables Variables `config:"-"`
+
+	env   *Env
+	where map[string]Position
+}
+
+// Env returns the environment this configuration was loaded with: the
+// process's variables, those of .env, and environment_variables on top.
+func (c *Config) Env() *Env { return c.env }
+
+// Model is one entry of model_list: a deployment. Entries that share a
+// ModelName form a model group.
+type Model struct {
+	ModelName     string        `config:"model_name"`
+	LiteLLMParams LiteLLMParams `config:"litellm_params"`
+	ModelInfo     ModelInfo     `config:"model_info"`
+}
+
+// LiteLLMParams is everything needed to call one deployment.
+type LiteLLMParams struct {
+	// Model is "<provider>/<upstream name>" or a bare upstream name.
+	Model                string   `config:"model"`
+	CustomLLMProvider    string   `config:"custom_llm_provider"`
+	APIKey               Secret   `config:"api_key"`
+	APIBase              string   `config:"api_base"`
+	APIVersion           string   `config:"api_version"`
+	Organization         []string `config:"organization"`
+	Timeout              *Seconds `config:"timeout"`
+	StreamTimeout        *Seconds `config:"stream_timeout"`
+	MaxRetries           *int     `config:"max_retries"`
+	NumRetries           *int     `config:"num_retries"`
+	RPM                  *int     `config:"rpm"`
+	TPM                  *int     `config:"tpm"`
+	Weight               *float64 `config:"weight"`
+	Order                *int     `config:"order"`
+	MaxParallelRequests  *int     `config:"max_parallel_requests"`
+	CooldownTime         *Seconds `config:"cooldown_time"`
+	Tags                 []string `config:"tags"`
+	MockResponse         *string  `config:"mock_response"`
+	CredentialName       string   `config:"litellm_credential_name"`
+	DropParams           *bool    `config:"drop_params"`
+	AdditionalDropParams []string `config:"additional_drop_params"`
+	AllowedOpenAIParams  []string `config:"allowed_openai_params"`
+	// ExtraHeaders are sent upstream with every call; ExtraBody is merged
+	// into the upstream body.
+	ExtraHeaders map[string]string `config:"extra_headers"`
+	ExtraBody    map[string]any    `config:"extra_body"`
+	// Prices in US dollars for one token; nil means not set, zero means free.
+	InputCostPerToken  *float64 `config:"input_cost_per_token"`
+	OutputCostPerToken *float64 `config:"output_cost_per_token"`
+
+	// Extra holds the keys that are no setting of a deployment, such as
+	// temperature: defaults for requests, which a client may override.
+	Extra map[string]any `config:",remain"`
+	// Other holds the keys that are settings of a deployment known to
+	// LiteLLM but without a field here. They may be secrets and are never
+	// to be sent upstream as request parameters.
+	Other map[string]any `config:"-"`
+}
+
+// ModelInfo is what the operator says about a deployment.
+type ModelInfo struct {
+	// ID identifies the deployment; empty means the caller derives one.
+	ID        string `config:"id"`
+	Mode      string `config:"mode"`
+	BaseModel string `config:"base_model"`
+	// Prices in US dollars for one token, used where LiteLLMParams has none.
+	InputCostPerToken  *float64 `config:"input_cost_per_token"`
+	OutputCostPerToken *float64 `config:"output_cost_per_token"`
+	MaxTokens          *int     `config:"max_tokens"`
+	MaxInputTokens     *int     `config:"max_input_tokens"`
+	MaxOutputTokens    *int     `config:"max_output_tokens"`
+	// Extra holds every other key, returned as given by GET /model/info.
+	Extra map[string]any `config:",remain"`
+}
+
+// LiteLLMSettings holds the behaviour of calls, logging and fallbacks.
+type LiteLLMSettings struct {
+	DropParams *bool `config:"drop_params"`
+	// RequestTimeout bounds a call to a model; LiteLLM's default is 6000 s.
+	RequestTimeout   *Seconds  `config:"request_timeout"`
+	NumRetries       *int      `config:"num_retries"`
+	Fallbacks        Fallbacks `config:"fallbacks"`
+	DefaultFallbacks []string  `config:"default_fallbacks"`
+	SetVerbose       bool      `config:"set_verbose"`
+	JSONLogs         *bool     `config:"json_logs"`
+	// Other holds the settings that have no field here.
+	Other map[string]any `config:",remain"`
+}
+
+// GeneralSettings holds what concerns the server.
+type GeneralSettings struct {
+	// MasterKey is the administrator's key, from the file or else from
+	// LITELLM_MASTER_KEY or PROXY_MASTER_KEY. Empty means that every caller
+	// is an administrator.
+	MasterKey Secret `config:"master_key"`
+	// CustomAuth is the path of a WebAssembly plugin, as written.
+	CustomAuth         string             `config:"custom_auth"`
+	CustomAuthSettings CustomAuthSettings `config:"custom_auth_settings"`
+	// Size limits in megabytes; nil means no limit.
+	MaxRequestSizeMB     *float64              `config:"max_request_size_mb"`
+	MaxResponseSizeMB    *float64              `config:"max_response_size_mb"`
+	UseXForwardedFor     bool                  `config:"use_x_forwarded_for"`
+	AllowedIPs           []string              `config:"allowed_ips"`
+	LiteLLMKeyHeaderName string                `config:"litellm_key_header_name"`
+	PassThroughEndpoints []PassThroughEndpoint `config:"pass_through_endpoints"`
+	InferModelFromKeys   bool                  `config:"infer_model_from_keys"`
+	CompletionModel      string                `config:"completion_model"`
+	EmbeddingModel       string                `config:"embedding_model"`
+	// Other holds the settings that have no field here.
+	Other map[string]any `config:",remain"`
+}
+
+// CustomAuthSettings says how the auth plugin and virtual keys work together.
+type CustomAuthSettings struct {
+	// Mode is "on" (the plugin alone decides, the default), "off" or "auto"
+	// (the plugin first, keys when it refuses).
+	Mode string `config:"mode"`
+}
+
+// PassThroughEndpoint adds a path whose requests go to Target unchanged.
+type PassThroughEndpoint struct {
+	ID                 string            `config:"id"`
+	Path               string            `config:"path"`
+	Target             string            `config:"target"`
+	Headers            map[string]Secret `config:"headers"`
+	IncludeSubpath     bool              `config:"include_subpath"`
+	Auth               bool              `config:"auth"`
+	ForwardHeaders     bool              `config:"forward_headers"`
+	MergeQueryParams   bool              `config:"merge_query_params"`
+	DefaultQueryParams map[string]string `config:"default_query_params"`
+	Methods            []string          `config:"methods"`
+	// CostPerRequest in US dollars.
+	CostPerRequest *float64       `config:"cost_per_request"`
+	Guardrails     any            `config:"guardrails"`
+	Other          map[string]any `config:",remain"`
+}
+
+// RouterSettings tunes how a deployment is chosen, retried and replaced.
+type RouterSettings struct {
+	// RoutingStrategy is empty or "simple-shuffle"; others are refused.
+	RoutingStrategy  string           `config:"routing_strategy"`
+	NumRetries       *int             `config:"num_retries"`
+	Timeout          *Seconds         `config:"timeout"`
+	StreamTimeout    *Seconds         `config:"stream_timeout"`
+	RetryAfter       Seconds          `config:"retry_after"`
+	Fallbacks        Fallbacks        `config:"fallbacks"`
+	DefaultFallbacks []string         `config:"default_fallbacks"`
+	MaxFallbacks     *int             `config:"max_fallbacks"`
+	ModelGroupAlias  map[string]Alias `config:"model_group_alias"`
+	// Other holds the settings that have no field here.
+	Other map[string]any `config:",remain"`
+}
+
+// Alias is one value of model_group_alias.
+type Alias struct {
+	// Model is the model group that the alias stands for.
+	Model string `config:"model"`
+	// Hidden leaves the alias out of model lists.
+	Hidden bool `config:"hidden"`
+}
+
+// Fallbacks lists, in the file's order, which groups to try after one failed.
+type Fallbacks []Fallback
+
+// Fallback is the ordered list of groups tried after Model failed; Model "*"
+// stands for every group.
+type Fallback struct {
+	Model   string
+	Targets []FallbackTarget
+}
+
+// FallbackTarget is a model group and the request parameters that a fallback
+// to it overrides.
+type FallbackTarget struct {
+	Model  string
+	Params map[string]any
+}
+
+// Credential is one entry of credential_list; a deployment refers to it with
+// litellm_credential_name.
+type Credential struct {
+	Name   string         `config:"credential_name"`
+	Values map[string]any `config:"credential_values"`
+	Info   map[string]any `config:"credential_info"`
+}
+
+// Guardrail is one entry of guardrails.
+type Guardrail struct {
+	Name   string          `config:"guardrail_name"`
+	Params GuardrailParams `config:"litellm_params"`
+	Info   map[string]any  `config:"guardrail_info"`
+}
+
+// GuardrailParams says which plugin runs, when, and within which bounds.
+type GuardrailParams struct {
+	// Guardrail is the path of a WebAssembly module, as written.
+	Guardrail string `config:"guardrail"`
+	// Mode holds pre_call, during_call, post_call or logging_only.
+	Mode []string `config:"mode"`
+	// DefaultOn runs the guardrail for requests that do not name it.
+	DefaultOn bool `config:"default_on"`
+	// SHA256 pins the module: 64 hexadecimal digits, or empty.
+	SHA256 string `config:"sha256"`
+	// OnError is "fail_closed" or "fail_open"; empty means fail_closed.
+	OnError string `config:"on_error"`
+	Limits  Limits `config:"limits"`
+	// Config is handed to the plugin as it is.
+	Config map[string]any `config:"config"`
+	Other  map[string]any `config:",remain"`
+}
+
+// Limits bounds one plugin; nil means the host's default.
+type Limits struct {
+	MemoryMB *int `config:"memory_mb"`
+	CPUMS    *int `config:"cpu_ms"`
+	WallMS   *int `config:"wall_ms"`
+}
+
+// Variables are the environment variables that are settings of the gateway,
+// after environment_variables and .env. Those with a counterpart in the file
+// (JSON_LOGS, LITELLM_DROP_PARAMS, the master keys) are merged into the
+// sections instead.
+type Variables struct {
+	ConfigFilePath string `config:"CONFIG_FILE_PATH"`
+	Host           string `config:"HOST"`
+	// Port is nil when PORT is not set.
+	Port *int `config:"PORT"`
+	// ServerRootPath begins with a slash and does not end in one, or is empty.
+	ServerRootPath string `config:"SERVER_ROOT_PATH"`
+	// LogLevel is LITELLM_LOG as a Level; see Config.LogLevel for the one in
+	// force.
+	LogLevel string `config:"LITELLM_LOG"`
+	// SetVerbose is SET_VERBOSE.
+	SetVerbose bool `config:"SET_VERBOSE"`
+	// Mode is LITELLM_MODE: DEV or PRODUCTION.
+	Mode                        string `config:"LITELLM_MODE"`
+	PrintStandardLoggingPayload bool   `config:"LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD"`
+	OpenAIAPIKey                Secret `config:"OPENAI_API_KEY"`
+	OpenAIAPIBase               string `config:"OPENAI_API_BASE"`
+	OpenAIOrganization          string `config:"OPENAI_ORGANIZATION"`
+}
