@@ -1,0 +1,43 @@
+package llm
+
+import "time"
+
+// Deployment is one place where a model can be called: a vendor, an address, a key and its settings. It is immutable
+// after it was built; what a router learns about it is kept elsewhere, under its ID.
+type Deployment struct {
+	ID       string // stable across restarts as long as the settings stay
+	Group    string // the public model name that callers use
+	Provider string // the vendor, such as "openai"
+	Model    string // the vendor's own name for the model
+	Base     string // base URL of the vendor's API, without a trailing slash
+
+	APIKey       string
+	APIVersion   string
+	Organization string
+
+	Weight, RPM, TPM float64 // shares for simple-shuffle; 0 unset
+	Order            int
+
+	Timeout       time.Duration // for the whole call; 0 takes the router's
+	StreamTimeout time.Duration // until the first byte of a stream; 0 takes the router's
+	Retries       int           // -1 takes the router's
+
+	DropParams     bool     // leave out parameters the vendor does not know, instead of refusing them
+	AdditionalDrop []string // parameters to leave out always
+	AllowedParams  []string // parameters to pass although the vendor table does not list them
+	ExtraHeaders   []Pair   // sent with every request
+	ExtraBody      []Pair   // members set in every request body; Value is JSON
+	Defaults       []Pair   // members added to the body when the caller did not set them; Value is JSON
+	Mock           string   // mock_response: answer with this instead of calling the vendor
+	Tags           []string
+	InputCost      float64 // US dollars a prompt token
+	OutputCost     float64 // US dollars a completion token
+	Info           map[string]any
+	Bound          any // what the provider prepared at load; read by the gateway
+}
+
+// Pair is a name and a value.
+type Pair struct{ Name, Value string }
+
+// Priced reports whether a price is configured.
+func (d *Deployment) Priced() bool { return d.InputCost != 0 || d.OutputCost != 0 }

@@ -1,0 +1,67 @@
+package llm
+
+import "time"
+
+// Exchange is one request of a caller and everything the gateway learns about it on the way. The listener makes it,
+// one goroutine works on it at a time, and it lives until the reply's Close returned. It borrows the request's bytes:
+// what outlives the exchange (a log record, a cache entry) is copied.
+type Exchange struct {
+	Life  Lifetime // ends when the caller leaves; the context given along with the exchange is normally this
+	ID    ID
+	Start time.Time
+	Op    Operation
+
+	Method string
+	Path   string // canonical path, the one that was routed; every check uses it
+	Remote string // the caller's address without port
+	Header Header // the caller's headers, borrowed
+	Query  []byte // the raw query string, borrowed
+
+	Body      Object // the request, in the caller's dialect
+	Model     string // the model group asked for; a hook may change it before routing
+	Streamed  bool   // the caller asked for a stream
+	WantUsage bool   // the caller asked for usage in the stream
+
+	Controls  Controls
+	Principal *Principal // nil until authenticated
+
+	Retries    int      // attempts after the first, in the group that answered
+	MaxRetries int      // how many were allowed
+	Fallbacks  int      // groups tried after the first
+	Applied    []string // guardrails that looked at the exchange
+	Upstream   time.Duration
+}
+
+// Controls are the settings a caller can send along that are for the gateway, not for the model. The reference lists
+// them as all_litellm_params (litellm/types/utils.py) and x-litellm-* request headers.
+type Controls struct {
+	Retries          int           // num_retries; -1 not given
+	Timeout          time.Duration // timeout; 0 not given
+	StreamTimeout    time.Duration // stream_timeout; 0 not given
+	Fallbacks        []byte        // fallbacks, raw JSON; nil not given
+	DisableFallbacks bool
+	Mock             []byte // mock_response, raw JSON; nil not given
+	Guardrails       []byte // guardrails, raw JSON; nil not given
+	Metadata         []byte // metadata (or litellm_metadata), raw JSON; nil not given
+	DropParams       int8   // drop_params: 1 true, 0 false, -1 not given
+	AdditionalDrop   []byte // additional_drop_params, raw JSON
+	AllowedParams    []byte // allowed_openai_params, raw JSON
+	ExtraHeaders     []byte // extra_headers, raw JSON
+	ExtraBody        []byte // extra_body, raw JSON
+	User             []byte // user, raw JSON; also sent to the vendor
+	Given            bool   // the body holds at least one member that must not reach the vendor
+}
+
+// Reset makes the exchange ready for another request and drops every reference to the last one.
+func (x *Exchange) Reset() {
+	x.Life.Reset()
+	header, applied, body := x.Header[:0], x.Applied[:0], x.Body
+	clear(header[:cap(header)])
+	clear(applied[:cap(applied)])
+	body.Reset()
+	x.ID, x.Start, x.Op = ID{}, time.Time{}, OpNone
+	x.Method, x.Path, x.Remote, x.Header, x.Query = "", "", "", header, nil
+	x.Body, x.Model, x.Streamed, x.WantUsage = body, "", false, false
+	x.Controls = Controls{Retries: -1, DropParams: -1}
+	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied, x.Upstream = nil, 0, 0, 0, applied, 0
+}

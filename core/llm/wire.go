@@ -1,0 +1,105 @@
+package llm
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// Target is a server to call and how to reach it. A provider makes one for each deployment when it is loaded; calls
+// share it. Targets with the same Key share connections, also across a reload.
+type Target struct {
+	Scheme string // "http" or "https"
+	Host   string // host and port as in the URL
+	Addr   string // host:port to dial
+
+	// Pool is a place for the transport to keep the connections of this target. Nobody else touches it.
+	Pool atomic.Value
+}
+
+// Key tells targets apart that must not share connections.
+func (t *Target) Key() string { return t.Scheme + "://" + t.Addr + "/" + t.Host }
+
+// Call is a request to a vendor, ready to be written. The slices are borrowed from the exchange and from the endpoint
+// that encoded it; they stay valid until the answer is closed.
+type Call struct {
+	Target *Target
+	Method string
+	Path   []byte   // request target: path and query
+	Head   []byte   // header lines prepared at load, each ending in CR LF
+	Header Header   // further header lines of this call
+	Body   [][]byte // pieces written one after another
+
+	Timeout   time.Duration // for a whole answer: until its last byte; 0 none
+	FirstByte time.Duration // until the header of the answer; 0 none
+	Idle      time.Duration // between two reads of a stream; 0 none
+
+	// Local answers in place of a vendor when it is set: a mocked model, or a plugin that is one.
+	Local func(ctx context.Context, a *Answer) error
+}
+
+// Reset empties the call and keeps its lists for reuse.
+func (c *Call) Reset() {
+	header, body := c.Header[:0], c.Body[:0]
+	clear(header[:cap(header)])
+	clear(body[:cap(body)])
+	*c = Call{Header: header, Body: body}
+}
+
+// Size is the length of the body.
+func (c *Call) Size() (n int) {
+	for _, p := range c.Body {
+		n += len(p)
+	}
+	return n
+}
+
+// Answer is what a vendor sent back: the header, and a body still to be read. Whoever took it closes Body, on every
+// path; until then Header stays valid.
+type Answer struct {
+	Status    int
+	Header    Header
+	Streamed  bool // the content type is text/event-stream
+	Size      int  // length of the body, -1 unknown
+	Body      io.ReadCloser
+	Sent      time.Time // when the request was written
+	FirstByte time.Time // when the header of the answer was there
+}
+
+// Reset empties the answer and keeps its header list for reuse.
+func (a *Answer) Reset() {
+	header := a.Header[:0]
+	clear(header[:cap(header)])
+	*a = Answer{Header: header}
+}
+
+// Part is one event of a streamed reply, or a whole reply. Data is one JSON document in the caller's dialect. The
+// slices are valid until the next call of Next or Close.
+type Part struct {
+	Event []byte // name of the event in dialects that name them; nil otherwise
+	Data  []byte
+	More  bool // another part is already at hand, so this one need not be sent off alone
+}
+
+// Stream yields the parts of a reply.
+type Stream interface {
+	// Next fills p with the next part. At the end it returns io.EOF; any other error broke the reply off.
+	Next(p *Part) error
+	// Close releases everything the stream holds. It is called exactly once, also after an error.
+	Close() error
+}
+
+// Reply is an answer on its way to the caller. A whole reply is a stream of one part. The first part is already
+// fetched, so a reply that exists has begun well; the others are pulled as they are sent.
+type Reply struct {
+	Status     int
+	Streamed   bool // the parts go out as server-sent events
+	First      Part
+	Rest       Stream      // what follows First; nil if nothing does. Whoever sends the reply closes it.
+	Header     Header      // the vendor's headers, borrowed until Rest is closed
+	Deployment *Deployment // who answered; nil if no model was called
+	Usage      Usage       // complete once the reply was read to its end
+	Finish     string      // finish reason of the first choice, where the dialect has one
+	Began      time.Time   // when the first byte of the answer was there
+}
