@@ -1,0 +1,75 @@
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+CONFIG ?= examples/quickstart/config.yaml
+TESTFLAGS ?=
+FUZZTIME ?= 5s
+BENCHFLAGS ?=
+# Pinned here and not in go.mod: a linter's hundreds of modules are no dependency of the gateway.
+GOLANGCI_LINT ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+plugin_names := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
+plugin_files := $(plugin_names:%=bin/plugins/%.wasm)
+# Out-of-tree examples have a go.mod of their own, so ./... does not reach them.
+nested_modules := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
+go_dirs := $(wildcard core plugins sdk examples config)
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: plugins ## Build bin/sallyport and the plugins
+	CGO_ENABLED=0 go build -trimpath -o bin/sallyport ./core/cmd/sallyport
+
+.PHONY: plugins
+plugins: $(plugin_files) ## Build every plugin in plugins/ to bin/plugins/<name>.wasm
+
+# Always run: the go command knows better than file times whether a plugin is up to date.
+bin/plugins/%.wasm: FORCE
+	@mkdir -p $(@D)
+	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o $@ ./plugins/$*
+
+.PHONY: FORCE
+FORCE:
+
+.PHONY: run
+run: build ## Build and start the gateway with CONFIG (default: the quickstart example)
+	exec bin/sallyport --config $(CONFIG)
+
+.PHONY: test
+test: deps plugins ## Run all tests, official SDK clients included (TESTFLAGS=-race and the like)
+	SALLYPORT_REQUIRE_SDKS=1 go test -shuffle=on -timeout=15m $(TESTFLAGS) ./...
+	for module in $(nested_modules); do (cd "$$module" && go test -shuffle=on $(TESTFLAGS) ./...); done
+
+.PHONY: lint
+lint: ## Check formatting, go vet, go.mod and golangci-lint
+	@unformatted=$$(gofmt -l $(go_dirs)); \
+	if [[ -n $$unformatted ]]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go mod tidy -diff
+	$(GOLANGCI_LINT) run
+
+.PHONY: bench
+bench: build ## Measure CPU, latency and memory against a bare proxy (BENCHFLAGS=-quick for a minute)
+	go build -o bin/bench ./core/internal/bench
+	bin/bench $(BENCHFLAGS)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (default 5s)
+	grep --recursive --include='*_test.go' --only-matching --no-messages '^func Fuzz[A-Za-z0-9_]*' $(go_dirs) | \
+	while IFS=: read -r file func; do \
+		go test -run='^$$' -fuzz="^$${func#func }$$" -fuzztime=$(FUZZTIME) "./$${file%/*}" </dev/null; \
+	done
+
+.PHONY: deps
+deps: ## Install what the tests need besides Go: Node, Python and the SDKs
+	.ci/deps
+
+.PHONY: clean
+clean: ## Remove what the build and deps made
+	rm -rf bin examples/sdk-clients/node_modules examples/sdk-clients/.venv
