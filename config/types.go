@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // Config is one loaded configuration. It is read-only once Load returned it;
 // a reload makes a new one.
 //
@@ -23,8 +25,14 @@ type Config struct {
 	Variables Variables `config:"-"`
 
 	env   *Env
+	files []string
 	where map[string]Position
 }
+
+// Files returns the paths of every file the configuration came from, the main
+// one first. Relative paths of plugins are relative to its folder. It is
+// empty for a configuration without a file.
+func (c *Config) Files() []string { return slices.Clone(c.files) }
 
 // Env returns the environment this configuration was loaded with: the
 // process's variables, those of .env, and environment_variables on top.

@@ -1,0 +1,231 @@
+package config
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// pythonPath is module.attribute, or a file name, as LiteLLM loads them.
+var pythonPath = regexp.MustCompile(`^[\pL_][\pL\pN_./-]*(\.[\pL_][\pL\pN_]*)$`)
+
+// plugin checks a value that names code to run. LiteLLM loads Python there.
+func (k *checker) plugin(n *node, set *Setting, path string, pos Position) bool {
+	values := []*node{n}
+	if n.kind == listKind {
+		values = n.items
+	}
+	ok := true
+	for _, v := range values {
+		name, isText := v.scalar.(string)
+		if !isText || strings.HasSuffix(name, ".wasm") {
+			continue
+		}
+		if pythonPath.MatchString(name) {
+			k.rep.fail(pos, path, fmt.Sprintf("%q is Python code, which is not run here", display(v, false)), pythonFix(set))
+			ok = false
+			continue
+		}
+		if set.Status == InEffect {
+			k.rep.fail(pos, path, notModule(name, set), pythonFix(set))
+			ok = false
+		}
+	}
+	return ok
+}
+
+func pythonFix(set *Setting) string {
+	key := set.Path[strings.LastIndexByte(set.Path, '.')+1:]
+	if set.Status != InEffect {
+		return fmt.Sprintf("a WebAssembly plugin with the %s hook takes its place, in a later release: remove it until then", set.Hook)
+	}
+	example := "my_" + set.Hook
+	if set.Hook == "request" {
+		example = "my_guardrail"
+	}
+	return fmt.Sprintf("build a WebAssembly plugin with the %s hook (see sdk/go and plugins/) and write %s: %s.wasm", set.Hook, key, example)
+}
+
+func notModule(name string, set *Setting) string {
+	if set.Hook == "request" && slices.Contains(builtinGuardrails(), name) {
+		return fmt.Sprintf("the built-in guardrail %q is not built in yet", name)
+	}
+	return "expected the path of a WebAssembly module, ending in .wasm"
+}
+
+// builtinGuardrails lists LiteLLM's own guardrails.
+func builtinGuardrails() []string {
+	return []string{
+		"aporia", "bedrock", "guardrails_ai", "lakera", "lakera_v2", "presidio", "hide-secrets", "hiddenlayer",
+		"aim", "pangea", "lasso", "pillar", "grayswan", "panw_prisma_airs", "azure/prompt_shield",
+		"azure/text_moderations", "model_armor", "openai_moderation", "noma", "tool_permission",
+		"zscaler_ai_guard", "javelin", "enkryptai", "ibm_guardrails", "litellm_content_filter", "onyx",
+		"prompt_security", "generic_guardrail_api", "qualifire", "custom_code",
+	}
+}
+
+// rules checks what one setting alone cannot show.
+func (k *checker) rules(root *node) {
+	general := root.get("general_settings")
+	k.masterKey(general)
+	k.addresses(general)
+	k.passThrough(general)
+	credentials := k.unique(root, "credential_list", "credential_name")
+	k.unique(root, "guardrails", "guardrail_name")
+	k.models(root.get("model_list"), credentials)
+	k.guardrails(root.get("guardrails"))
+	groups := modelGroups(root)
+	for _, section := range []string{"litellm_settings", "router_settings"} {
+		s := root.get(section)
+		k.fallbacks(s.get("fallbacks"), section+".fallbacks", groups)
+		k.targets(s.get("default_fallbacks"), section+".default_fallbacks", groups)
+	}
+	k.callbackSettings(root)
+}
+
+// masterKey says when the gateway would serve everyone.
+func (k *checker) masterKey(general *node) {
+	const path = "general_settings.master_key"
+	key := general.get("master_key")
+	if key != nil && key.scalar == "" {
+		k.rep.fail(k.where[path], path, "the master key is empty: every caller would be an administrator", "write a key, or remove the line if that is meant")
+		return
+	}
+	set := key != nil && !key.isNull() || k.env.Get("LITELLM_MASTER_KEY") != "" || k.env.Get("PROXY_MASTER_KEY") != ""
+	if custom := general.get("custom_auth"); set || custom != nil && !custom.isNull() {
+		return
+	}
+	k.rep.warn(Position{}, path, "no master key is set: every caller is an administrator", "set general_settings.master_key or LITELLM_MASTER_KEY")
+}
+
+func (k *checker) addresses(general *node) {
+	list := general.get("allowed_ips")
+	if list == nil || list.kind != listKind {
+		return
+	}
+	for i, item := range list.items {
+		text, _ := item.scalar.(string)
+		_, addrErr := netip.ParseAddr(text)
+		_, rangeErr := netip.ParsePrefix(text)
+		if addrErr != nil && rangeErr != nil {
+			k.rep.fail(item.pos, fmt.Sprintf("general_settings.allowed_ips[%d]", i),
+				fmt.Sprintf("%q is neither an address nor a range", display(item, false)), "write it as 10.0.0.1 or 10.0.0.0/8")
+		}
+	}
+}
+
+func (k *checker) passThrough(general *node) {
+	list := general.get("pass_through_endpoints")
+	if list == nil || list.kind != listKind {
+		return
+	}
+	for i, item := range list.items {
+		path := fmt.Sprintf("general_settings.pass_through_endpoints[%d]", i)
+		if p := item.get("path"); p != nil && !strings.HasPrefix(p.text, "/") {
+			k.rep.fail(p.pos, path+".path", "a path begins with a slash", "")
+		}
+		k.address(item.get("target"), path+".target")
+		if auth := item.get("auth"); auth == nil || auth.scalar != true {
+			k.rep.warn(item.pos, path, "this path is open to every caller", "add auth: true to ask for a key")
+		}
+	}
+}
+
+// address checks that a value is an absolute HTTP address.
+func (k *checker) address(n *node, path string) {
+	if n == nil || n.isNull() {
+		return
+	}
+	u, err := url.Parse(n.text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		k.rep.fail(n.pos, path, "expected an address that begins with http:// or https://", "")
+	}
+}
+
+// unique reports a name used twice in a list and returns all names.
+func (k *checker) unique(root *node, section, key string) map[string]bool {
+	names := map[string]bool{}
+	list := root.get(section)
+	if list == nil {
+		return names
+	}
+	for i, item := range list.items {
+		n := item.get(key)
+		if n == nil || n.isNull() {
+			continue
+		}
+		if names[n.text] {
+			k.rep.fail(n.pos, fmt.Sprintf("%s[%d].%s", section, i, key), fmt.Sprintf("the name %q is used twice", display(n, false)), "give each entry its own name")
+		}
+		names[n.text] = true
+	}
+	return names
+}
+
+func (k *checker) models(list *node, credentials map[string]bool) {
+	if list == nil || len(list.items) == 0 {
+		k.rep.warn(Position{}, "model_list", "no models are listed: every request for one will be refused", "add entries to model_list")
+		return
+	}
+	ids := map[string]bool{}
+	for i, item := range list.items {
+		path := fmt.Sprintf("model_list[%d]", i)
+		params := item.get("litellm_params")
+		k.address(params.get("api_base"), path+".litellm_params.api_base")
+		if name := params.get("litellm_credential_name"); name != nil && !name.isNull() && !credentials[name.text] {
+			fix := "add it to credential_list"
+			if near := nearest(name.text, slices.Collect(keys(credentials)), 2); near != "" {
+				fix = fmt.Sprintf("did you mean %q?", near)
+			}
+			k.rep.fail(name.pos, path+".litellm_params.litellm_credential_name", fmt.Sprintf("credential_list has no entry named %q", display(name, false)), fix)
+		}
+		id := item.get("model_info").get("id")
+		if id == nil || id.isNull() {
+			continue
+		}
+		if ids[id.text] {
+			k.rep.fail(id.pos, path+".model_info.id", fmt.Sprintf("the id %q is used twice", display(id, false)), "give each deployment its own id, or none")
+		}
+		ids[id.text] = true
+	}
+}
+
+func (k *checker) guardrails(list *node) {
+	if list == nil {
+		return
+	}
+	for i, item := range list.items {
+		sum := item.get("litellm_params").get("sha256")
+		if sum == nil || sum.isNull() {
+			continue
+		}
+		if raw, err := hex.DecodeString(sum.text); err != nil || len(raw) != 32 {
+			k.rep.fail(sum.pos, fmt.Sprintf("guardrails[%d].litellm_params.sha256", i), "expected 64 hexadecimal digits", "sha256sum FILE prints them")
+		}
+	}
+}
+
+// callbackSettings reports options for callbacks that are not switched on.
+func (k *checker) callbackSettings(root *node) {
+	section := root.get("callback_settings")
+	if section == nil {
+		return
+	}
+	active := map[string]bool{}
+	for _, key := range []string{"callbacks", "success_callback", "failure_callback", "service_callbacks", "service_callback"} {
+		if list := root.get("litellm_settings").get(key); list != nil {
+			for _, item := range list.items {
+				active[item.text] = true
+			}
+		}
+	}
+	for _, e := range section.entries {
+		if !active[e.key] {
+			k.rep.warn(e.pos, "callback_settings."+e.key, "no callback of this name is switched on", "add it to litellm_settings.callbacks, or remove this")
+		}
+	}
+}
