@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The servers under test.
+const (
+	bareServer      = "bare proxy"
+	bareAgain       = "bare proxy again"
+	bareStreaming   = "bare streaming proxy"
+	sallyport       = "sallyport"
+	sallyportGuards = "sallyport + guardrail"
+)
+
+const (
+	masterKey   = "sk-1234"
+	gatewayName = "gpt-4o"
+)
+
+// fleet starts the processes when they are first needed and ends them all.
+type fleet struct {
+	ctx     context.Context
+	opt     options
+	cpus    layout
+	dir     string
+	mock    *process
+	running map[string]*process
+	// missing are the servers that cannot be started, and why.
+	missing map[string]string
+}
+
+func startFleet(ctx context.Context, opt options, cpus layout) (*fleet, error) {
+	dir, err := os.MkdirTemp("", "sallyport-bench-")
+	if err != nil {
+		return nil, err
+	}
+	f := &fleet{ctx: ctx, opt: opt, cpus: cpus, dir: dir, running: map[string]*process{}, missing: map[string]string{}}
+	if err := f.find(); err != nil {
+		f.stop()
+		return nil, err
+	}
+	if f.mock, err = startPart(cpus.load, "mock"); err != nil {
+		f.stop()
+		return nil, err
+	}
+	return f, nil
+}
+
+// find makes the paths of what is tested absolute and notes what is not there.
+func (f *fleet) find() error {
+	var err error
+	if f.opt.sallyport, err = filepath.Abs(f.opt.sallyport); err != nil {
+		return err
+	}
+	if f.opt.guardrail, err = filepath.Abs(f.opt.guardrail); err != nil {
+		return err
+	}
+	if _, err := os.Stat(f.opt.guardrail); err != nil {
+		f.missing[sallyportGuards] = err.Error()
+	}
+	if _, err := os.Stat(f.opt.sallyport); err != nil {
+		f.missing[sallyport], f.missing[sallyportGuards] = err.Error(), err.Error()
+	}
+	for name, why := range f.missing {
+		progress("without %s: %s", name, why)
+	}
+	return nil
+}
+
+// stop ends all children and removes their files.
+func (f *fleet) stop() {
+	for _, p := range f.running {
+		p.stop()
+	}
+	if f.mock != nil {
+		f.mock.stop()
+	}
+	if err := os.RemoveAll(f.dir); err != nil {
+		progress("%v", err)
+	}
+}
+
+// get returns the running server of a name and starts it when it is the first time.
+func (f *fleet) get(name string) (*process, error) {
+	if p := f.running[name]; p != nil {
+		return p, nil
+	}
+	p, err := f.start(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	f.running[name] = p
+	return p, nil
+}
+
+// start starts a new process of a server, which the caller ends.
+func (f *fleet) start(name string) (*process, error) {
+	switch name {
+	case bareServer, bareAgain:
+		return startPart(f.cpus.server, "bare", f.mock.addr)
+	case bareStreaming:
+		return startPart(f.cpus.server, "bare-streaming", f.mock.addr)
+	}
+	dir, err := os.MkdirTemp(f.dir, "gateway-")
+	if err != nil {
+		return nil, err
+	}
+	guardrail := ""
+	if name == sallyportGuards {
+		guardrail = f.opt.guardrail
+	}
+	return startGateway(f.ctx, f.cpus.server, f.opt.sallyport, dir, gatewayConfig(f.mock.addr, guardrail))
+}
+
+// gatewayConfig is the configuration of a gateway in front of the mock vendor,
+// with a guardrail on every request when there is one.
+func gatewayConfig(upstream, guardrail string) string {
+	var b strings.Builder
+	b.WriteString("model_list:\n")
+	for _, model := range [][2]string{{gatewayName, "gpt-4o-mini"}, {dripModel, dripModel}, {slowModel, slowModel}} {
+		fmt.Fprintf(&b, `  - model_name: %s
+    litellm_params:
+      model: openai/%s
+      api_base: http://%s/v1
+      api_key: sk-upstream
+`, model[0], model[1], upstream)
+	}
+	if guardrail != "" {
+		fmt.Fprintf(&b, `guardrails:
+  - guardrail_name: bench
+    litellm_params:
+      guardrail: %q
+      mode: pre_call
+      default_on: true
+`, guardrail)
+	}
+	fmt.Fprintf(&b, "general_settings:\n  master_key: %s\n", masterKey)
+	return b.String()
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// scenario is one kind of request, sent to several servers in turn.
+type scenario struct {
+	name, title string
+	request     []byte
+	streamed    bool
+	// part of the requests of a round, for calls that take long.
+	part float64
+	// servers under test; the first is the one the others are compared with.
+	servers []string
+}
+
+const memoryScenario = "memory"
+
+func scenarios() []scenario {
+	return []scenario{
+		{
+			name: "whole", title: "whole reply, 2 KB request", part: 1,
+			request: chatRequest(gatewayName, 2<<10, false),
+			servers: []string{bareServer, bareAgain, sallyport, sallyportGuards},
+		},
+		{
+			name: "large", title: "whole reply, 100 KB request", part: 0.5,
+			request: chatRequest(gatewayName, 100<<10, false),
+			servers: []string{bareServer, sallyport},
+		},
+		{
+			name: "stream", title: "streamed reply in one burst, 2 KB request", part: 0.75, streamed: true,
+			request: chatRequest(gatewayName, 2<<10, true),
+			servers: []string{bareStreaming, bareServer, sallyport},
+		},
+		{
+			name: "drip", title: fmt.Sprintf("streamed reply, an event each %s, 2 KB request", dripGap), part: 0.1, streamed: true,
+			request: chatRequest(dripModel, 2<<10, true),
+			servers: []string{bareStreaming, sallyport},
+		},
+	}
+}
+
+func scenarioNames() []string {
+	var names []string
+	for _, s := range scenarios() {
+		names = append(names, s.name)
+	}
+	return append(names, memoryScenario)
+}
+
+// sample is what one server did in one round.
+type sample struct {
+	// cpu is the server's CPU time per request.
+	cpu time.Duration
+	// rate is in requests a second.
+	rate     float64
+	p50, p99 time.Duration
+	// busy is the part of the time in which the server used its CPU.
+	busy float64
+}
+
+// scenarioResult holds a sample per round of each server, by name.
+type scenarioResult struct {
+	scenario
+	// tested are the servers that took part, in the order of the scenario.
+	tested  []string
+	samples map[string][]sample
+}
+
+// run measures the servers in short rounds, each round beginning with another one:
+// what the machine does besides then hits all alike.
+func (s scenario) run(ctx context.Context, opt options, f *fleet) (scenarioResult, error) {
+	result := scenarioResult{scenario: s, samples: map[string][]sample{}}
+	crowds := map[string]crowd{}
+	defer func() {
+		for _, callers := range crowds {
+			callers.hangUp()
+		}
+	}()
+	for _, name := range s.servers {
+		if f.missing[name] != "" {
+			continue
+		}
+		server, err := f.get(name)
+		if err != nil {
+			return result, err
+		}
+		crowds[name] = newCrowd(server.addr, opt.concurrency)
+		result.tested = append(result.tested, name)
+	}
+	requests := max(int(float64(opt.requests)*s.part), 2*opt.concurrency)
+	progress("%s: %d rounds of %d requests to each of %s", s.title, opt.rounds, requests, strings.Join(result.tested, ", "))
+
+	for round := range opt.rounds + 1 {
+		for i := range result.tested {
+			name := result.tested[(round+i)%len(result.tested)]
+			one, err := s.round(ctx, crowds[name], f.running[name], requests)
+			if err != nil {
+				return result, fmt.Errorf("%s: %w", name, err)
+			}
+			// The first round fills caches and pools.
+			if round > 0 {
+				result.samples[name] = append(result.samples[name], one)
+			}
+		}
+		if round > 0 && round%5 == 0 {
+			progress("  round %d of %d", round, opt.rounds)
+		}
+	}
+	return result, nil
+}
+
+// settle is how long a server may work on after its last reply: what it does later
+// on purpose, such as writing a journal, counts as well.
+const settle = 15 * time.Millisecond
+
+func (s scenario) round(ctx context.Context, callers crowd, server *process, requests int) (sample, error) {
+	if err := callers.warm(s.request, s.streamed); err != nil {
+		return sample{}, err
+	}
+	time.Sleep(settle)
+	before, err := cpuTime(server.pid())
+	if err != nil {
+		return sample{}, err
+	}
+	start := time.Now()
+	latencies, err := callers.load(ctx, s.request, s.streamed, requests)
+	if err != nil {
+		return sample{}, err
+	}
+	wall := time.Since(start)
+	during, err := cpuTime(server.pid())
+	if err != nil {
+		return sample{}, err
+	}
+	time.Sleep(settle)
+	after, err := cpuTime(server.pid())
+	if err != nil {
+		return sample{}, err
+	}
+	return sample{
+		cpu:  (after - before) / time.Duration(requests),
+		rate: float64(requests) / wall.Seconds(),
+		p50:  quantile(latencies, 0.50),
+		p99:  quantile(latencies, 0.99),
+		busy: (during - before).Seconds() / wall.Seconds(),
+	}, nil
+}
+
+// chatRequest is a chat completion request with a body of about the given size,
+// model and stream first as the official SDKs send it.
+func chatRequest(model string, size int, stream bool) []byte {
+	options := ""
+	if stream {
+		options = `"stream":true,"stream_options":{"include_usage":true},`
+	}
+	front := `{"model":"` + model + `",` + options + `"messages":[{"role":"system","content":"You answer in one paragraph."},` +
+		`{"role":"user","content":"`
+	back := `"}],"temperature":0.2,"max_tokens":512,"user":"u-4711"}`
+	body := front + prose(max(size-len(front)-len(back), 1)) + back
+	return fmt.Appendf(nil, "POST /v1/chat/completions HTTP/1.1\r\nHost: gateway.test\r\nUser-Agent: OpenAI/Python 3.0.0\r\n"+
+		"Authorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		masterKey, len(body), body)
+}
+
+// prose is text of about n bytes, with words and sentences of the usual lengths.
+func prose(n int) string {
+	const text = "The harbour master keeps a list of every boat that lies at the long pier, with the name of its owner and " +
+		"the day it came in. Each evening he walks down with a lamp, counts the masts against the list and writes down what " +
+		"has changed since the morning. When a boat is missing he asks the fishermen first, for they see who leaves with the tide. "
+	return strings.TrimSpace(strings.Repeat(text, n/len(text)+1)[:n])
+}
