@@ -212,9 +212,9 @@ func TestReadmes(t *testing.T) {
 	check("-- examples/demo/config.yaml --\n-- examples/demo/x/README.md --\n", "examples/demo: no README.md")
 }
 
-func TestConfigBlocks(t *testing.T) {
+func TestConfigs(t *testing.T) {
 	t.Parallel()
-	got := repocheck.ConfigBlocks(tree(t, strings.ReplaceAll(`-- README.md --
+	got := repocheck.Configs(tree(t, strings.ReplaceAll(`-- README.md --
 Text.
 ~~~yaml
 model_list:
@@ -231,6 +231,13 @@ model_list: []
    # The least.
    model_list: []
    ~~~
+-- examples/demo/config.yaml --
+# One model.
+model_list: []
+-- examples/demo/other.yaml --
+services: []
+-- core/llm/testdata/config.yaml --
+model_list: []
 -- notes.txt --
 ~~~yaml
 model_list: []
@@ -239,6 +246,7 @@ model_list: []
 	want := []repocheck.Block{
 		{Path: "README.md", Line: 3, Body: "model_list:\n  - model_name: a\n"},
 		{Path: "README.md", Line: 14, Body: "# The least.\nmodel_list: []\n"},
+		{Path: "examples/demo/config.yaml", Line: 1, Body: "# One model.\nmodel_list: []\n"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config blocks (-want +got):\n%s", diff)

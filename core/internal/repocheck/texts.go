@@ -88,29 +88,36 @@ func CheckReadmes(tree Tree) []string {
 	return problems
 }
 
-// Block is a fenced block of a Markdown file.
+// Block is a configuration as a reader finds it: in a fenced block of a Markdown
+// file, or in a file of its own in examples.
 type Block struct {
 	Path string
-	// Line is the number of the first line of Body.
+	// Line is the number of the first line of Body in the file.
 	Line int
 	Body string
 }
 
-// ConfigBlocks returns the fenced yaml blocks that show a configuration file:
-// those with a model_list.
-func ConfigBlocks(tree Tree) []Block {
-	var blocks []Block
+// Configs returns the yaml blocks of Markdown files, and the yaml files of
+// examples, that have a model_list.
+func Configs(tree Tree) []Block {
+	var found []Block
 	for _, text := range tree.Texts {
-		if path.Ext(text.Path) != ".md" {
-			continue
+		var blocks []Block
+		switch path.Ext(text.Path) {
+		case ".md":
+			blocks = yamlBlocks(text)
+		case ".yaml", ".yml":
+			if isBelow(text.Path, "examples") {
+				blocks = []Block{{Path: text.Path, Line: 1, Body: text.Body}}
+			}
 		}
-		for _, block := range yamlBlocks(text) {
+		for _, block := range blocks {
 			if strings.HasPrefix(block.Body, "model_list:") || strings.Contains(block.Body, "\nmodel_list:") {
-				blocks = append(blocks, block)
+				found = append(found, block)
 			}
 		}
 	}
-	return blocks
+	return found
 }
 
 // yamlBlocks cuts out the blocks between ```yaml and ```. A fence may be
