@@ -3,6 +3,7 @@ package meter_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sallyport-ai/sallyport/core/meter"
@@ -30,6 +31,9 @@ func FuzzRewrite(f *testing.F) {
 			return
 		}
 		before, after := valid(module), valid(out)
+		if before != nil && strings.Contains(before.Error(), "failed to read custom section") {
+			return // wazero refuses an empty section at the end, which is no longer at the end
+		}
 		if (before == nil) != (after == nil) {
 			t.Errorf("validity changed: before %v, after %v", before, after)
 		}
