@@ -32,6 +32,8 @@ type Deployment struct {
 	Tags           []string
 	InputCost      float64 // US dollars a prompt token
 	OutputCost     float64 // US dollars a completion token
+	RequestCost    float64 // US dollars a request
+	Open           bool    // a pass-through endpoint that needs no key
 	Info           map[string]any
 	Bound          any // what the provider prepared at load; read by the gateway
 }

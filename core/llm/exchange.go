@@ -17,12 +17,16 @@ type Exchange struct {
 	Header Header // the caller's headers, borrowed
 	Query  []byte // the raw query string, borrowed
 
-	Body      Object // the request, in the caller's dialect
-	Model     string // the model group asked for; a hook may change it before routing
-	Streamed  bool   // the caller asked for a stream
-	WantUsage bool   // the caller asked for usage in the stream
+	Body      Object      // the request, in the caller's dialect
+	Raw       []byte      // the body of a request that is forwarded as it is; borrowed
+	Tail      string      // what follows the path of a pass-through endpoint
+	Pinned    *Deployment // the one deployment the route stands for; nil lets the router choose
+	Model     string      // the model group asked for; a hook may change it before routing
+	Streamed  bool        // the caller asked for a stream
+	WantUsage bool        // the caller asked for usage in the stream
 
 	Controls  Controls
+	Overrides []Pair     // members that the fallback under way sets in the request body; Value is JSON
 	Principal *Principal // nil until authenticated
 
 	Retries    int      // attempts after the first, in the group that answered
@@ -62,6 +66,7 @@ func (x *Exchange) Reset() {
 	x.ID, x.Start, x.Op = ID{}, time.Time{}, OpNone
 	x.Method, x.Path, x.Remote, x.Header, x.Query = "", "", "", header, nil
 	x.Body, x.Model, x.Streamed, x.WantUsage = body, "", false, false
+	x.Raw, x.Tail, x.Pinned, x.Overrides = nil, "", nil, nil
 	x.Controls = Controls{Retries: -1, DropParams: -1}
 	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied, x.Upstream = nil, 0, 0, 0, applied, 0
 }

@@ -9,10 +9,11 @@ type Operation uint8
 
 // The operations, one for each group of routes.
 const (
-	OpNone       Operation = iota
-	OpChat                 // chat completions
-	OpCompletion           // text completions
-	OpEmbedding            // embeddings
+	OpNone        Operation = iota
+	OpChat                  // chat completions
+	OpCompletion            // text completions
+	OpEmbedding             // embeddings
+	OpPassThrough           // a request forwarded as it is
 )
 
 // String returns the operation in the words of its public route.
@@ -24,6 +25,8 @@ func (o Operation) String() string {
 		return "completions"
 	case OpEmbedding:
 		return "embeddings"
+	case OpPassThrough:
+		return "pass-through"
 	}
 	return "none"
 }
@@ -38,6 +41,8 @@ func (o Operation) CallType() string {
 		return "atext_completion"
 	case OpEmbedding:
 		return "aembedding"
+	case OpPassThrough:
+		return "pass_through_endpoint"
 	}
 	return ""
 }

@@ -95,6 +95,7 @@ type Stream interface {
 type Reply struct {
 	Status     int
 	Streamed   bool // the parts go out as server-sent events
+	Verbatim   bool // status, header and body go out as the vendor sent them, in as many pieces as they come
 	First      Part
 	Rest       Stream      // what follows First; nil if nothing does. Whoever sends the reply closes it.
 	Header     Header      // the vendor's headers, borrowed until Rest is closed
