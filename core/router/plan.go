@@ -1,0 +1,221 @@
+package router
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Plan is the way of one exchange through the deployments: Router.Plan begins it, Next gives one deployment after
+// another, Done ends it. The zero value is ready; a plan can be used again, and then allocates nothing on the way to
+// its first deployment. One goroutine uses it at a time. It may be copied between Done and the next Router.Plan.
+type Plan struct {
+	r *Router
+	x *llm.Exchange
+
+	// The group that is tried.
+	name    string // as it was asked for
+	group   *group
+	params  []llm.Pair
+	depth   int    // fallbacks of fallbacks
+	tried   []bool // by index of the group's members
+	at      int    // the member handed out last
+	open    bool   // it counts as in flight
+	retries int
+	limit   int        // of retries; -1 until a deployment is chosen
+	cause   *llm.Error // the first failure in the group
+
+	asked  outcome    // how the group that the caller asked for failed
+	later  *llm.Error // how the latest fallback failed
+	given  []Target   // the caller's own fallbacks
+	own    bool       // the caller sent a list, be it empty
+	frames []frame    // fallbacks still to try, innermost last
+	been   []string   // groups that were tried
+}
+
+// outcome is how a group failed.
+type outcome struct {
+	err            *llm.Error
+	retries, limit int
+	fallbacks      []Target
+}
+
+// frame is a list of fallbacks that is being worked through.
+type frame struct {
+	targets []Target
+	next    int
+	depth   int
+}
+
+// Plan begins p for the exchange. The error, an *llm.Error, says that the principal may not use the model, that there
+// is none of the name, or that the caller's list of fallbacks cannot be used.
+func (r *Router) Plan(x *llm.Exchange, p *Plan) error {
+	p.settle(nil)
+	p.reset()
+	if !r.allowed(x.Principal, x.Model) {
+		return accessDenied(x.Principal, x.Model)
+	}
+	g, err := r.resolve(x.Model)
+	if err != nil {
+		return err
+	}
+	if g == nil {
+		return unknownModel(x.Op, x.Model)
+	}
+	if x.Controls.Fallbacks != nil {
+		if p.given, p.own, err = r.clientFallbacks(x); err != nil {
+			return err
+		}
+	}
+	x.Retries, x.MaxRetries, x.Fallbacks = 0, 0, 0
+	p.r, p.x = r, x
+	p.start(Target{Group: x.Model}, g)
+	return nil
+}
+
+// Group is the name of the model group that is tried: the one asked for, or a fallback.
+func (p *Plan) Group() string { return p.name }
+
+// Params are the members that the current fallback replaces in the request body; nil for most. Value is JSON.
+func (p *Plan) Params() []llm.Pair { return p.params }
+
+func (p *Plan) start(t Target, g *group) {
+	p.name, p.group, p.params = t.Group, g, t.Params
+	p.retries, p.limit, p.cause = 0, -1, nil
+	if cap(p.tried) < len(g.members) {
+		p.tried = make([]bool, len(g.members))
+	}
+	p.tried = p.tried[:len(g.members)]
+	clear(p.tried)
+	p.been = append(p.been, g.name)
+	p.x.Retries = 0
+}
+
+// Next returns the deployment to call. last is nil at first, and afterwards how the call to the former deployment
+// failed. Next may wait before it returns, and stops waiting when ctx ends. It keeps x.Retries, x.MaxRetries and
+// x.Fallbacks up to date.
+//
+// The error, an *llm.Error, ends the plan: it is the failure of the group that the caller asked for, told the way the
+// reference does, or last itself if nothing else may be tried after it.
+func (p *Plan) Next(ctx context.Context, last error) (*llm.Deployment, error) {
+	if p.group == nil {
+		return nil, &llm.Error{Op: "router.Next", Kind: llm.KindInternal, Message: "Internal server error."}
+	}
+	if last == nil {
+		return p.pick(), nil
+	}
+	e := llm.AsError(last)
+	p.settle(e)
+	if err := ctx.Err(); err != nil {
+		return nil, llm.AsError(err)
+	}
+	if !recoverable(e.Kind) {
+		return nil, e
+	}
+	if p.cause == nil {
+		p.cause = e
+	}
+	if p.retries < p.limit && retryable(e, len(p.group.members)) {
+		if err := sleep(ctx, p.backoff(e)); err != nil {
+			return nil, llm.AsError(err)
+		}
+		p.retries++
+		p.x.Retries = p.retries
+		return p.pick(), nil
+	}
+	return p.fallBack(e)
+}
+
+func (p *Plan) pick() *llm.Deployment {
+	p.settle(nil)
+	p.at = p.r.choose(p)
+	p.tried[p.at] = true
+	m := p.group.members[p.at]
+	m.state.begin()
+	p.open = true
+	if p.limit < 0 {
+		p.limit = p.r.retries(p.x, m.d)
+		p.x.MaxRetries = p.limit
+	}
+	return m.d
+}
+
+// settle ends the call to the current deployment, if one is open.
+func (p *Plan) settle(e *llm.Error) {
+	if p.open {
+		p.open = false
+		p.group.members[p.at].state.end(e != nil && e.Kind.Vendor())
+	}
+}
+
+// fallBack goes to the next group after the current one failed with e.
+func (p *Plan) fallBack(e *llm.Error) (*llm.Deployment, error) {
+	targets := p.targets(e)
+	if p.asked.err == nil {
+		p.asked = outcome{p.cause, p.retries, p.limit, targets}
+	} else {
+		p.later = p.cause
+	}
+	if len(targets) > 0 && p.depth < p.r.s.MaxFallbacks {
+		p.frames = append(p.frames, frame{targets: targets, depth: p.depth})
+	}
+	for len(p.frames) > 0 {
+		f := &p.frames[len(p.frames)-1]
+		if f.next == len(f.targets) {
+			*f = frame{}
+			p.frames = p.frames[:len(p.frames)-1]
+			continue
+		}
+		t := f.targets[f.next]
+		f.next++
+		g, err := p.r.resolve(t.Group)
+		if g == nil || err != nil || p.hasBeen(g) {
+			continue
+		}
+		f.depth++
+		p.depth = f.depth
+		p.x.Fallbacks++
+		p.start(t, g)
+		return p.pick(), nil
+	}
+	return nil, p.giveUp()
+}
+
+// hasBeen reports whether the group has failed this exchange already. Trying it again would only cost time.
+func (p *Plan) hasBeen(g *group) bool {
+	for _, name := range p.been {
+		if name == g.name {
+			return true
+		}
+	}
+	return false
+}
+
+// Done ends the plan, once its exchange is over. err is how it ended, nil for success. A failure counts against the
+// deployment handed out last only if it came from the vendor, and only if Next was not told of it.
+func (p *Plan) Done(err error) {
+	p.settle(llm.AsError(err))
+	p.reset()
+}
+
+func (p *Plan) reset() {
+	clear(p.frames)
+	clear(p.been)
+	*p = Plan{tried: p.tried[:0], frames: p.frames[:0], been: p.been[:0]}
+}
+
+// sleep waits, or returns why ctx ended before.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,248 @@
+// Package router finds the deployments for a model name, best first, and decides after a failure whether to try again,
+// to fall back to another model group, or to give up. A Router is built from configuration and immutable; a Plan is the
+// way of one exchange through it.
+package router
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// SimpleShuffle picks at random, in proportion to weight, else rpm, else tpm: the first of these that the first
+// candidate has. It follows litellm/router_strategy/simple_shuffle.py.
+const SimpleShuffle = "simple-shuffle"
+
+// Settings say how requests find their way. Start from Defaults: zero is a meaning of its own for most fields.
+type Settings struct {
+	Deployments []*llm.Deployment // in the order of the configuration; a Group with "*" is a wildcard
+	Aliases     map[string]Alias
+
+	Fallbacks              []Fallback // after any failure that another group might not have
+	ContextWindowFallbacks []Fallback // after llm.KindContextWindow
+	ContentPolicyFallbacks []Fallback // after llm.KindContentPolicy
+	DefaultFallbacks       []string   // for groups that Fallbacks does not name
+	MaxFallbacks           int        // how deep fallbacks of fallbacks go; 0 none
+
+	Retries       int           // attempts after the first in one group, unless caller or deployment say otherwise
+	RetryAfter    time.Duration // shortest wait before a group with one deployment is tried again
+	Timeout       time.Duration // for a whole call; 0 none
+	StreamTimeout time.Duration // for each wait in a stream; 0 takes Timeout
+	Strategy      string        // SimpleShuffle, or empty for the same
+
+	// Expand makes the deployment for a wildcard. d is the deployment with "*" in its Model, model its name at the
+	// vendor with the "*" filled in. It may hold a vendor's prefix if d.Provider is empty ("groq/llama3"). d itself stays as it
+	// is. An error refuses the request; an *llm.Error goes to the caller as it is. Needed only with such deployments.
+	Expand func(d *llm.Deployment, model string) (*llm.Deployment, error)
+	// Written returns litellm_params.model as the operator wrote it: callers may use it as a model name. Nil takes
+	// "provider/model".
+	Written func(d *llm.Deployment) string
+	// Vendor reports whether a name is a vendor's, so that fallbacks for "gpt-4o" also serve "openai/gpt-4o". Nil
+	// takes the vendors of Deployments.
+	Vendor func(name string) bool
+
+	States *States        // what is known about deployments, shared by routers that replace each other; nil: a new one
+	Rand   func() float64 // in [0, 1), safe for concurrent use; nil: math/rand/v2
+}
+
+// Alias is another name for a model group.
+type Alias struct {
+	Group  string
+	Hidden bool // not listed by Models
+}
+
+// Fallback lists what to try, in order, when a group failed. Group "*" is for groups that no other entry names.
+type Fallback struct {
+	Group   string
+	Targets []Target
+}
+
+// Target is a model group to fall back to.
+type Target struct {
+	Group  string
+	Params []llm.Pair // members that replace those of the request body; Value is JSON
+}
+
+// Defaults are the settings of the reference (litellm/router.py, Router.__init__).
+func Defaults() Settings {
+	return Settings{MaxFallbacks: 5, Retries: 2, Timeout: 6000 * time.Second, Strategy: SimpleShuffle}
+}
+
+// Router knows where each model name leads. It is immutable but for caches and counters, and safe for concurrent use.
+type Router struct {
+	s       Settings
+	names   []string // exact groups, in the order of the configuration
+	groups  map[string]*group
+	ids     map[string]*group // "specific deployment"
+	written map[string]*group
+	wild    *wildcards
+
+	general, window, policy fallbacks
+	vendors                 map[string]bool
+}
+
+// group is the deployments that one name leads to. Immutable.
+type group struct {
+	name    string
+	members []member
+}
+
+type member struct {
+	d     *llm.Deployment
+	state *state
+}
+
+// New checks the settings and builds a router. The error names the setting that is wrong.
+func New(s Settings) (*Router, error) {
+	if s.Strategy != "" && s.Strategy != SimpleShuffle {
+		return nil, fmt.Errorf("routing_strategy %q is not known: use %q", s.Strategy, SimpleShuffle)
+	}
+	if s.Retries < 0 || s.MaxFallbacks < 0 || s.RetryAfter < 0 || s.Timeout < 0 || s.StreamTimeout < 0 {
+		return nil, fmt.Errorf("num_retries, max_fallbacks, retry_after, timeout and stream_timeout must not be negative")
+	}
+	if s.States == nil {
+		s.States = NewStates()
+	}
+	if s.Rand == nil {
+		s.Rand = rand.Float64
+	}
+	if s.Written == nil {
+		s.Written = func(d *llm.Deployment) string { return d.Provider + "/" + d.Model }
+	}
+	r := &Router{
+		s: s, groups: map[string]*group{}, ids: map[string]*group{}, written: map[string]*group{},
+		wild: newWildcards(s.Expand), vendors: map[string]bool{},
+	}
+	for i, d := range s.Deployments {
+		if err := r.add(d); err != nil {
+			return nil, fmt.Errorf("model_list[%d]: %w", i, err)
+		}
+	}
+	r.wild.sort()
+	if err := r.checkAliases(); err != nil {
+		return nil, err
+	}
+	return r, r.addFallbacks()
+}
+
+func (r *Router) add(d *llm.Deployment) error {
+	if d.Group == "" {
+		return fmt.Errorf("model_name is missing")
+	}
+	if d.ID == "" {
+		return fmt.Errorf("model %q has no id", d.Group)
+	}
+	if r.ids[d.ID] != nil || r.wild.ids[d.ID] {
+		return fmt.Errorf("the id %q of model %q is taken: give each deployment its own model_info.id", d.ID, d.Group)
+	}
+	r.vendors[d.Provider] = true
+	m := member{d, r.s.States.of(d.ID)}
+	if strings.Contains(d.Group, "*") {
+		return r.wild.add(m)
+	}
+	if r.groups[d.Group] == nil {
+		r.names = append(r.names, d.Group)
+	}
+	join(r.groups, d.Group, m)
+	join(r.ids, d.ID, m)
+	join(r.written, r.s.Written(d), m)
+	return nil
+}
+
+func join(groups map[string]*group, name string, m member) {
+	g := groups[name]
+	if g == nil {
+		g = &group{name: name}
+		groups[name] = g
+	}
+	g.members = append(g.members, m)
+}
+
+func (r *Router) checkAliases() error {
+	for _, name := range sortedKeys(r.s.Aliases) {
+		if target := r.s.Aliases[name].Group; !r.Has(target) {
+			return fmt.Errorf("model_group_alias: %q stands for %q, which is no model_name", name, target)
+		}
+	}
+	return nil
+}
+
+// Has reports whether the name leads to a deployment.
+func (r *Router) Has(model string) bool {
+	g, err := r.resolve(model)
+	return g != nil && err == nil
+}
+
+// Timeouts are the limits of a call, by request, deployment and router, in this order. whole is for an answer until its
+// last byte. wait is for a stream, which may take as long as it likes as long as it does not pause for longer: until the
+// first byte, and between two reads. 0 is no limit.
+func (r *Router) Timeouts(x *llm.Exchange, d *llm.Deployment) (whole, wait time.Duration) {
+	whole = firstSet(x.Controls.Timeout, d.Timeout, r.s.Timeout)
+	return whole, firstSet(x.Controls.StreamTimeout, d.StreamTimeout, r.s.StreamTimeout, whole)
+}
+
+func firstSet(list ...time.Duration) time.Duration {
+	for _, d := range list {
+		if d > 0 {
+			return d
+		}
+	}
+	return 0
+}
+
+// Models lists the names that the principal may use, for GET /v1/models: groups in the order of the configuration, then
+// aliases by name. A wildcard is no name that can be called, so in its place come the names that the principal's own
+// list holds and that it serves. Somebody who would see nothing at all gets the wildcards as they are written.
+func (r *Router) Models(p *llm.Principal) []string {
+	list := make([]string, 0, len(r.names)+len(r.s.Aliases))
+	for _, name := range r.names {
+		if p.May(name) {
+			list = append(list, name)
+		}
+	}
+	for _, name := range sortedKeys(r.s.Aliases) {
+		a := r.s.Aliases[name]
+		if !a.Hidden && r.groups[name] == nil && r.allowed(p, name) {
+			list = append(list, name)
+		}
+	}
+	if p != nil {
+		for _, name := range p.Models {
+			if !strings.Contains(name, "*") && r.groups[name] == nil && !slices.Contains(list, name) && r.wild.serves(name) {
+				list = append(list, name)
+			}
+		}
+	}
+	if len(list) > 0 {
+		return list
+	}
+	for _, name := range r.wild.names {
+		if p.May(name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// allowed reports whether the principal may use the name, or what it is an alias of
+// (litellm/proxy/auth/auth_checks.py, _can_object_call_model).
+func (r *Router) allowed(p *llm.Principal, name string) bool {
+	if p.May(name) {
+		return true
+	}
+	a, ok := r.s.Aliases[name]
+	return ok && p.May(a.Group)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
