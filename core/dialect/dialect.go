@@ -1,0 +1,281 @@
+// Package dialect holds what the dialects below it share: a cursor that walks JSON in place. A dialect is the JSON
+// shape of one public API; it reads and writes bytes and does no I/O.
+package dialect
+
+import (
+	"bytes"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Cursor steps through the members of one JSON object, or the elements of one array, without decoding or allocating.
+// It is for bytes that are passed on anyway, such as a vendor's answer: it follows strings and brackets, and does not
+// check what lies inside a value it steps over. Requests are checked by llm.Object.
+//
+//	for c := dialect.Object(data); c.Next(); { use(c.Key(), c.Value()) }
+type Cursor struct {
+	b      []byte
+	i      int
+	key    llm.Span
+	value  llm.Span // End is 0 as long as nobody asked where the value ends
+	end    byte     // '}' or ']'
+	inner  bool     // part of another cursor's bytes: something follows the closing bracket
+	begun  bool
+	done   bool
+	broken bool
+}
+
+// Object returns a cursor over the members of the object that b holds. If b holds something else, the cursor is broken.
+func Object(b []byte) Cursor { return open(b, 0, '{') }
+
+// Array returns a cursor over the elements of the array that b holds. If b holds something else, the cursor is broken.
+func Array(b []byte) Cursor { return open(b, 0, '[') }
+
+func open(b []byte, at int, bracket byte) Cursor {
+	c := Cursor{b: b, i: at, end: bracket + 2} // '}' and ']' are two above their opening
+	c.space()
+	if c.i == len(b) || b[c.i] != bracket {
+		c.broken, c.done = true, true
+		return c
+	}
+	c.i++
+	return c
+}
+
+// Enter returns a cursor over the value that c stands at, without looking for its end first, so that each byte is
+// looked at once. If the value is neither an object nor an array, the new cursor has no members and is broken. When it
+// was walked to its end, Leave spares c the way.
+func (c *Cursor) Enter() Cursor {
+	bracket := c.First()
+	if bracket != '{' && bracket != '[' {
+		return Cursor{done: true, broken: true}
+	}
+	inner := open(c.b, c.value.Start, bracket)
+	inner.inner = true
+	return inner
+}
+
+// Leave tells c how far a cursor from Enter came.
+func (c *Cursor) Leave(inner *Cursor) {
+	if inner.done && !inner.broken && c.value.End == 0 {
+		c.value.End = inner.i
+	}
+}
+
+// First returns the first byte of the value, which tells its type.
+func (c *Cursor) First() byte {
+	if c.value.Start < len(c.b) {
+		return c.b[c.value.Start]
+	}
+	return 0
+}
+
+// Next steps to the next member or element. It returns false at the end, and when the JSON is broken.
+func (c *Cursor) Next() bool {
+	if c.done {
+		return false
+	}
+	if c.begun && !c.measure() {
+		return false
+	}
+	c.space()
+	switch {
+	case c.i == len(c.b):
+		return c.fail()
+	case c.b[c.i] == c.end:
+		return c.finish()
+	case c.begun:
+		if c.b[c.i] != ',' {
+			return c.fail()
+		}
+		c.i++
+		c.space()
+	}
+	c.begun = true
+	if c.end == '}' && !c.readKey() {
+		return c.fail()
+	}
+	if c.i == len(c.b) || !begins(c.b[c.i]) {
+		return c.fail()
+	}
+	c.value = llm.Span{Start: c.i}
+	return true
+}
+
+// measure finds the end of the value.
+func (c *Cursor) measure() bool {
+	if c.value.End == 0 {
+		n := skip(c.b, c.value.Start)
+		if n < 0 {
+			c.value.End = c.value.Start
+			return c.fail()
+		}
+		c.value.End = n
+	}
+	c.i = c.value.End
+	return true
+}
+
+// Key returns the key of the member, without its quotes and with its escapes. It borrows the cursor's bytes.
+func (c *Cursor) Key() []byte { return c.b[c.key.Start:c.key.End] }
+
+// Value returns the value as written. If the bytes end within it, what it returns is empty, and Next will return false.
+// It borrows the cursor's bytes.
+func (c *Cursor) Value() []byte {
+	at := c.Span()
+	return c.b[at.Start:at.End]
+}
+
+// Span returns the place of the value in the cursor's bytes.
+func (c *Cursor) Span() llm.Span {
+	c.measure()
+	return c.value
+}
+
+// Broken reports whether the bytes are not what the cursor was opened for: another kind of value, brackets or strings
+// that do not close, or something behind the closing bracket. It is known once Next returned false.
+func (c *Cursor) Broken() bool { return c.broken }
+
+func (c *Cursor) fail() bool {
+	c.broken, c.done = true, true
+	return false
+}
+
+func (c *Cursor) finish() bool {
+	c.done = true
+	c.i++
+	if !c.inner {
+		c.space()
+		c.broken = c.i != len(c.b)
+	}
+	return false
+}
+
+func (c *Cursor) space() {
+	for c.i < len(c.b) && c.b[c.i] <= ' ' {
+		c.i++
+	}
+}
+
+func (c *Cursor) readKey() bool {
+	if c.i == len(c.b) || c.b[c.i] != '"' {
+		return false
+	}
+	n := skipString(c.b, c.i)
+	if n < 0 {
+		return false
+	}
+	c.key = llm.Span{Start: c.i + 1, End: n - 1}
+	c.i = n
+	c.space()
+	if c.i == len(c.b) || c.b[c.i] != ':' {
+		return false
+	}
+	c.i++
+	c.space()
+	return true
+}
+
+// skip returns the place behind the value at i, or -1 if it does not end.
+func skip(b []byte, i int) int {
+	if i == len(b) {
+		return -1
+	}
+	switch b[i] {
+	case '"':
+		return skipString(b, i)
+	case '{', '[':
+		return skipNested(b, i)
+	}
+	start := i
+	for i < len(b) && scalar(b[i]) {
+		i++
+	}
+	if i == start {
+		return -1
+	}
+	return i
+}
+
+// begins reports whether a value can begin with c.
+func begins(c byte) bool { return c == '"' || c == '{' || c == '[' || scalar(c) }
+
+// scalar reports whether c can be part of a number or a literal.
+func scalar(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'E'
+}
+
+func skipNested(b []byte, i int) int {
+	depth := 0
+	for i < len(b) {
+		switch b[i] {
+		case '"':
+			if i = skipString(b, i); i < 0 {
+				return -1
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+			if depth == 0 {
+				return i + 1
+			}
+		}
+		i++
+	}
+	return -1
+}
+
+// skipString returns the place behind the string whose opening quote is at i, or -1 if it does not end.
+func skipString(b []byte, i int) int {
+	start := i
+	i++
+	for {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return -1
+		}
+		i += n + 1
+		slashes := 0
+		for j := i - 2; j > start && b[j] == '\\'; j-- {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return i
+		}
+	}
+}
+
+// Get returns the value of the first member with the key as written, or nil if there is none or b is not an object.
+func Get(b []byte, key string) []byte {
+	c := Object(b)
+	for c.Next() {
+		if string(c.Key()) == key {
+			return c.Value()
+		}
+	}
+	return nil
+}
+
+// Int returns the integer that raw holds, or 0 if it holds anything else. A fraction is cut off. Values beyond the
+// range of a token count, 2^53, are 0 as well.
+func Int(raw []byte) int64 {
+	var n int64
+	for i, c := range raw {
+		if c < '0' || c > '9' {
+			if i > 0 && c == '.' {
+				return n
+			}
+			return 0
+		}
+		n = n*10 + int64(c-'0')
+		if n > 1<<53 {
+			return 0
+		}
+	}
+	return n
+}
+
+// Null reports whether raw is absent or the literal null.
+func Null(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" }

@@ -1,0 +1,156 @@
+package openai
+
+import (
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Scanned is what the gateway needs to know from an answer, or from one chunk of a streamed one. Only members of the
+// outermost object count: a usage inside another member, such as Groq's x_groq, is not the answer's.
+type Scanned struct {
+	Model     llm.Span  // place of the model's value with its quotes; zero if there is none
+	Usage     llm.Usage // zero if the vendor reported none
+	UsageAt   llm.Span  // place of the usage object; zero if it is absent or null
+	ErrorAt   llm.Span  // place of the error; zero if it is absent or null
+	Finish    string    // finish reason of the first choice
+	Finished  bool      // at least one choice has a finish reason
+	NoChoices bool      // choices is an empty list, as in the chunk that carries the usage
+	Answered  bool      // there is a member that only an answer has: choices or data
+}
+
+// Scan walks an answer once. It is false if b is not one JSON object, as far as that is visible without decoding it.
+// It allocates nothing, unless a finish reason is one that the API does not define.
+func Scan(b []byte) (s Scanned, ok bool) {
+	c := dialect.Object(b)
+	for c.Next() {
+		switch string(c.Key()) {
+		case "model":
+			s.Model = c.Span()
+		case "usage":
+			if c.First() == '{' {
+				s.Usage = usage(&c)
+				s.UsageAt = c.Span()
+			}
+		case "error":
+			if !dialect.Null(c.Value()) {
+				s.ErrorAt = c.Span()
+			}
+		case "choices":
+			s.Answered = true
+			s.choices(&c)
+		case "data":
+			s.Answered = true
+		}
+	}
+	return s, !c.Broken()
+}
+
+func (s *Scanned) choices(outer *dialect.Cursor) {
+	c := outer.Enter()
+	n := 0
+	for ; c.Next(); n++ {
+		reason := finishReason(&c)
+		if reason == nil {
+			continue
+		}
+		s.Finished = true
+		if n == 0 {
+			s.Finish = finishName(reason)
+		}
+	}
+	s.NoChoices = n == 0 && !c.Broken()
+	outer.Leave(&c)
+}
+
+// finishReason is the text of the finish reason of the choice that outer stands at, or nil.
+func finishReason(outer *dialect.Cursor) (reason []byte) {
+	c := outer.Enter()
+	for c.Next() {
+		if string(c.Key()) == "finish_reason" && c.First() == '"' {
+			if v := c.Value(); len(v) > 2 {
+				reason = v[1 : len(v)-1]
+			}
+		}
+	}
+	outer.Leave(&c)
+	return reason
+}
+
+func finishName(b []byte) string {
+	switch string(b) {
+	case "stop":
+		return "stop"
+	case "length":
+		return "length"
+	case "tool_calls":
+		return "tool_calls"
+	case "content_filter":
+		return "content_filter"
+	case "function_call":
+		return "function_call"
+	}
+	return clip(string(b))
+}
+
+// usage reads the usage object that outer stands at. Besides OpenAI's own members it takes prompt_cache_hit_tokens (DeepSeek) and
+// cached_tokens on the outside (Moonshot) for what came from the vendor's cache.
+func usage(outer *dialect.Cursor) (u llm.Usage) {
+	c := outer.Enter()
+	for c.Next() {
+		switch string(c.Key()) {
+		case "prompt_tokens":
+			u.Prompt = dialect.Int(c.Value())
+		case "completion_tokens":
+			u.Completion = dialect.Int(c.Value())
+		case "total_tokens":
+			u.Total = dialect.Int(c.Value())
+		case "prompt_tokens_details":
+			u.Cached = max(u.Cached, detail(&c, "cached_tokens"))
+		case "prompt_cache_hit_tokens", "cached_tokens":
+			u.Cached = max(u.Cached, dialect.Int(c.Value()))
+		case "completion_tokens_details":
+			u.Reasoning = detail(&c, "reasoning_tokens")
+		}
+	}
+	outer.Leave(&c)
+	if u.Total == 0 {
+		u.Total = u.Prompt + u.Completion
+	}
+	return u
+}
+
+// detail is the number under the key in the object that outer stands at.
+func detail(outer *dialect.Cursor, key string) (n int64) {
+	c := outer.Enter()
+	for c.Next() {
+		if string(c.Key()) == key {
+			n = dialect.Int(c.Value())
+		}
+	}
+	outer.Leave(&c)
+	return n
+}
+
+// SetModel appends the answer b to dst with model as its model. at is the place of the value it has, as Scan found
+// it; if it has none, the member is added in front. b must be a JSON object and must not overlap dst.
+func SetModel(dst, b []byte, at llm.Span, model string) []byte {
+	if at.End > 0 {
+		dst = append(dst, b[:at.Start]...)
+		dst = llm.AppendQuoted(dst, model)
+		return append(dst, b[at.End:]...)
+	}
+	brace := 0
+	for b[brace] != '{' {
+		brace++
+	}
+	dst = append(append(dst, b[:brace+1]...), `"model":`...)
+	dst = llm.AppendQuoted(dst, model)
+	rest := b[brace+1:]
+	for len(rest) > 0 && rest[0] <= ' ' {
+		rest = rest[1:]
+	}
+	if len(rest) > 0 && rest[0] != '}' {
+		dst = append(dst, ',')
+	}
+	return append(dst, rest...)
+}
