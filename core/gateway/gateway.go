@@ -1,0 +1,158 @@
+// Package gateway is the spine: Serve takes an exchange from the listener to a model and back, through contracts only.
+// Which authenticators, hooks, deployments and sinks stand behind the contracts is a Snapshot, swapped as a whole when
+// the configuration changes; exchanges under way keep the one they began with.
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/auth"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
+)
+
+// Transport carries a call to a vendor and brings back the header of its answer; the body is read through a.Body.
+type Transport interface {
+	Do(ctx context.Context, c *llm.Call, a *llm.Answer) error
+}
+
+// Gateway serves exchanges. It is safe for concurrent use.
+type Gateway struct {
+	current   current
+	transport Transport
+}
+
+// New makes a gateway that calls vendors through t and starts with the snapshot s.
+func New(t Transport, s *Snapshot) *Gateway {
+	g := &Gateway{transport: t}
+	g.current.swap(s)
+	return g
+}
+
+// Swap makes s the snapshot of all exchanges that begin from now on. The former one is closed when the last exchange
+// that uses it has ended.
+func (g *Gateway) Swap(s *Snapshot) { g.current.swap(s) }
+
+// Serve answers one exchange. On success the reply has begun: its first part is there, and whoever sends it pulls the
+// others from reply.Rest and closes it, exactly once. After an error there is nothing to close. An error is an
+// *llm.Error; retries and fallbacks have been tried when it comes.
+//
+// The reply borrows from x. x must stay as it is until reply.Rest is closed.
+func (g *Gateway) Serve(ctx context.Context, x *llm.Exchange) (reply *llm.Reply, err error) {
+	t := begin(ctx, g, x)
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+		if err != nil {
+			err = t.fail(err)
+		}
+	}()
+
+	// Who asks?
+	if err = t.authenticate(ctx); err != nil {
+		return nil, err
+	}
+	// May the request pass, and as what? A hook may also have the answer.
+	answered, err := t.Pipeline.Before(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	// Which deployment answers it? The router decides again after each failure.
+	if answered != nil {
+		t.take(answered)
+	} else if err = t.route(ctx); err != nil {
+		return nil, err
+	}
+	// What may the caller see of it? Later parts of a stream pass through turn.Next.
+	if t.reply.Streamed {
+		err = t.Pipeline.Each(ctx, x, &t.reply.First)
+	} else {
+		err = t.Pipeline.After(ctx, x, &t.reply)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.rest, t.reply.Rest = t.reply.Rest, t
+	return &t.reply, nil
+}
+
+// authenticate sets the principal, unless the route is open to anybody.
+func (t *turn) authenticate(ctx context.Context) (err error) {
+	if p := t.x.Pinned; p != nil && p.Open {
+		return nil
+	}
+	t.x.Principal, err = t.Auth.Authenticate(ctx, t.x, auth.Find(t.x.Header, t.KeyHeader))
+	return err
+}
+
+// route asks the router for deployments, best first, until one answers or the router gives up.
+func (t *turn) route(ctx context.Context) error {
+	if d := t.x.Pinned; d != nil {
+		return t.attempt(ctx, d)
+	}
+	if err := t.Router.Plan(t.x, &t.plan); err != nil {
+		return err
+	}
+	t.planned = true
+	var failure error
+	for {
+		d, err := t.plan.Next(ctx, failure)
+		if err != nil {
+			return err
+		}
+		t.x.Overrides = t.plan.Params()
+		if failure = t.attempt(ctx, d); failure == nil {
+			return nil
+		}
+	}
+}
+
+// attempt makes one call to one deployment, up to the first part of its reply.
+func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
+	endpoint, ok := d.Bound.(provider.Endpoint)
+	if !ok {
+		return &llm.Error{Op: "gateway.attempt", Kind: llm.KindInternal, Err: fmt.Errorf("deployment %s is not bound", d.ID)}
+	}
+	t.call.Reset()
+	t.answer.Reset()
+	t.reply = llm.Reply{Deployment: d}
+	t.tried = d
+	if err := endpoint.Encode(t.x, &t.call); err != nil {
+		return err
+	}
+	t.limit(d)
+	start := time.Now()
+	do := t.g.transport.Do
+	if t.call.Local != nil {
+		do = callLocal
+	}
+	err := do(ctx, &t.call, &t.answer)
+	if err == nil {
+		err = endpoint.Decode(t.x, &t.answer, &t.reply)
+	}
+	t.x.Upstream += time.Since(start)
+	return err
+}
+
+func callLocal(ctx context.Context, c *llm.Call, a *llm.Answer) error { return c.Local(ctx, a) }
+
+// limit sets how long the call may take. A stream has no limit on the whole, only on each wait.
+func (t *turn) limit(d *llm.Deployment) {
+	whole, wait := t.Router.Timeouts(t.x, d)
+	if t.x.Streamed || t.x.Op == llm.OpPassThrough {
+		t.call.FirstByte, t.call.Idle = wait, wait
+		return
+	}
+	t.call.Timeout = whole
+}
+
+func panicked(v any) error {
+	return &llm.Error{
+		Op: "gateway.Serve", Kind: llm.KindInternal, Message: "Internal server error.",
+		Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack()),
+	}
+}

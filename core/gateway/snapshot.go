@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"sync/atomic"
+
+	"github.com/sallyport-ai/sallyport/core/auth"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/pipeline"
+	"github.com/sallyport-ai/sallyport/core/router"
+)
+
+// Snapshot is everything an exchange needs that comes from the configuration. It is immutable once given to a gateway.
+type Snapshot struct {
+	KeyHeader string             // header that carries the caller's key; empty takes the usual ones
+	Auth      auth.Authenticator // never has "no opinion"
+	Pipeline  *pipeline.Chain
+	Router    *router.Router
+	Recorder  Recorder // may be nil
+	Edge      Edge
+
+	// Close releases what the snapshot holds, such as plugins. It runs once, when no exchange uses the snapshot any
+	// more, on the goroutine that noticed. It may be nil.
+	Close func()
+
+	users atomic.Int64 // exchanges that hold the snapshot, plus one while it is current
+}
+
+// Edge is what the listener must know before an exchange begins.
+type Edge struct {
+	MaxRequest     int64                    // bytes of a request body; 0 takes the listener's own
+	MaxResponse    int64                    // bytes of an answer; 0 is no limit
+	TrustForwarded bool                     // the caller's address is what X-Forwarded-For says
+	DefaultModel   map[llm.Operation]string // for requests that name no model
+	ForceModel     map[llm.Operation]string // in place of whatever model a request names
+	Pass           []Pass                   // endpoints of the operator's own, longest path first
+}
+
+// Pass is a path whose requests go to one target as they are.
+type Pass struct {
+	Path       string
+	Subpaths   bool     // also serves what lies below Path
+	Methods    []string // empty is all
+	Deployment *llm.Deployment
+}
+
+// Recorder learns of each exchange when it has ended.
+type Recorder interface {
+	// Record is called once for each exchange, before its reply's Close returns. It must not block, and copies what it
+	// keeps of x and r. r is nil if there was no reply; tried is the last deployment called, if any.
+	Record(x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error)
+}
+
+// current holds the snapshot in use. Readers take a reference without a lock; the last one out closes a snapshot that
+// was swapped away.
+type current struct{ p atomic.Pointer[Snapshot] }
+
+func (c *current) acquire() *Snapshot {
+	for {
+		s := c.p.Load()
+		s.users.Add(1)
+		if c.p.Load() == s {
+			return s
+		}
+		// Swapped between the two loads: the snapshot may already be closed.
+		s.release()
+	}
+}
+
+func (c *current) swap(next *Snapshot) {
+	next.users.Add(1)
+	if old := c.p.Swap(next); old != nil {
+		old.release()
+	}
+}
+
+const closedMark = -1 << 32
+
+func (s *Snapshot) release() {
+	if s.users.Add(-1) == 0 && s.users.CompareAndSwap(0, closedMark) && s.Close != nil {
+		s.Close()
+	}
+}

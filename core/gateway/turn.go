@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"github.com/sallyport-ai/sallyport/core/auth"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/router"
+)
+
+// turn is the state of one exchange on its way through the gateway, and the stream of its reply. It is pooled: it goes
+// back when the exchange failed or its reply was closed.
+type turn struct {
+	*Snapshot
+	g   *Gateway
+	ctx context.Context
+	x   *llm.Exchange
+
+	plan    router.Plan
+	planned bool
+	tried   *llm.Deployment
+	call    llm.Call
+	answer  llm.Answer
+	reply   llm.Reply
+	rest    llm.Stream // what the provider left to read
+	err     error      // why the reply broke off
+}
+
+var turns = sync.Pool{New: func() any { return new(turn) }}
+
+func begin(ctx context.Context, g *Gateway, x *llm.Exchange) *turn {
+	t := turns.Get().(*turn)
+	t.g, t.ctx, t.x, t.Snapshot = g, ctx, x, g.current.acquire()
+	return t
+}
+
+// take makes the reply of a hook the reply of the turn.
+func (t *turn) take(r *llm.Reply) { t.reply = *r }
+
+// fail ends a turn that has no reply to give.
+func (t *turn) fail(err error) error {
+	e := llm.AsError(err)
+	if t.reply.Rest != nil && t.reply.Rest != llm.Stream(t) {
+		_ = t.reply.Rest.Close()
+	}
+	t.finish(nil, e)
+	return e
+}
+
+// finish tells router and recorder how it went and gives everything back.
+func (t *turn) finish(r *llm.Reply, err error) {
+	if t.planned {
+		t.plan.Done(err)
+	}
+	if t.Recorder != nil {
+		t.Recorder.Record(t.x, r, t.tried, err)
+	}
+	s := t.Snapshot
+	t.call.Reset()
+	t.answer.Reset()
+	*t = turn{call: t.call, answer: t.answer, plan: t.plan}
+	turns.Put(t)
+	s.release()
+}
+
+// Next implements llm.Stream: the next part of the provider's stream, after the hooks have seen it.
+func (t *turn) Next(p *llm.Part) error {
+	if t.err != nil {
+		return t.err
+	}
+	if t.rest == nil {
+		return io.EOF
+	}
+	if err := t.rest.Next(p); err != nil {
+		if err != io.EOF {
+			err = llm.AsError(err)
+		}
+		t.err = err
+		return err
+	}
+	if err := t.Pipeline.Each(t.ctx, t.x, p); err != nil {
+		t.err = llm.AsError(err)
+		return t.err
+	}
+	return nil
+}
+
+// Close implements llm.Stream.
+func (t *turn) Close() error {
+	var err error
+	if t.rest != nil {
+		err = t.rest.Close()
+	}
+	failure := t.err
+	if failure == io.EOF {
+		failure = nil
+	}
+	if failure == nil {
+		// The caller may have left before it read to the end.
+		if cause := t.ctx.Err(); cause != nil {
+			failure = llm.AsError(cause)
+		}
+	}
+	t.finish(&t.reply, failure)
+	return err
+}
+
+// Authenticate finds out who asks, for routes that call no model. It sets x.Principal.
+func (g *Gateway) Authenticate(ctx context.Context, x *llm.Exchange) (err error) {
+	s := g.current.acquire()
+	defer s.release()
+	x.Principal, err = s.Auth.Authenticate(ctx, x, auth.Find(x.Header, s.KeyHeader))
+	if err != nil {
+		return llm.AsError(err)
+	}
+	return nil
+}
+
+// Models lists the model groups that the exchange's principal may use.
+func (g *Gateway) Models(x *llm.Exchange) []string {
+	s := g.current.acquire()
+	defer s.release()
+	return s.Router.Models(x.Principal)
+}
+
+// Edge returns what the listener must know before an exchange begins. It is plain data, which needs no reference.
+func (g *Gateway) Edge() *Edge { return &g.current.p.Load().Edge }
