@@ -18,11 +18,14 @@ type checker struct {
 	homes map[string][]string
 }
 
-func (k *checker) check(root *node) {
+// check checks the tree. Without partial, what is absent counts as well.
+func (k *checker) check(root *node, partial bool) {
 	k.homes = settingHomes(k.schema)
 	k.object(root, k.schema.root, "")
 	k.processVariables(root.get("environment_variables"))
-	k.rules(root)
+	if !partial {
+		k.rules(root)
+	}
 }
 
 // settingHomes finds where a key that was written in the wrong section
@@ -91,7 +94,7 @@ func (k *checker) value(n *node, sn *schemaNode, path string, pos Position) {
 	switch {
 	case n.missing:
 		k.list(n, set, path, pos)
-		k.missingVariable(n, set, path, pos)
+		k.missingVariable(n, set, path, pos, "the setting counts as absent")
 		return
 	case n.isNull():
 		if set.Required {
@@ -145,7 +148,7 @@ func (k *checker) inside(n *node, path string) {
 
 // remember keeps secrets out of every message to come.
 func (k *checker) remember(n *node, secret bool) {
-	if secret && n.kind == scalarKind && n.scalar != nil {
+	if secret && n.kind == scalarKind && n.scalar != nil && !n.missing {
 		k.rep.secret(n.text)
 	}
 	for _, item := range n.items {
@@ -164,6 +167,9 @@ func (k *checker) list(n *node, set *Setting, path string, pos Position) {
 	}
 	switch set.Status {
 	case Planned:
+		if e.Value == set.Default && !set.Secret {
+			break
+		}
 		e.Severity, e.Message = Warning, "this setting is known but has no effect in this release"
 		e.Suggestion = set.Note
 	case Deprecated:
@@ -179,13 +185,13 @@ func (k *checker) list(n *node, set *Setting, path string, pos Position) {
 // missingVariable reports a reference to a variable that is not set. Where
 // going on without the value would open the gateway or change who is served,
 // it stops the start; elsewhere the setting counts as absent.
-func (k *checker) missingVariable(n *node, set *Setting, path string, pos Position) {
+func (k *checker) missingVariable(n *node, set *Setting, path string, pos Position, so string) {
 	msg := fmt.Sprintf("the environment variable %s is not set", n.variable)
 	if set.Required || failsClosed(path) {
 		k.rep.fail(pos, path, msg, "set it, or write the value here")
 		return
 	}
-	k.rep.warn(pos, path, msg+": the setting counts as absent", "set it, or remove the setting")
+	k.rep.warn(pos, path, msg+": "+so, "set it, or remove this")
 }
 
 func failsClosed(path string) bool {
@@ -209,14 +215,14 @@ func failsClosed(path string) bool {
 func (k *checker) dropMissing(n *node, path string, set *Setting) {
 	n.items = slices.DeleteFunc(n.items, func(item *node) bool {
 		if item.missing {
-			k.missingVariable(item, set, path, item.pos)
+			k.missingVariable(item, set, path, item.pos, "the item is left out")
 		}
 		k.dropMissing(item, path, set)
 		return item.missing
 	})
 	n.entries = slices.DeleteFunc(n.entries, func(e entry) bool {
 		if e.val.missing {
-			k.missingVariable(e.val, set, join(path, e.key), e.pos)
+			k.missingVariable(e.val, set, join(path, e.key), e.pos, "the key is left out")
 		}
 		k.dropMissing(e.val, join(path, e.key), set)
 		return e.val.missing
@@ -294,6 +300,7 @@ func (k *checker) variableEntry(e *entry) {
 		k.rep.warn(e.pos, path, fmt.Sprintf("the environment variable %s is not set, so this one is skipped", e.val.variable), "set it, or remove this line")
 		return
 	}
+	e.val.scalar = e.val.text
 	if known {
 		k.variableValue(set, e.val.text, path, e.pos)
 		return

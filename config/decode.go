@@ -39,7 +39,9 @@ func decode(root *node, k *checker, env *Env) (*Config, error) {
 	}
 	known := k.schema.root.keys["model_list"].item.keys["litellm_params"].keys
 	for i := range cfg.ModelList {
-		cfg.ModelList[i].LiteLLMParams.split(known)
+		p := &cfg.ModelList[i].LiteLLMParams
+		p.split(known)
+		p.Unresolved = unresolved(root.get("model_list").items[i].get("litellm_params"))
 	}
 	cfg.Variables = readVariables(env)
 	return cfg, nil
@@ -61,6 +63,20 @@ func (p *LiteLLMParams) split(known map[string]*schemaNode) {
 		p.Other[key] = value
 		return true
 	})
+}
+
+func unresolved(params *node) map[string]string {
+	var names map[string]string
+	for _, e := range params.entries {
+		if !e.val.missing {
+			continue
+		}
+		if names == nil {
+			names = map[string]string{}
+		}
+		names[e.key] = e.val.variable
+	}
+	return names
 }
 
 // environmentLayer holds the variables that stand for settings of the file,

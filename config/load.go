@@ -113,6 +113,9 @@ func ForModel(m ModelFlags, o Options) (*Config, *Report, error) {
 type loader struct {
 	env *Env
 	rep *Report
+	// unread says that a file could not be read, so that what is missing from
+	// the tree is no mistake of its own.
+	unread bool
 }
 
 func newLoader(o Options) *loader {
@@ -126,7 +129,7 @@ func (l *loader) finish(root *node) (*Config, *Report, error) {
 	l.applyVariables(root.get("environment_variables"))
 	l.resolve(root)
 	k := &checker{schema: newSchema(), rep: l.rep, env: l.env, where: map[string]Position{}}
-	k.check(root)
+	k.check(root, l.unread)
 	var cfg *Config
 	err := l.rep.Err()
 	if err == nil {
@@ -156,6 +159,7 @@ func (l *loader) file(path string, chain []string, from Position) *node {
 	}
 	data, err := readBounded(path)
 	if err != nil {
+		l.unread = true
 		l.rep.fail(from, includeKey(chain), readError(path, err), readFix(err))
 		return nil
 	}
@@ -201,14 +205,17 @@ func readBounded(path string) ([]byte, error) {
 // document parses one file and merges what it includes.
 func (l *loader) document(path string, data []byte, chain []string) *node {
 	l.rep.files = append(l.rep.files, path)
+	before := l.rep.Count(Error)
 	root := parse(path, data, l.rep)
 	if root == nil {
-		if l.rep.Count(Error) == 0 {
+		l.unread = l.unread || l.rep.Count(Error) > before
+		if l.rep.Count(Error) == before {
 			l.rep.warn(Position{File: path}, "", "the file is empty", "")
 		}
 		return nil
 	}
 	if root.kind != mapKind {
+		l.unread = true
 		l.rep.fail(root.pos, "", "the file must hold sections such as model_list, one key each", "")
 		return nil
 	}

@@ -102,7 +102,7 @@ func parse(file string, data []byte, rep *Report) *node {
 		return nil
 	}
 	c := converter{file: file, rep: rep}
-	n := c.convert(doc.Content[0], 0)
+	n := c.convert(doc.Content[0], 0, "")
 	if c.stopped || n.isNull() {
 		return nil
 	}
@@ -159,7 +159,7 @@ func (c *converter) stop(y *yaml.Node, msg string) *node {
 	return &node{pos: c.at(y)}
 }
 
-func (c *converter) convert(y *yaml.Node, depth int) *node {
+func (c *converter) convert(y *yaml.Node, depth int, path string) *node {
 	c.values++
 	if c.stopped {
 		return &node{pos: c.at(y)}
@@ -172,22 +172,22 @@ func (c *converter) convert(y *yaml.Node, depth int) *node {
 	}
 	switch y.Kind {
 	case yaml.AliasNode:
-		return c.alias(y, depth)
+		return c.alias(y, depth, path)
 	case yaml.SequenceNode:
 		n := &node{kind: listKind, pos: c.at(y)}
-		for _, item := range y.Content {
-			n.items = append(n.items, c.convert(item, depth+1))
+		for i, item := range y.Content {
+			n.items = append(n.items, c.convert(item, depth+1, fmt.Sprintf("%s[%d]", path, i)))
 		}
 		return n
 	case yaml.MappingNode:
-		return c.mapping(y, depth)
+		return c.mapping(y, depth, path)
 	}
 	return c.scalar(y)
 }
 
 // alias expands *name; the result carries the place of the alias's anchor,
 // where the value can be changed.
-func (c *converter) alias(y *yaml.Node, depth int) *node {
+func (c *converter) alias(y *yaml.Node, depth int, path string) *node {
 	if y.Alias == nil {
 		return c.stop(y, "alias without an anchor")
 	}
@@ -198,12 +198,12 @@ func (c *converter) alias(y *yaml.Node, depth int) *node {
 		c.open = map[*yaml.Node]bool{}
 	}
 	c.open[y.Alias] = true
-	n := c.convert(y.Alias, depth+1)
+	n := c.convert(y.Alias, depth+1, path)
 	delete(c.open, y.Alias)
 	return n
 }
 
-func (c *converter) mapping(y *yaml.Node, depth int) *node {
+func (c *converter) mapping(y *yaml.Node, depth int, path string) *node {
 	n := &node{kind: mapKind, pos: c.at(y)}
 	lines := make(map[string]int, len(y.Content)/2)
 	var merges []*node
@@ -216,15 +216,15 @@ func (c *converter) mapping(y *yaml.Node, depth int) *node {
 			return c.stop(key, "a key must be a plain word")
 		}
 		if key.ShortTag() == "!!merge" {
-			merges = append(merges, c.convert(val, depth+1))
+			merges = append(merges, c.convert(val, depth+1, path))
 			continue
 		}
 		if first, ok := lines[key.Value]; ok {
-			c.rep.fail(c.at(key), key.Value, fmt.Sprintf("written twice in the same place, first in line %d", first), "remove one of the two")
+			c.rep.fail(c.at(key), join(path, key.Value), fmt.Sprintf("written twice in the same place, first in line %d", first), "remove one of the two")
 			continue
 		}
 		lines[key.Value] = key.Line
-		n.entries = append(n.entries, entry{key.Value, c.at(key), c.convert(val, depth+1)})
+		n.entries = append(n.entries, entry{key.Value, c.at(key), c.convert(val, depth+1, join(path, key.Value))})
 	}
 	for _, m := range merges {
 		c.merge(n, m, y)

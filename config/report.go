@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Severity says whether an entry of a report stops the start.
@@ -213,7 +214,15 @@ func (r *Report) scrub(text string) string {
 	for _, s := range r.secrets {
 		text = strings.ReplaceAll(text, s, mask)
 	}
-	return keyLike.ReplaceAllString(text, "sk-"+mask)
+	return strings.Map(visible, keyLike.ReplaceAllString(text, "sk-"+mask))
+}
+
+// visible keeps what a file holds from moving a terminal's cursor.
+func visible(c rune) rune {
+	if unicode.IsControl(c) {
+		return '\uFFFD'
+	}
+	return c
 }
 
 // WriteJSON writes the report as one JSON object with the fields entries,

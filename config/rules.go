@@ -95,7 +95,7 @@ func (k *checker) masterKey(general *node) {
 		k.rep.fail(k.where[path], path, "the master key is empty: every caller would be an administrator", "write a key, or remove the line if that is meant")
 		return
 	}
-	set := key != nil && !key.isNull() || k.env.Get("LITELLM_MASTER_KEY") != "" || k.env.Get("PROXY_MASTER_KEY") != ""
+	set := key != nil && (key.missing || !key.isNull()) || k.env.Get("LITELLM_MASTER_KEY") != "" || k.env.Get("PROXY_MASTER_KEY") != ""
 	if custom := general.get("custom_auth"); set || custom != nil && !custom.isNull() {
 		return
 	}

@@ -86,6 +86,10 @@ type LiteLLMParams struct {
 	// LiteLLM but without a field here. They may be secrets and are never
 	// to be sent upstream as request parameters.
 	Other map[string]any `config:"-"`
+	// Unresolved maps keys written as os.environ/NAME to the NAME that is not
+	// set. A missing api_key must not be replaced by the provider's own
+	// variable: the operator meant another key.
+	Unresolved map[string]string `config:"-"`
 }
 
 // ModelInfo is what the operator says about a deployment.

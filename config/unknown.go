@@ -14,27 +14,30 @@ func (k *checker) unknown(e *entry, sn *schemaNode, path string) {
 	if sn.setting != nil {
 		policy = sn.setting.Unknown
 	}
-	k.remember(e.val, policy != UnknownDefault || secretName(e.key))
-	k.inside(e.val, join(path, e.key))
+	path, section := join(path, e.key), path
+	anchors := section == "" && isAnchorKey(e.key)
+	loose := policy == UnknownKeep || policy == UnknownDefault || anchors
+	k.remember(e.val, !loose || secretName(e.key))
+	k.inside(e.val, path)
 	entry := Entry{
-		Path: join(path, e.key), File: e.pos.File, Line: e.pos.Line,
-		Value: display(e.val, isTextNode(e.val)), Status: "unknown",
+		Path: path, File: e.pos.File, Line: e.pos.Line, Status: "unknown",
+		Value: display(e.val, isTextNode(e.val) && (policy != UnknownKeep || secretName(e.key))),
 	}
-	k.dropMissing(e.val, entry.Path, &Setting{})
+	if anchors {
+		entry.Status, entry.Message = "", "not a section: kept for its anchors"
+		k.rep.add(entry)
+		return
+	}
 	if e.val.missing {
-		k.missingVariable(e.val, &Setting{}, entry.Path, e.pos)
+		k.missingVariable(e.val, &Setting{}, path, e.pos, "the setting counts as absent")
 	}
+	k.dropMissing(e.val, path, &Setting{})
 	if policy == UnknownKeep {
 		entry.Status = InEffect.String()
 		k.rep.add(entry)
 		return
 	}
-	if path == "" && isAnchorKey(e.key) {
-		entry.Status, entry.Message = "", "not a section: kept for its anchors"
-		k.rep.add(entry)
-		return
-	}
-	typo, hint := k.hint(e.key, sn, path, policy)
+	typo, hint := k.hint(e.key, sn, section, policy)
 	entry.Suggestion = hint
 	entry.Severity, entry.Message = Warning, "unknown setting: it has no effect"
 	switch {

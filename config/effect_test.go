@@ -1,0 +1,239 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// effectCase proves that one setting reaches the field that app reads.
+type effectCase struct {
+	path string
+	yaml string
+	env  []string
+	get  func(*Config) any
+	want any
+}
+
+// model and guardrail complete the fragments of the cases below.
+func model(params string) string {
+	return "model_list: [{model_name: m, litellm_params: {model: openai/x, " + params + "}}]"
+}
+
+func guardrail(params string) string {
+	return "guardrails: [{guardrail_name: g, litellm_params: {guardrail: g.wasm, mode: pre_call, " + params + "}}]"
+}
+
+func endpoint(params string) string {
+	return "general_settings: {pass_through_endpoints: [{path: /p, target: 'http://t', " + params + "}]}"
+}
+
+func params(get func(LiteLLMParams) any) func(*Config) any {
+	return func(c *Config) any { return get(c.ModelList[0].LiteLLMParams) }
+}
+
+func pass(get func(PassThroughEndpoint) any) func(*Config) any {
+	return func(c *Config) any { return get(c.GeneralSettings.PassThroughEndpoints[0]) }
+}
+
+func guard(get func(GuardrailParams) any) func(*Config) any {
+	return func(c *Config) any { return get(c.Guardrails[0].Params) }
+}
+
+func modelCases() []effectCase {
+	const p = "model_list[].litellm_params."
+	type P = LiteLLMParams
+	return []effectCase{
+		{"model_list", model("rpm: 1"), nil, func(c *Config) any { return len(c.ModelList) }, 1},
+		{"model_list[].model_name", model("rpm: 1"), nil, func(c *Config) any { return c.ModelList[0].ModelName }, "m"},
+		{"model_list[].litellm_params", model("rpm: 1"), nil, params(func(p P) any { return p.Model }), "openai/x"},
+		{p + "model", model("rpm: 1"), nil, params(func(p P) any { return p.Model }), "openai/x"},
+		{p + "api_base", model("api_base: 'http://h/v1'"), nil, params(func(p P) any { return p.APIBase }), "http://h/v1"},
+		{p + "api_key", model("api_key: abc"), nil, params(func(p P) any { return p.APIKey.Reveal() }), "abc"},
+		{p + "custom_llm_provider", model("custom_llm_provider: openai"), nil, params(func(p P) any { return p.CustomLLMProvider }), "openai"},
+		{p + "organization", model("organization: o"), nil, params(func(p P) any { return p.Organization }), []string{"o"}},
+		{p + "organization", model("organization: [o, p]"), nil, params(func(p P) any { return p.Organization }), []string{"o", "p"}},
+		{p + "timeout", model("timeout: 1.5"), nil, params(func(p P) any { return *p.Timeout }), Seconds(1.5)},
+		{p + "stream_timeout", model("stream_timeout: 2"), nil, params(func(p P) any { return *p.StreamTimeout }), Seconds(2)},
+		{p + "num_retries", model("num_retries: 0"), nil, params(func(p P) any { return *p.NumRetries }), 0},
+		{p + "rpm", model("rpm: 6"), nil, params(func(p P) any { return *p.RPM }), 6},
+		{p + "tpm", model("tpm: os.environ/TPM"), []string{"TPM=7"}, params(func(p P) any { return *p.TPM }), 7},
+		{p + "weight", model("weight: 2"), nil, params(func(p P) any { return *p.Weight }), 2.0},
+		{p + "mock_response", model("mock_response: hi"), nil, params(func(p P) any { return *p.MockResponse }), "hi"},
+		{p + "litellm_credential_name", model("litellm_credential_name: c") + "\ncredential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, params(func(p P) any { return p.CredentialName }), "c"},
+		{p + "drop_params", model("drop_params: true"), nil, params(func(p P) any { return *p.DropParams }), true},
+		{p + "additional_drop_params", model("additional_drop_params: [a]"), nil, params(func(p P) any { return p.AdditionalDropParams }), []string{"a"}},
+		{p + "allowed_openai_params", model("allowed_openai_params: [a]"), nil, params(func(p P) any { return p.AllowedOpenAIParams }), []string{"a"}},
+		{p + "extra_headers", model("extra_headers: {}"), nil, params(func(p P) any { return len(p.ExtraHeaders) }), 0},
+		{p + "extra_headers.*", model("extra_headers: {X-A.b: 1}"), nil, params(func(p P) any { return p.ExtraHeaders }), map[string]string{"X-A.b": "1"}},
+		{p + "extra_body", model("extra_body: {a: {b: [1]}}"), nil, params(func(p P) any { return p.ExtraBody }), map[string]any{"a": map[string]any{"b": []any{1}}}},
+		{p + "input_cost_per_token", model("input_cost_per_token: 1e-06"), nil, params(func(p P) any { return *p.InputCostPerToken }), 1e-06},
+		{p + "output_cost_per_token", model("output_cost_per_token: 0"), nil, params(func(p P) any { return *p.OutputCostPerToken }), 0.0},
+		{p + "temperature", model("temperature: 0.5"), nil, params(func(p P) any { return p.Extra }), map[string]any{"temperature": 0.5}},
+		{"model_list[].model_info", "model_list: [{model_name: m, litellm_params: {model: x}, model_info: {free: [1]}}]", nil, func(c *Config) any { return c.ModelList[0].ModelInfo.Extra }, map[string]any{"free": []any{1}}},
+		{"model_list[].model_info.id", "model_list: [{model_name: m, litellm_params: {model: x}, model_info: {id: i}}]", nil, func(c *Config) any { return c.ModelList[0].ModelInfo.ID }, "i"},
+		{"model_list[].model_info.mode", "model_list: [{model_name: m, litellm_params: {model: x}, model_info: {mode: embedding}}]", nil, func(c *Config) any { return c.ModelList[0].ModelInfo.Mode }, "embedding"},
+	}
+}
+
+func litellmCases() []effectCase {
+	const l, r = "litellm_settings.", "router_settings."
+	fallback := Fallbacks{{Model: "m", Targets: []FallbackTarget{{Model: "n"}, {Model: "o", Params: map[string]any{"temperature": 1}}}}}
+	return []effectCase{
+		{"litellm_settings", "litellm_settings: {num_retries: 1}", nil, func(c *Config) any { return *c.LiteLLMSettings.NumRetries }, 1},
+		{l + "set_verbose", "litellm_settings: {set_verbose: true}", nil, func(c *Config) any { return c.LogLevel().String() }, "DEBUG"},
+		{l + "json_logs", "litellm_settings: {json_logs: on}", nil, func(c *Config) any { return c.JSONLogs() }, true},
+		{l + "default_fallbacks", "litellm_settings: {default_fallbacks: [a]}", nil, func(c *Config) any { return c.LiteLLMSettings.DefaultFallbacks }, []string{"a"}},
+		{l + "request_timeout", "litellm_settings: {request_timeout: 10}", nil, func(c *Config) any { return c.LiteLLMSettings.RequestTimeout.Duration().String() }, "10s"},
+		{l + "drop_params", "litellm_settings: {drop_params: true}", nil, func(c *Config) any { return *c.LiteLLMSettings.DropParams }, true},
+		{l + "num_retries", "litellm_settings: {num_retries: 3}", nil, func(c *Config) any { return *c.LiteLLMSettings.NumRetries }, 3},
+		{l + "fallbacks", "litellm_settings: {fallbacks: [{m: [n, {model: o, temperature: 1}]}]}", nil, func(c *Config) any { return c.LiteLLMSettings.Fallbacks }, fallback},
+		{"router_settings", "router_settings: {num_retries: 1}", nil, func(c *Config) any { return *c.RouterSettings.NumRetries }, 1},
+		{r + "routing_strategy", "router_settings: {routing_strategy: simple-shuffle}", nil, func(c *Config) any { return c.RouterSettings.RoutingStrategy }, "simple-shuffle"},
+		{r + "num_retries", "router_settings: {num_retries: 0}", nil, func(c *Config) any { return *c.RouterSettings.NumRetries }, 0},
+		{r + "max_fallbacks", "router_settings: {max_fallbacks: 2}", nil, func(c *Config) any { return *c.RouterSettings.MaxFallbacks }, 2},
+		{r + "timeout", "router_settings: {timeout: 3}", nil, func(c *Config) any { return *c.RouterSettings.Timeout }, Seconds(3)},
+		{r + "stream_timeout", "router_settings: {stream_timeout: 4}", nil, func(c *Config) any { return *c.RouterSettings.StreamTimeout }, Seconds(4)},
+		{r + "retry_after", "router_settings: {retry_after: 1}", nil, func(c *Config) any { return c.RouterSettings.RetryAfter }, Seconds(1)},
+		{r + "fallbacks", "router_settings: {fallbacks: [{'*': [n]}]}", nil, func(c *Config) any { return c.RouterSettings.Fallbacks }, Fallbacks{{Model: "*", Targets: []FallbackTarget{{Model: "n"}}}}},
+		{r + "default_fallbacks", "router_settings: {default_fallbacks: [a]}", nil, func(c *Config) any { return c.RouterSettings.DefaultFallbacks }, []string{"a"}},
+		{r + "model_group_alias", "router_settings: {model_group_alias: {gpt-3.5: m}}", nil, func(c *Config) any { return c.RouterSettings.ModelGroupAlias["gpt-3.5"] }, Alias{Model: "m"}},
+		{r + "model_group_alias.*", "router_settings: {model_group_alias: {a: m}}", nil, func(c *Config) any { return c.RouterSettings.ModelGroupAlias["a"] }, Alias{Model: "m"}},
+		{r + "model_group_alias.*.model", "router_settings: {model_group_alias: {a: {model: m}}}", nil, func(c *Config) any { return c.RouterSettings.ModelGroupAlias["a"] }, Alias{Model: "m"}},
+		{r + "model_group_alias.*.hidden", "router_settings: {model_group_alias: {a: {model: m, hidden: true}}}", nil, func(c *Config) any { return c.RouterSettings.ModelGroupAlias["a"] }, Alias{Model: "m", Hidden: true}},
+	}
+}
+
+func generalCases() []effectCase {
+	const g, e = "general_settings.", "general_settings.pass_through_endpoints[]."
+	type E = PassThroughEndpoint
+	return []effectCase{
+		{"general_settings", "general_settings: {completion_model: m}", nil, func(c *Config) any { return c.GeneralSettings.CompletionModel }, "m"},
+		{g + "completion_model", "general_settings: {completion_model: m}", nil, func(c *Config) any { return c.GeneralSettings.CompletionModel }, "m"},
+		{g + "embedding_model", "general_settings: {embedding_model: m}", nil, func(c *Config) any { return c.GeneralSettings.EmbeddingModel }, "m"},
+		{g + "master_key", "general_settings: {master_key: sk-1}", []string{"LITELLM_MASTER_KEY=sk-2"}, func(c *Config) any { return c.GeneralSettings.MasterKey.Reveal() }, "sk-1"},
+		{g + "custom_auth", "general_settings: {custom_auth: a.wasm}", nil, func(c *Config) any { return c.GeneralSettings.CustomAuth }, "a.wasm"},
+		{g + "custom_auth_settings", "general_settings: {custom_auth_settings: {mode: auto}}", nil, func(c *Config) any { return c.GeneralSettings.CustomAuthSettings.Mode }, "auto"},
+		{g + "custom_auth_settings.mode", "general_settings: {custom_auth_settings: {mode: on}}", nil, func(c *Config) any { return c.GeneralSettings.CustomAuthSettings.Mode }, "on"},
+		{g + "use_x_forwarded_for", "general_settings: {use_x_forwarded_for: 'true'}", nil, func(c *Config) any { return c.GeneralSettings.UseXForwardedFor }, true},
+		{g + "max_request_size_mb", "general_settings: {max_request_size_mb: 0.5}", nil, func(c *Config) any { return *c.GeneralSettings.MaxRequestSizeMB }, 0.5},
+		{g + "max_response_size_mb", "general_settings: {max_response_size_mb: 2}", nil, func(c *Config) any { return *c.GeneralSettings.MaxResponseSizeMB }, 2.0},
+		{g + "allowed_ips", "general_settings: {allowed_ips: [10.0.0.1, '::1', os.environ/NET]}", []string{"NET=10.0.0.0/8"}, func(c *Config) any { return c.GeneralSettings.AllowedIPs }, []string{"10.0.0.1", "::1", "10.0.0.0/8"}},
+		{g + "litellm_key_header_name", "general_settings: {litellm_key_header_name: X-Key}", nil, func(c *Config) any { return c.GeneralSettings.LiteLLMKeyHeaderName }, "X-Key"},
+		{g + "pass_through_endpoints", endpoint("auth: true"), nil, pass(func(e E) any { return e.Path }), "/p"},
+		{e + "id", endpoint("id: i"), nil, pass(func(e E) any { return e.ID }), "i"},
+		{e + "path", endpoint("id: i"), nil, pass(func(e E) any { return e.Path }), "/p"},
+		{e + "target", endpoint("id: i"), nil, pass(func(e E) any { return e.Target }), "http://t"},
+		{e + "headers", endpoint("headers: {}"), nil, pass(func(e E) any { return len(e.Headers) }), 0},
+		{e + "headers.*", endpoint("headers: {A: os.environ/K}"), []string{"K=v"}, pass(func(e E) any { return e.Headers["A"].Reveal() }), "v"},
+		{e + "include_subpath", endpoint("include_subpath: true"), nil, pass(func(e E) any { return e.IncludeSubpath }), true},
+		{e + "auth", endpoint("auth: true"), nil, pass(func(e E) any { return e.Auth }), true},
+		{e + "forward_headers", endpoint("forward_headers: true"), nil, pass(func(e E) any { return e.ForwardHeaders }), true},
+		{e + "merge_query_params", endpoint("merge_query_params: true"), nil, pass(func(e E) any { return e.MergeQueryParams }), true},
+		{e + "default_query_params", endpoint("default_query_params: {}"), nil, pass(func(e E) any { return len(e.DefaultQueryParams) }), 0},
+		{e + "default_query_params.*", endpoint("default_query_params: {a: 1}"), nil, pass(func(e E) any { return e.DefaultQueryParams }), map[string]string{"a": "1"}},
+		{e + "methods", endpoint("methods: [GET]"), nil, pass(func(e E) any { return e.Methods }), []string{"GET"}},
+	}
+}
+
+func sectionCases() []effectCase {
+	const g = "guardrails[].litellm_params."
+	sum := strings.Repeat("ab", 32)
+	type G = GuardrailParams
+	one := func(c *Config) any { return c.CredentialList[0] }
+	return []effectCase{
+		{"guardrails", guardrail("default_on: true"), nil, func(c *Config) any { return len(c.Guardrails) }, 1},
+		{"guardrails[].guardrail_name", guardrail("default_on: true"), nil, func(c *Config) any { return c.Guardrails[0].Name }, "g"},
+		{"guardrails[].litellm_params", guardrail("default_on: true"), nil, guard(func(p G) any { return p.DefaultOn }), true},
+		{g + "guardrail", guardrail("default_on: true"), nil, guard(func(p G) any { return p.Guardrail }), "g.wasm"},
+		{g + "mode", guardrail("default_on: true"), nil, guard(func(p G) any { return p.Mode }), []string{"pre_call"}},
+		{g + "default_on", guardrail("default_on: true"), nil, guard(func(p G) any { return p.DefaultOn }), true},
+		{g + "sha256", guardrail("sha256: " + sum), nil, guard(func(p G) any { return p.SHA256 }), sum},
+		{g + "on_error", guardrail("on_error: fail_open"), nil, guard(func(p G) any { return p.OnError }), "fail_open"},
+		{g + "limits", guardrail("limits: {cpu_ms: 5}"), nil, guard(func(p G) any { return *p.Limits.CPUMS }), 5},
+		{g + "limits.memory_mb", guardrail("limits: {memory_mb: 6}"), nil, guard(func(p G) any { return *p.Limits.MemoryMB }), 6},
+		{g + "limits.cpu_ms", guardrail("limits: {cpu_ms: 5}"), nil, guard(func(p G) any { return *p.Limits.CPUMS }), 5},
+		{g + "limits.wall_ms", guardrail("limits: {wall_ms: 7}"), nil, guard(func(p G) any { return *p.Limits.WallMS }), 7},
+		{g + "config", guardrail("config: {a: [b]}"), nil, guard(func(p G) any { return p.Config }), map[string]any{"a": []any{"b"}}},
+		{"credential_list", "credential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, one, Credential{Name: "c", Values: map[string]any{"api_key": "k"}}},
+		{"credential_list[].credential_name", "credential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, one, Credential{Name: "c", Values: map[string]any{"api_key": "k"}}},
+		{"credential_list[].credential_values", "credential_list: [{credential_name: c, credential_values: {api_key: os.environ/K}}]", []string{"K=v"}, one, Credential{Name: "c", Values: map[string]any{"api_key": "v"}}},
+		{"credential_list[].credential_info", "credential_list: [{credential_name: c, credential_values: {}, credential_info: {d: e}}]", nil, one, Credential{Name: "c", Values: map[string]any{}, Info: map[string]any{"d": "e"}}},
+		{"environment_variables", "environment_variables: {A: b}", []string{"A=c"}, func(c *Config) any { return c.Env().Get("A") }, "b"},
+		{"environment_variables.*", "environment_variables: {A: 12}", nil, func(c *Config) any { return c.Env().Get("A") }, "12"},
+		{"include", "include: []", nil, func(c *Config) any { return len(c.Include) }, 0},
+	}
+}
+
+func variableCases() []effectCase {
+	type C = *Config
+	return []effectCase{
+		{"CONFIG_FILE_PATH", "", []string{"CONFIG_FILE_PATH=/c.yaml"}, func(c C) any { return c.Variables.ConfigFilePath }, "/c.yaml"},
+		{"HOST", "", []string{"HOST=::1"}, func(c C) any { return c.Variables.Host }, "::1"},
+		{"PORT", "", []string{"PORT=81"}, func(c C) any { return *c.Variables.Port }, 81},
+		{"LITELLM_MASTER_KEY", "", []string{"LITELLM_MASTER_KEY=a", "PROXY_MASTER_KEY=b"}, func(c C) any { return c.GeneralSettings.MasterKey.Reveal() }, "a"},
+		{"PROXY_MASTER_KEY", "", []string{"PROXY_MASTER_KEY=b"}, func(c C) any { return c.GeneralSettings.MasterKey.Reveal() }, "b"},
+		{"LITELLM_LOG", "", []string{"LITELLM_LOG=error"}, func(c C) any { return c.LogLevel().String() }, "ERROR"},
+		{"LITELLM_LOG", "", []string{"LITELLM_LOG=CRITICAL"}, func(c C) any { return c.LogLevel() }, LevelCritical},
+		{"SET_VERBOSE", "", []string{"LITELLM_LOG=ERROR", "SET_VERBOSE=True"}, func(c C) any { return c.LogLevel().String() }, "DEBUG"},
+		{"JSON_LOGS", "", []string{"JSON_LOGS=True"}, func(c C) any { return c.JSONLogs() }, true},
+		{"JSON_LOGS", "litellm_settings: {json_logs: false}", []string{"JSON_LOGS=True"}, func(c C) any { return c.JSONLogs() }, false},
+		{"LITELLM_DROP_PARAMS", "", []string{"LITELLM_DROP_PARAMS=whatever"}, func(c C) any { return *c.LiteLLMSettings.DropParams }, true},
+		{"LITELLM_DROP_PARAMS", "", []string{"LITELLM_DROP_PARAMS=off"}, func(c C) any { return *c.LiteLLMSettings.DropParams }, false},
+		{"LITELLM_MODE", "", []string{"LITELLM_MODE=production"}, func(c C) any { return c.Variables.Mode }, "PRODUCTION"},
+		{"LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD", "", []string{"LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD=1"}, func(c C) any { return c.Variables.PrintStandardLoggingPayload }, true},
+		{"SERVER_ROOT_PATH", "", []string{"SERVER_ROOT_PATH=api/v9/"}, func(c C) any { return c.Variables.ServerRootPath }, "/api/v9"},
+		{"OPENAI_API_KEY", "", []string{"OPENAI_API_KEY=k"}, func(c C) any { return c.Variables.OpenAIAPIKey.Reveal() }, "k"},
+		{"OPENAI_API_BASE", "", []string{"OPENAI_API_BASE=http://b"}, func(c C) any { return c.Variables.OpenAIAPIBase }, "http://b"},
+		{"OPENAI_ORGANIZATION", "", []string{"OPENAI_ORGANIZATION=o"}, func(c C) any { return c.Variables.OpenAIOrganization }, "o"},
+	}
+}
+
+func effectCases() []effectCase {
+	var all []effectCase
+	for _, list := range [][]effectCase{modelCases(), litellmCases(), generalCases(), sectionCases(), variableCases()} {
+		all = append(all, list...)
+	}
+	return all
+}
+
+// TestInEffect loads every setting that the schema calls in effect and looks
+// for its value where app reads it.
+func TestInEffect(t *testing.T) {
+	t.Parallel()
+	for _, c := range effectCases() {
+		t.Run(c.path, func(t *testing.T) {
+			t.Parallel()
+			env := append([]string{"X=x"}, c.env...)
+			cfg, rep, err := Parse("c.yaml", []byte(c.yaml), Options{Dir: t.TempDir(), Environ: env})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(c.want, c.get(cfg)); d != "" {
+				t.Errorf("%s (-want +got):\n%s", c.yaml, d)
+			}
+			for _, e := range rep.Entries {
+				if e.Status == "unknown" {
+					t.Errorf("%s is unknown", e.Path)
+				}
+			}
+		})
+	}
+}
+
+// TestEffectIsTested fails when a setting is called in effect and no case
+// above shows it.
+func TestEffectIsTested(t *testing.T) {
+	t.Parallel()
+	tested := map[string]bool{}
+	for _, c := range effectCases() {
+		tested[c.path] = true
+	}
+	for _, s := range Settings() {
+		works := s.Status == InEffect || s.Status == Deprecated
+		if works && s.Type&TypeAny == 0 && !tested[s.Path] {
+			t.Errorf("%s is in effect without a case in effectCases", s.Path)
+		}
+	}
+}
