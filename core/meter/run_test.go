@@ -57,6 +57,23 @@ func TestEndlessLoopsAreEnded(t *testing.T) {
 	})
 }
 
+// TestBranchingRecursionIsEnded has no loop and is never deep, but calls itself
+// 2^200 times.
+func TestBranchingRecursionIsEnded(t *testing.T) {
+	t.Parallel()
+	module := one(fn{params: []byte{i32}, code: []byte{
+		localGet, 0, i32Eqz, if_, empty, return_, end,
+		localGet, 0, i32Const, 1, i32Sub, call, 0,
+		localGet, 0, i32Const, 1, i32Sub, call, 0,
+	}})
+	engines(t, func(t *testing.T, cfg wazero.RuntimeConfig) {
+		got := runWith(t, cfg, module, options(), 50, "f", 200)
+		if !errors.Is(got.err, errKilled) {
+			t.Error(firstLine(got.err))
+		}
+	})
+}
+
 func TestRecursionIsBounded(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, cfg wazero.RuntimeConfig) {
