@@ -57,4 +57,11 @@ func referenceDoc(s *Setting) string {
 	return doc
 }
 
-func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+// cell escapes what a Markdown table reads, and HTML outside of code.
+func cell(text string) string {
+	parts := strings.Split(strings.ReplaceAll(text, "|", `\|`), "`")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = strings.ReplaceAll(parts[i], "<", "&lt;")
+	}
+	return strings.Join(parts, "`")
+}
