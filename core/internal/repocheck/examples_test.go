@@ -38,11 +38,16 @@ func TestConfigExamples(t *testing.T) {
 	}
 }
 
-// variables gives every environment variable that a configuration refers to a value.
+// variables gives every environment variable that a configuration refers to a value:
+// an address where the name says that it is one.
 func variables(body string) []string {
 	environ := []string{}
 	for _, match := range regexp.MustCompile(`os\.environ/(\w+)`).FindAllStringSubmatch(body, -1) {
-		environ = append(environ, match[1]+"=example-value")
+		value := "example-value"
+		if strings.Contains(match[1], "URL") || strings.Contains(match[1], "BASE") {
+			value = "http://127.0.0.1:9"
+		}
+		environ = append(environ, match[1]+"="+value)
 	}
 	return environ
 }
