@@ -127,6 +127,7 @@ func generalCases() []effectCase {
 		{e + "target", endpoint("id: i"), nil, pass(func(e E) any { return e.Target }), "http://t"},
 		{e + "headers", endpoint("headers: {}"), nil, pass(func(e E) any { return len(e.Headers) }), 0},
 		{e + "headers.*", endpoint("headers: {A: os.environ/K}"), []string{"K=v"}, pass(func(e E) any { return e.Headers["A"].Reveal() }), "v"},
+		{e + "headers.*", endpoint("headers: {A: Bearer os.environ/K}"), []string{"K=v"}, pass(func(e E) any { return e.Headers["A"].Reveal() }), "Bearer v"},
 		{e + "include_subpath", endpoint("include_subpath: true"), nil, pass(func(e E) any { return e.IncludeSubpath }), true},
 		{e + "auth", endpoint("auth: true"), nil, pass(func(e E) any { return e.Auth }), true},
 		{e + "forward_headers", endpoint("forward_headers: true"), nil, pass(func(e E) any { return e.ForwardHeaders }), true},

@@ -126,6 +126,32 @@ func (l *loader) resolve(n *node) {
 	n.scalar, n.text = value, value
 }
 
+// resolveHeaders replaces references at the end of the headers of
+// pass_through_endpoints, written as "Bearer os.environ/NAME". LiteLLM takes
+// the rest of the value as the name.
+func (l *loader) resolveHeaders(root *node) {
+	endpoints := root.get("general_settings").get("pass_through_endpoints")
+	if endpoints == nil {
+		return
+	}
+	for _, item := range endpoints.items {
+		headers := item.get("headers")
+		if headers == nil {
+			continue
+		}
+		for _, e := range headers.entries {
+			text, _ := e.val.scalar.(string)
+			start, name, found := strings.Cut(text, referencePrefix)
+			if !found || start == "" || e.val.variable != "" {
+				continue
+			}
+			value, set := l.env.Lookup(name)
+			e.val.variable, e.val.missing = name, !set
+			e.val.scalar, e.val.text = start+value, start+value
+		}
+	}
+}
+
 // parseBool reads a boolean as environment variables hold it.
 func parseBool(text string) (bool, error) {
 	switch strings.ToLower(strings.TrimSpace(text)) {

@@ -218,6 +218,7 @@ func (k *checker) callbackSettings(root *node) {
 	active := map[string]bool{}
 	for _, key := range []string{"callbacks", "success_callback", "failure_callback", "service_callbacks", "service_callback"} {
 		if list := root.get("litellm_settings").get(key); list != nil {
+			active[list.text] = true
 			for _, item := range list.items {
 				active[item.text] = true
 			}

@@ -3,13 +3,13 @@ package config
 // litellmSettings lists litellm_settings as documented, without cache_params.
 func litellmSettings() []Setting {
 	return []Setting{
-		{Path: "success_callback", Type: TypeStrings, Default: "[]", Area: "callback", Hook: "callback",
+		{Path: "success_callback", Type: TypeString | TypeStrings, Default: "[]", Area: "callback", Hook: "callback",
 			Doc: "Each named sink gets one record for every request that ended well, and none for failures."},
-		{Path: "failure_callback", Type: TypeStrings, Default: "[]", Area: "callback", Hook: "callback",
+		{Path: "failure_callback", Type: TypeString | TypeStrings, Default: "[]", Area: "callback", Hook: "callback",
 			Doc: "Each named sink gets one record for every request that ended in an error, with the error class and message, and none for successes."},
-		{Path: "callbacks", Type: TypeStrings, Default: "[]", Area: "callback", Hook: "callback",
+		{Path: "callbacks", Type: TypeString | TypeStrings, Default: "[]", Area: "callback", Hook: "callback",
 			Doc: "Each named sink gets success and failure records; a name ending in .wasm or equal to a configured plugin also receives its request and response hooks."},
-		{Path: "service_callbacks", Type: TypeStrings, Default: "[]", Area: "metrics",
+		{Path: "service_callbacks", Type: TypeString | TypeStrings, Default: "[]", Area: "metrics",
 			Doc: "Health of Redis and PostgreSQL is reported to the named systems: latency, number and failures of each kind of call, apart from request records."},
 		{Path: "turn_off_message_logging", Type: TypeBool, Default: "false", Area: "callback",
 			Doc: "Prompts and answers are replaced by a fixed mark in everything given to sinks; model, tokens, cost, user and tags still go."},
@@ -176,7 +176,7 @@ func litellmTailSettings() []Setting {
 			Doc: "Headers of the generic HTTP sink."},
 		{Path: "argilla_transformation_object", Type: TypeObject, Area: "callback",
 			Doc: "Which field of a record becomes which field in Argilla."},
-		{Path: "service_callback", Type: TypeStrings, Default: "[]", Area: "metrics",
+		{Path: "service_callback", Type: TypeString | TypeStrings, Default: "[]", Area: "metrics",
 			Doc: "Second spelling of service_callbacks."},
 		{Path: "enable_json_schema_validation", Type: TypeBool, Default: "false", Area: "provider",
 			Doc: "Checks answers against the JSON schema that the request asks for."},

@@ -235,7 +235,7 @@ func pricingSettings() []Setting {
 // modelInfoSettings lists the keys of model_info that mean something.
 func modelInfoSettings() []Setting {
 	return []Setting{
-		{Path: "id", Type: TypeString, Default: "hash of the name and parameters", Area: "router", Status: InEffect,
+		{Path: "id", Type: TypeText, Default: "hash of the name and parameters", Area: "router", Status: InEffect,
 			Doc: "Fixed identity of the deployment: it is returned in the x-litellm-model-id header, addresses the deployment directly when used as `model`, and labels metrics and cooldowns."},
 		{Path: "mode", Type: TypeString, Default: "chat", Area: "health", Status: InEffect,
 			Doc: "The kind of call the health check makes for the deployment: chat, completion, embedding, image_generation, audio_transcription, audio_speech, rerank, batch, realtime, responses."},

@@ -212,12 +212,18 @@ type FallbackTarget struct {
 }
 
 // Credential is one entry of credential_list; a deployment refers to it with
-// litellm_credential_name.
+// litellm_credential_name. Values holds plain strings, most of them secret.
 type Credential struct {
 	Name   string         `config:"credential_name"`
 	Values map[string]any `config:"credential_values"`
 	Info   map[string]any `config:"credential_info"`
 }
+
+// String names the credential and leaves its values out.
+func (c Credential) String() string { return "credential " + c.Name }
+
+// GoString does what String does.
+func (c Credential) GoString() string { return c.String() }
 
 // Guardrail is one entry of guardrails.
 type Guardrail struct {
