@@ -71,6 +71,8 @@ func TestLayers(t *testing.T) {
 	imports("plugins/pii/main.go", "sdk/go")
 	imports("plugins/pii/main.go", "core/wasm", "neighbour")
 	imports("plugins/pii/pii_test.go", "sdk/plugintest")
+	imports("plugins/pii/pii_test.go", "core/wasm")
+	imports("plugins/pii/pii_test.go", "core/gateway", "neighbour")
 	imports("plugins/pii/main.go", "sdk/plugintest", "is for tests")
 
 	imports("core/provider/openai/x_test.go", "core/provider/providertest")
@@ -175,8 +177,8 @@ func TestState(t *testing.T) {
 	check("func (T) init() {}\nfunc initial() { var local int; _ = local }")
 
 	file("core/llm/a_test.go", "package llm\nvar cache int\nfunc init() {}\n")
-	file("plugins/pii/main.go", "package main\nfunc init() {}\n")
-	file("plugins/pii/rules/rules.go", "package rules\nfunc init() {}\n", "init function")
+	file("plugins/pii/main.go", "package main\nvar _ = sallyport.Register(manifest, New)\n")
+	file("plugins/pii/main.go", "package main\nfunc init() {}\n", "init function")
 	file("core/cmd/x/main.go", "package main\nfunc init() {}\n", "init function")
 }
 

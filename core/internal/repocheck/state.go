@@ -27,17 +27,17 @@ func CheckState(tree Tree) []string {
 				continue
 			}
 			for _, decl := range file.Syntax.Decls {
-				problems = append(problems, checkDecl(p, file, decl, writes)...)
+				problems = append(problems, checkDecl(file, decl, writes)...)
 			}
 		}
 	}
 	return problems
 }
 
-func checkDecl(p Package, file File, decl ast.Decl, writes map[string]string) []string {
+func checkDecl(file File, decl ast.Decl, writes map[string]string) []string {
 	switch decl := decl.(type) {
 	case *ast.FuncDecl:
-		if decl.Recv == nil && decl.Name.Name == "init" && !reactor(p, file) {
+		if decl.Recv == nil && decl.Name.Name == "init" {
 			return []string{file.at(decl.Pos()) + ": init function: build the value in core/app and hand it in"}
 		}
 	case *ast.GenDecl:
@@ -53,12 +53,6 @@ func checkDecl(p Package, file File, decl ast.Decl, writes map[string]string) []
 		return problems
 	}
 	return nil
-}
-
-// reactor says whether the file is the main package of a plugin. The runtime of
-// a WebAssembly reactor runs init and never main, so hooks are registered there.
-func reactor(p Package, file File) bool {
-	return file.Syntax.Name.Name == "main" && (isBelow(p.Dir, "plugins") || isBelow(p.Dir, "examples"))
 }
 
 func checkVars(file File, group *ast.CommentGroup, spec *ast.ValueSpec, writes map[string]string) []string {
