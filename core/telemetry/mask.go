@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 )
 
@@ -124,10 +125,16 @@ func afterName(s string, i int) (from, to int) {
 	case "", "None", "null", "nil", "true", "false", "True", "False":
 		return 0, 0
 	}
-	if strings.Trim(s[j:to], "0123456789.") == "" {
-		return 0, 0 // a count
+	if _, err := strconv.ParseFloat(s[j:to], 64); err == nil && countName(name) {
+		return 0, 0
 	}
 	return j, to
+}
+
+// countName reports whether a number under the name is a count or a price: max_tokens, cost_per_token.
+func countName(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasSuffix(name, "tokens") || strings.HasSuffix(name, "token") || strings.HasSuffix(name, "keys")
 }
 
 // ordinaryWord reports whether a name is also a word that a colon may follow in plain text.
@@ -228,7 +235,12 @@ func isUpper(c byte) bool  { return 'A' <= c && c <= 'Z' }
 // masked makes a value fit to be written: a number, a time, a string, or JSON as json.RawMessage, without secrets.
 func masked(name string, v slog.Value) slog.Value {
 	switch v.Kind() {
-	case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindDuration, slog.KindTime:
+	case slog.KindInt64, slog.KindUint64, slog.KindFloat64:
+		if SecretName(name) && !countName(name) {
+			return slog.StringValue(hidden)
+		}
+		return v
+	case slog.KindBool, slog.KindDuration, slog.KindTime:
 		return v
 	case slog.KindString:
 		if v.String() != "" && SecretName(name) {
@@ -270,11 +282,15 @@ func maskedAny(v any) (out slog.Value) {
 	if err := d.Decode(&tree); err != nil {
 		return slog.StringValue(Mask(string(raw)))
 	}
-	if raw, err = json.Marshal(maskedTree("", tree)); err != nil {
+	if raw, err = json.Marshal(MaskTree(tree)); err != nil {
 		return slog.StringValue("!ERROR: " + err.Error())
 	}
 	return slog.AnyValue(json.RawMessage(raw))
 }
+
+// MaskTree returns decoded JSON without secrets: strings pass through Mask, and those under a name that says that they
+// are secret are hidden, at any depth. Lists of v are changed in place.
+func MaskTree(v any) any { return maskedTree("", v) }
 
 func maskedTree(name string, v any) any {
 	switch v := v.(type) {
@@ -283,6 +299,10 @@ func maskedTree(name string, v any) any {
 			return hidden
 		}
 		return Mask(v)
+	case json.Number, float64:
+		if SecretName(name) && !countName(name) {
+			return hidden
+		}
 	case []any:
 		for i := range v {
 			v[i] = maskedTree(name, v[i])

@@ -57,7 +57,8 @@ func TestMask(t *testing.T) {
 
 	same("")
 	same("task-force, risk-averse and disk-bound")
-	same("max_tokens=100 total_tokens: 7")
+	same("max_tokens=100 total_tokens: 7 input_cost_per_token: 1e-05")
+	check("password=1234", "password=****")
 	same("api_key=None, password: null")
 	same("unknown key: model_lst")
 	same("https://host:443/path@x?a=b")
@@ -145,6 +146,8 @@ func TestNoKeyPasses(t *testing.T) {
 		check(func(l *slog.Logger) { l.WithGroup("g").With(name, v).Info("x") })
 	}
 	secret("api_key", "hunter2")
+	secret("api_key", 1234)
+	secret("m", map[string]any{"pwd": 1234})
 	secret("Authorization", "hunter2")
 	secret("password", []string{"hunter2"})
 	secret("master_key", errors.New("hunter2"))
