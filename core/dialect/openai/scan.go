@@ -11,7 +11,7 @@ type Scanned struct {
 	Model     llm.Span  // place of the model's value with its quotes; zero if there is none
 	Usage     llm.Usage // zero if the vendor reported none
 	UsageAt   llm.Span  // place of the usage object; zero if it is absent or null
-	ErrorAt   llm.Span  // place of the error; zero if it is absent or null
+	ErrorAt   llm.Span  // place of the error; zero if it is absent, null, false or empty
 	Finish    string    // finish reason of the first choice
 	Finished  bool      // at least one choice has a finish reason
 	NoChoices bool      // choices is an empty list, as in the chunk that carries the usage
@@ -32,7 +32,7 @@ func Scan(b []byte) (s Scanned, ok bool) {
 				s.UsageAt = c.Span()
 			}
 		case "error":
-			if !dialect.Null(c.Value()) {
+			if refused(c.Value()) {
 				s.ErrorAt = c.Span()
 			}
 		case "choices":
@@ -43,6 +43,15 @@ func Scan(b []byte) (s Scanned, ok bool) {
 		}
 	}
 	return s, !c.Broken()
+}
+
+// refused reports whether the value of a member called error says that there was one.
+func refused(value []byte) bool {
+	switch string(value) {
+	case "", "null", "false", `""`, "{}", "[]":
+		return false
+	}
+	return true
 }
 
 func (s *Scanned) choices(outer *dialect.Cursor) {

@@ -1,0 +1,264 @@
+package openai
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// bindTarget takes the address apart: "https://host/v1?api-version=1" and "/chat/completions" become the target
+// https://host and the path "/v1/chat/completions?api-version=1".
+func (e *endpoint) bindTarget() error {
+	base := e.d.Base
+	if base == "" {
+		base = e.p.s.Base
+	}
+	if base == "" {
+		return e.problem("api_base", "is missing: "+e.p.s.Name+" has no address of its own"+variables(e.p.s.BaseVars))
+	}
+	u, err := url.Parse(strings.TrimSpace(base))
+	if err != nil {
+		return e.problem("api_base", "is not a URL: write it like https://host/v1")
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return e.problem("api_base", "must begin with https:// or http://")
+	case u.Hostname() == "":
+		return e.problem("api_base", "has no host: write it like https://host/v1")
+	case u.User != nil:
+		return e.problem("api_base", "must not hold a user or password: the key belongs into api_key")
+	case u.Fragment != "":
+		return e.problem("api_base", "must not hold a #fragment")
+	}
+	for _, op := range operations() {
+		if strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/"+op.String()) {
+			return e.problem("api_base", "must end before /"+op.String()+", which is added for each call")
+		}
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return e.problem("api_base", "has a port that is not between 1 and 65535")
+	}
+	e.target.Scheme, e.target.Host = u.Scheme, u.Host
+	e.target.Addr = net.JoinHostPort(u.Hostname(), port)
+	e.bindPaths(u)
+	return nil
+}
+
+func (e *endpoint) bindPaths(u *url.URL) {
+	root := strings.TrimRight(u.EscapedPath(), "/")
+	for _, op := range operations() {
+		if slices.Contains(e.p.s.Lacks, op) {
+			continue
+		}
+		path := root + "/" + op.String()
+		if u.RawQuery != "" {
+			path += "?" + u.RawQuery
+		}
+		e.paths[op] = []byte(path)
+	}
+}
+
+func operations() []llm.Operation {
+	return []llm.Operation{llm.OpChat, llm.OpCompletion, llm.OpEmbedding}
+}
+
+func variables(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "; it can also be set as " + or(names)
+}
+
+// bindHead writes the header lines that all calls have in common. The request line, Host, Content-Length and whatever
+// else belongs to the connection are written by the transport, from the target and the call.
+func (e *endpoint) bindHead() error {
+	key := e.d.APIKey
+	if key == "" {
+		key = e.p.s.DefaultKey
+	}
+	lines := []llm.Pair{
+		{Name: "Content-Type", Value: "application/json"},
+		{Name: "Accept", Value: "application/json, text/event-stream"},
+		{Name: "User-Agent", Value: "sallyport"},
+	}
+	if e.d.Organization != "" {
+		lines = append(lines, llm.Pair{Name: "OpenAI-Organization", Value: e.d.Organization})
+	}
+	for _, h := range e.d.ExtraHeaders {
+		if problem := badHeader(h.Name, h.Value); problem != "" {
+			return e.problem("extra_headers", "holds "+strconv.Quote(h.Name)+", which "+problem)
+		}
+		lines = slices.DeleteFunc(lines, func(l llm.Pair) bool { return strings.EqualFold(l.Name, h.Name) })
+		lines = append(lines, h)
+	}
+	auth := llm.Pair{Name: "Authorization", Value: "Bearer " + key}
+	if e.p.s.KeyHeader != "" {
+		auth = llm.Pair{Name: e.p.s.KeyHeader, Value: key}
+	}
+	own := slices.ContainsFunc(e.d.ExtraHeaders, func(h llm.Pair) bool { return strings.EqualFold(h.Name, auth.Name) })
+	switch {
+	case own: // the operator sends a credential of his own making
+	case key != "":
+		lines = append(lines, auth)
+	case !e.p.s.KeyOptional:
+		return e.problem("api_key", "is missing"+variables(e.p.s.KeyVars))
+	}
+	return e.writeHead(lines)
+}
+
+func (e *endpoint) writeHead(lines []llm.Pair) error {
+	e.names = make(map[string]bool, len(lines))
+	for _, l := range lines {
+		if problem := badHeader(l.Name, l.Value); problem != "" {
+			return e.problem(settingOf(l.Name, e.p.s.KeyHeader), problem)
+		}
+		e.names[strings.ToLower(l.Name)] = true
+		e.head = append(e.head, l.Name+": "+l.Value+"\r\n"...)
+	}
+	return nil
+}
+
+func settingOf(header, keyHeader string) string {
+	switch {
+	case header == "OpenAI-Organization":
+		return "organization"
+	case header == "Authorization" || header == keyHeader:
+		return "api_key"
+	}
+	return "extra_headers"
+}
+
+// badHeader says what is wrong with a header line, or nothing. A line break in one would begin a line, or a request,
+// of its own.
+func badHeader[T string | []byte](name, value T) string {
+	if len(name) == 0 {
+		return "has no name"
+	}
+	for i := range len(name) {
+		if !tokenByte(name[i]) {
+			return "has a name that no header can have"
+		}
+	}
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return "holds a line break or another control character"
+		}
+	}
+	if ofConnection(string(name)) {
+		return "is written by the gateway itself"
+	}
+	return ""
+}
+
+func tokenByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+func ofConnection(name string) bool {
+	switch strings.ToLower(name) {
+	case "host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer",
+		"upgrade", "expect", "accept-encoding", "content-encoding", "proxy-authorization":
+		return true
+	}
+	return false
+}
+
+// rule is what happens to a member of a request because of the vendor or the deployment.
+type rule struct {
+	do    action
+	name  []byte // for rename: the new key
+	value []byte // for replace
+}
+
+type action uint8
+
+const (
+	keep    action = iota
+	drop           // leave it out
+	refuse         // the vendor does not know it
+	replace        // give it another value
+	rename         // give it another key
+)
+
+func (e *endpoint) bindRules() error {
+	e.rules = map[string]rule{}
+	for _, name := range e.p.s.Unsupported {
+		if slices.Contains(e.d.AllowedParams, name) {
+			continue
+		}
+		e.rules[name] = rule{do: refuse}
+		if e.d.DropParams {
+			e.rules[name] = rule{do: drop}
+		}
+	}
+	for _, r := range e.p.s.Rename {
+		if !slices.Contains(e.d.AllowedParams, r.Name) {
+			e.rules[r.Name] = rule{do: rename, name: []byte(r.Value)}
+		}
+	}
+	for _, name := range e.d.AdditionalDrop {
+		if strings.ContainsAny(name, ".[*") {
+			return e.problem("additional_drop_params", "holds "+strconv.Quote(name)+": only whole parameters can be dropped, not parts of one")
+		}
+		e.rules[name] = rule{do: drop}
+	}
+	e.metadata = slices.Contains(e.d.AllowedParams, "metadata")
+	if err := e.bindDefaults(); err != nil {
+		return err
+	}
+	for _, p := range e.d.ExtraBody {
+		if err := e.checkMember("extra_body", p); err != nil {
+			return err
+		}
+		m := newMember(p)
+		e.forced = append(e.forced, m)
+		e.rules[p.Name] = rule{do: replace, value: m.value}
+	}
+	return nil
+}
+
+// bindDefaults takes the parameters that the deployment sets when the caller does not. They obey the same rules as a
+// caller's.
+func (e *endpoint) bindDefaults() error {
+	for _, p := range e.d.Defaults {
+		if err := e.checkMember(p.Name, p); err != nil {
+			return err
+		}
+		if openai.Control([]byte(p.Name)) && !(p.Name == "metadata" && e.metadata) {
+			return e.problem(p.Name, "is a control of the gateway and no parameter that can be sent to "+e.p.s.Name)
+		}
+		switch r := e.rules[p.Name]; r.do {
+		case drop:
+			continue
+		case refuse:
+			return e.problem(p.Name, "is not supported by "+e.p.s.Name+": remove it or set drop_params")
+		case rename:
+			p.Name = string(r.name)
+		}
+		e.defaults = append(e.defaults, newMember(p))
+	}
+	return nil
+}
+
+// checkMember refuses what would make the request another one than the gateway thinks it is.
+func (e *endpoint) checkMember(setting string, p llm.Pair) error {
+	switch p.Name {
+	case "model", "stream", "stream_options", "messages", "prompt", "input":
+		return e.problem(setting, "must not set "+p.Name+", which belongs to the caller and the gateway")
+	}
+	if !json.Valid([]byte(p.Value)) {
+		return e.problem(setting, "holds a value for "+p.Name+" that is not JSON")
+	}
+	return nil
+}

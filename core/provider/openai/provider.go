@@ -1,0 +1,130 @@
+// Package openai is the provider for OpenAI's API and for every vendor that speaks it. As the caller speaks it too,
+// nothing is translated: a request is patched where it must be and an answer where the caller would notice, and all
+// other bytes pass as they are.
+package openai
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
+)
+
+// Settings tell the vendors of the API apart. The zero value is OpenAI itself, with every default named below.
+type Settings struct {
+	Name string // the vendor in errors; "" is "openai"
+	Base string // where the API is if a deployment does not say; "" is https://api.openai.com/v1 for openai, else required
+
+	KeyOptional bool     // the vendor needs no key, such as a server of one's own
+	DefaultKey  string   // the key to send if a deployment has none
+	KeyHeader   string   // the header that carries the key alone; "" is "Authorization: Bearer"
+	KeyVars     []string // environment variables of the key, for the error when it is missing
+	BaseVars    []string // environment variables of the base URL, likewise
+
+	Rename          []llm.Pair      // parameters the vendor knows under another name: Name becomes Value
+	Unsupported     []string        // parameters the vendor refuses
+	NoStreamOptions bool            // the vendor refuses stream_options, and so never reports the usage of a stream unasked
+	Lacks           []llm.Operation // operations the vendor does not offer
+
+	MaxResponse int64 // bytes of an answer, a stream's in sum; 0 is 64 MB
+}
+
+const (
+	defaultBase        = "https://api.openai.com/v1"
+	defaultMaxResponse = 64 << 20
+)
+
+// Provider makes endpoints of one vendor. Its endpoints share buffers.
+type Provider struct {
+	s       Settings
+	wholes  sync.Pool // of *whole
+	streams sync.Pool // of *stream
+}
+
+var _ provider.Provider = (*Provider)(nil)
+
+// New makes the provider of the vendor that s describes.
+func New(s Settings) *Provider {
+	if s.Name == "" {
+		s.Name = "openai"
+	}
+	if s.Base == "" && s.Name == "openai" {
+		s.Base = defaultBase
+	}
+	if s.MaxResponse <= 0 {
+		s.MaxResponse = defaultMaxResponse
+	}
+	p := &Provider{s: s}
+	p.wholes.New = func() any { return &whole{p: p} }
+	p.streams.New = func() any { return &stream{p: p} }
+	return p
+}
+
+// Bind implements provider.Provider. It checks the address, every header line, and that nothing is configured twice
+// over in a way that could not take effect.
+func (p *Provider) Bind(d *llm.Deployment) (provider.Endpoint, error) {
+	e := &endpoint{p: p, d: d, model: llm.AppendQuoted(nil, d.Model)}
+	if d.Model == "" {
+		return nil, e.problem("model", "is missing")
+	}
+	if err := e.bindTarget(); err != nil {
+		return nil, err
+	}
+	if err := e.bindHead(); err != nil {
+		return nil, err
+	}
+	if err := e.bindRules(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// endpoint is a deployment ready to be called. It is immutable.
+type endpoint struct {
+	p     *Provider
+	d     *llm.Deployment
+	model []byte // the vendor's name for the model, quoted
+
+	target llm.Target
+	paths  [llm.OpPassThrough][]byte // by operation; nil if the vendor does not offer it
+	head   []byte
+	names  map[string]bool // names of the lines in head, in lower case
+
+	rules    map[string]rule
+	defaults []member // added when the request does not have them
+	forced   []member // set in every request
+	metadata bool     // metadata goes to the vendor
+}
+
+// member is a member of an object in the pieces that are written.
+type member struct {
+	name  string
+	key   []byte // quoted, with the colon behind it
+	value []byte
+}
+
+func newMember(p llm.Pair) member {
+	return member{name: p.Name, key: append(llm.AppendQuoted(nil, p.Name), ':'), value: []byte(p.Value)}
+}
+
+// problem is the error for a setting that cannot be used.
+func (e *endpoint) problem(setting, what string) error {
+	return &bindError{group: e.d.Group, setting: setting, what: what}
+}
+
+// bindError names a wrong setting of a deployment.
+type bindError struct{ group, setting, what string }
+
+func (e *bindError) Error() string {
+	return "model_name " + e.group + ": litellm_params." + e.setting + " " + e.what
+}
+
+// or joins alternatives: "A, B or C".
+func or(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	last := len(list) - 1
+	return strings.Join(list[:last], ", ") + " or " + list[last]
+}
