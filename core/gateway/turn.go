@@ -26,6 +26,7 @@ type turn struct {
 	reply   llm.Reply
 	rest    llm.Stream // what the provider left to read
 	err     error      // why the reply broke off
+	quiet   bool       // no record is made
 }
 
 var turns = sync.Pool{New: func() any { return new(turn) }}
@@ -54,7 +55,7 @@ func (t *turn) finish(r *llm.Reply, err error) {
 	if t.planned {
 		t.plan.Done(err)
 	}
-	if t.Recorder != nil {
+	if t.Recorder != nil && !t.quiet {
 		t.Recorder.Record(t.x, r, t.tried, err)
 	}
 	s := t.Snapshot
@@ -127,3 +128,15 @@ func (g *Gateway) Models(x *llm.Exchange) []string {
 
 // Edge returns what the listener must know before an exchange begins. It is plain data, which needs no reference.
 func (g *Gateway) Edge() *Edge { return &g.current.p.Load().Edge }
+
+// Probe calls x.Pinned once, without authentication, hooks, retries or a record. It is for health checks. The reply is
+// closed by the caller of Probe.
+func (g *Gateway) Probe(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
+	t := begin(ctx, g, x)
+	t.quiet = true
+	if err := t.attempt(ctx, x.Pinned); err != nil {
+		return nil, t.fail(err)
+	}
+	t.rest, t.reply.Rest = t.reply.Rest, t
+	return &t.reply, nil
+}

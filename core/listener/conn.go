@@ -1,0 +1,171 @@
+package listener
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Time limits of a connection. They bound one read and one write, not a request: a stream may last for hours.
+const (
+	readWait  = 75 * time.Second // also how long an idle connection is kept
+	writeWait = 60 * time.Second
+	// A deadline is moved only when this much of it has passed, since moving one costs 130 ns.
+	deadlineSlack = 5 * time.Second
+)
+
+// conn is a caller's connection. It knows the exchange under way, so that a caller who leaves ends it.
+type conn struct {
+	*net.TCPConn
+	remote string // address without port
+	fd     int
+	id     uint64 // number in the watcher; 0 unwatched
+	w      *watcher
+
+	mu   sync.Mutex
+	gone bool
+	life *llm.Lifetime // of the exchange under way
+
+	readSet, writeSet time.Time // when the deadlines were last moved; each used by one goroutine
+
+	hold bool   // the next Write waits for the one after it
+	held []byte // what waits
+}
+
+// holdNext makes the next Write wait for the one after it, so that both go out in one system call. The end of a stream
+// is two writes, its last block and the end of the chunked encoding; sending them apart costs a fifth of a short
+// stream. Only for a Write that another one is sure to follow.
+func (c *conn) holdNext() { c.hold = true }
+
+// begin makes l the lifetime that ends when the caller leaves.
+func (c *conn) begin(l *llm.Lifetime) {
+	c.mu.Lock()
+	c.life = l
+	gone := c.gone
+	c.mu.Unlock()
+	if gone {
+		l.Cancel(context.Canceled)
+	}
+}
+
+// end forgets the lifetime. When it returns no Cancel is on its way any more.
+func (c *conn) end() {
+	c.mu.Lock()
+	c.life = nil
+	c.mu.Unlock()
+}
+
+// leave ends the exchange under way: the caller closed its side.
+func (c *conn) leave() {
+	c.mu.Lock()
+	c.gone = true
+	if c.life != nil {
+		c.life.Cancel(context.Canceled)
+	}
+	c.mu.Unlock()
+}
+
+// Read bounds how long the caller may stay silent.
+func (c *conn) Read(p []byte) (int, error) {
+	if now := time.Now(); now.Sub(c.readSet) > deadlineSlack {
+		c.readSet = now
+		if err := c.SetReadDeadline(now.Add(readWait)); err != nil {
+			return 0, err
+		}
+	}
+	return c.TCPConn.Read(p)
+}
+
+// Write bounds how long the caller may refuse to take what it asked for.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.hold {
+		c.hold = false
+		c.held = append(c.held[:0], p...)
+		return len(p), nil
+	}
+	if len(c.held) > 0 {
+		return c.writeHeld(p)
+	}
+	return c.send(p)
+}
+
+// writeHeld sends what was held together with p.
+func (c *conn) writeHeld(p []byte) (int, error) {
+	first := len(c.held)
+	c.held = append(c.held, p...)
+	n, err := c.send(c.held)
+	c.held = c.held[:0]
+	if cap(c.held) > maxKeptBlock {
+		c.held = nil
+	}
+	return max(0, n-first), err
+}
+
+func (c *conn) send(p []byte) (int, error) {
+	if now := time.Now(); now.Sub(c.writeSet) > deadlineSlack {
+		c.writeSet = now
+		if err := c.SetWriteDeadline(now.Add(writeWait)); err != nil {
+			return 0, err
+		}
+	}
+	return c.TCPConn.Write(p)
+}
+
+// Close stops watching before the descriptor can be reused. What is still held goes out first.
+func (c *conn) Close() error {
+	c.w.remove(c)
+	if len(c.held) > 0 {
+		_, _ = c.send(c.held)
+		c.held = nil
+	}
+	return c.TCPConn.Close()
+}
+
+// connOf finds our connection below what fasthttp hands out.
+func connOf(nc net.Conn) *conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	c, _ := nc.(*conn)
+	return c
+}
+
+// watched is a listener whose connections are watched for callers who leave.
+type watched struct {
+	net.Listener
+	w        *watcher
+	maxConns int
+}
+
+// Accept returns the next connection. Over the limit of open connections a new one is closed at once: fasthttp's own
+// limit would answer it, and over TLS such an answer blocks the accept loop.
+func (l *watched) Accept() (net.Conn, error) {
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		tc, ok := nc.(*net.TCPConn)
+		if !ok {
+			return nc, nil
+		}
+		if l.maxConns > 0 && l.w.open() >= l.maxConns {
+			_ = tc.Close()
+			continue
+		}
+		c := &conn{TCPConn: tc, w: l.w, remote: host(tc.RemoteAddr())}
+		l.w.add(c)
+		return c, nil
+	}
+}
+
+func host(a net.Addr) string {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.AddrPort().Addr().Unmap().String()
+	}
+	return ""
+}

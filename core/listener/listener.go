@@ -1,0 +1,191 @@
+// Package listener is the edge towards callers: it accepts connections, decides by one canonical path what is asked,
+// reads the request into an exchange, hands it to the gateway and writes the reply. Nothing of fasthttp leaves it.
+package listener
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/fasthttp/router"
+	"github.com/sallyport-ai/sallyport/core/gateway"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/valyala/fasthttp"
+)
+
+// Limits of a server that were not configured.
+const (
+	DefaultMaxRequest = 128 << 20 // bytes of a request body
+	DefaultMaxConns   = 65_536    // open connections
+	maxHeader         = 32 << 10  // bytes of a request's header
+)
+
+// Settings configure a Server. Gateway and Logger are required.
+type Settings struct {
+	Gateway  *gateway.Gateway
+	Logger   *slog.Logger
+	Version  string      // sent as x-litellm-version
+	RootPath string      // prefix under which all paths are served too, such as "/gw"
+	TLS      *tls.Config // nil serves plain HTTP
+	MaxConns int         // open connections; 0 takes DefaultMaxConns
+	Status   func() Status
+
+	// Health calls the deployments of a model group, or all of them if model is empty, and returns the report as JSON.
+	Health func(ctx context.Context, model string) []byte
+}
+
+// Status is what the readiness check reports about the rest of the gateway.
+type Status struct {
+	Callbacks []string // names of the active sinks
+	LogLevel  string
+}
+
+// Server serves the gateway's HTTP API.
+type Server struct {
+	Settings
+	http    fasthttp.Server
+	routes  *router.Router
+	watch   *watcher
+	active  atomic.Int64 // exchanges under way
+	closing atomic.Bool
+	version []byte
+}
+
+// New makes a server. It listens only when Serve is called.
+func New(set Settings) (*Server, error) {
+	w, err := newWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("listener: %w", err)
+	}
+	if set.MaxConns == 0 {
+		set.MaxConns = DefaultMaxConns
+	}
+	s := &Server{Settings: set, watch: w, version: []byte(set.Version)}
+	s.routes = s.table()
+	s.http = fasthttp.Server{
+		Handler:               s.handle,
+		ErrorHandler:          s.refuse,
+		HeaderReceived:        s.limits,
+		ReadBufferSize:        maxHeader,
+		MaxRequestBodySize:    DefaultMaxRequest,
+		NoDefaultServerHeader: true,
+		NoDefaultContentType:  true,
+		CloseOnShutdown:       true,
+		TCPKeepalive:          true,
+		SecureErrorLogMessage: true,
+		Logger:                serverLog{set.Logger},
+		// A body is one JSON document or a stream; forms are parsed by whoever wants one.
+		DisablePreParseMultipartForm: true,
+	}
+	return s, nil
+}
+
+// Serve accepts connections from ln until Shutdown. It closes ln.
+func (s *Server) Serve(ln net.Listener) error {
+	var l net.Listener = &watched{Listener: ln, w: s.watch, maxConns: s.MaxConns}
+	if s.TLS != nil {
+		l = tls.NewListener(l, s.TLS)
+	}
+	if err := s.http.Serve(l); err != nil {
+		return fmt.Errorf("listener: %w", err)
+	}
+	return nil
+}
+
+// Shutdown stops accepting, waits for exchanges under way until ctx ends, and then ends those that remain: a stream
+// gets an error event. It returns the number of exchanges it cut short.
+func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
+	s.closing.Store(true)
+	err = s.http.ShutdownWithContext(ctx)
+	if err == nil {
+		s.watch.close()
+		return 0, nil
+	}
+	cut = int(s.active.Load())
+	s.watch.each((*conn).leave)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	err = s.http.ShutdownWithContext(last)
+	s.watch.close()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return cut, fmt.Errorf("listener: %d exchanges did not end: %w", s.active.Load(), err)
+	}
+	return cut, err
+}
+
+// limits sets the size limit of a request's body from the configuration of the moment.
+func (s *Server) limits(*fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if n := s.Gateway.Edge().MaxRequest; n > 0 {
+		return fasthttp.RequestConfig{MaxRequestBodySize: int(n)}
+	}
+	return fasthttp.RequestConfig{}
+}
+
+// handle serves one request. A panic costs the request, not the process.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(ctx, v)
+		}
+	}()
+	path, mistake := canonical(ctx.Request.URI().PathOriginal(), s.RootPath)
+	if mistake != "" {
+		s.fail(ctx, &llm.Error{Op: "listener.route", Kind: llm.KindInvalid, Message: mistake, Type: "invalid_request_error"})
+		return
+	}
+	if mistake := smuggled(&ctx.Request); mistake != "" {
+		ctx.Response.SetConnectionClose()
+		s.fail(ctx, &llm.Error{Op: "listener.route", Kind: llm.KindInvalid, Message: mistake, Type: "invalid_request_error"})
+		return
+	}
+	if s.cors(ctx) {
+		return
+	}
+	method := ctx.Method()
+	if h, _ := s.routes.Lookup(view(method), view(path), ctx); h != nil {
+		h(ctx)
+		return
+	}
+	if !s.pass(ctx, path) {
+		s.unrouted(ctx, path)
+	}
+}
+
+// smuggled finds a request with both a length and a transfer encoding. fasthttp takes it and lets the encoding win; a
+// proxy in front may do otherwise, and then the two see different requests.
+func smuggled(r *fasthttp.Request) string {
+	if r.Header.ContentLength() != -1 {
+		return ""
+	}
+	for k := range r.Header.All() {
+		if llm.EqualFold(k, "Content-Length") {
+			return "The request has both Content-Length and Transfer-Encoding."
+		}
+	}
+	return ""
+}
+
+// serverLog passes fasthttp's own complaints on, at debug level: they are about callers' broken connections.
+type serverLog struct{ l *slog.Logger }
+
+func (l serverLog) Printf(format string, args ...any) {
+	l.l.Debug("connection", "detail", fmt.Sprintf(format, args...))
+}
+
+// maxRequest is the limit in force, for an error message.
+func (s *Server) maxRequest() int64 {
+	if n := s.Gateway.Edge().MaxRequest; n > 0 {
+		return n
+	}
+	return DefaultMaxRequest
+}
+
+func megabytes(n int64) string {
+	return strconv.FormatFloat(float64(n)/(1<<20), 'g', 4, 64) + " MB"
+}

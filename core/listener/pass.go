@@ -1,0 +1,39 @@
+package listener
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sallyport-ai/sallyport/core/gateway"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/valyala/fasthttp"
+)
+
+// pass serves the endpoints of the operator's own. The gateway's routes come first, so none of them can be taken over.
+// It reports whether there is an endpoint for the path.
+func (s *Server) pass(ctx *fasthttp.RequestCtx, path []byte) bool {
+	p, tail := match(s.Gateway.Edge().Pass, string(path), string(ctx.Method()))
+	if p == nil {
+		return false
+	}
+	c := s.open(ctx, llm.OpPassThrough, string(path))
+	c.x.Pinned, c.x.Tail, c.x.Model = p.Deployment, tail, p.Deployment.Model
+	c.x.Raw = ctx.Request.Body()
+	c.serve(ctx)
+	return true
+}
+
+// match finds the endpoint for a canonical path. tail is what follows the endpoint's own path.
+func match(all []gateway.Pass, path, method string) (p *gateway.Pass, tail string) {
+	for i := range all {
+		p := &all[i]
+		tail, ok := strings.CutPrefix(path, p.Path)
+		if !ok || tail != "" && (!p.Subpaths || tail[0] != '/') {
+			continue
+		}
+		if len(p.Methods) == 0 || slices.Contains(p.Methods, method) {
+			return p, tail
+		}
+	}
+	return nil, ""
+}

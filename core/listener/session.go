@@ -1,0 +1,320 @@
+package listener
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/valyala/fasthttp"
+)
+
+// session is one request on its connection: the exchange, and the body of the response that carries its reply. It is
+// pooled and released when the response is written or the connection broke. fasthttp runs handler, body and Close on
+// the connection's own goroutine, and keeps the request's bytes until then, which is why the exchange can borrow them.
+type session struct {
+	x     llm.Exchange
+	s     *Server
+	conn  *conn
+	reply *llm.Reply
+	out   []byte // block of events about to be written
+	buf   []byte // scratch for header values
+	err   error  // why the reply broke off
+	bytes int64  // sent to the caller
+}
+
+var sessions = sync.Pool{New: func() any { return new(session) }}
+
+// Blocks and scratch over these sizes are not kept for reuse.
+const (
+	maxKeptBlock = 64 << 10
+	blockSize    = 16 << 10 // a block this full is sent although more is at hand
+)
+
+// call returns the handler of one operation. model is set when the path names it.
+func (s *Server) call(op llm.Operation, path, model string) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		c := s.open(ctx, op, path)
+		if err := c.decode(ctx, model); err != nil {
+			c.fail(ctx, err)
+			return
+		}
+		c.serve(ctx)
+	}
+}
+
+// serve lets the gateway answer the exchange and makes the session the body of the response.
+func (c *session) serve(ctx *fasthttp.RequestCtx) {
+	reply, err := c.s.Gateway.Serve(&c.x.Life, &c.x)
+	if err != nil {
+		c.fail(ctx, err)
+		return
+	}
+	c.reply = reply
+	c.headers(ctx)
+	size := -1
+	if !reply.Streamed && !reply.Verbatim {
+		size = len(reply.First.Data)
+	}
+	ctx.Response.SetBodyStream(c, size)
+}
+
+// open begins a session for the request.
+func (s *Server) open(ctx *fasthttp.RequestCtx, op llm.Operation, path string) *session {
+	c := sessions.Get().(*session)
+	c.s = s
+	x := &c.x
+	x.Reset()
+	x.Start = ctx.Time()
+	x.ID = llm.NewID(x.Start)
+	x.Op, x.Path = op, path
+	x.Method = methodName(ctx.Method())
+	x.Query = ctx.URI().QueryString()
+	for k, v := range ctx.Request.Header.All() {
+		x.Header = append(x.Header, llm.Field{Name: k, Value: v})
+	}
+	if id := x.Header.Get("X-Litellm-Call-Id"); len(id) == len(x.ID) && plain(id) {
+		copy(x.ID[:], id)
+	}
+	s.active.Add(1)
+	if c.conn = connOf(ctx.Conn()); c.conn != nil {
+		x.Remote = c.conn.remote
+		c.conn.begin(&x.Life)
+	}
+	if s.Gateway.Edge().TrustForwarded {
+		if a := forwarded(x.Header); a != "" {
+			x.Remote = a
+		}
+	}
+	return c
+}
+
+// methodName avoids a copy for the methods there are routes for.
+func methodName(m []byte) string {
+	switch string(m) {
+	case fasthttp.MethodPost:
+		return fasthttp.MethodPost
+	case fasthttp.MethodGet:
+		return fasthttp.MethodGet
+	}
+	return string(m)
+}
+
+func plain(id []byte) bool {
+	for _, c := range id {
+		if c < '!' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// forwarded is the last address of X-Forwarded-For: the one that the nearest proxy saw. Those before it are whatever
+// the caller claimed.
+func forwarded(h llm.Header) string {
+	var last []byte
+	for _, f := range h {
+		if llm.EqualFold(f.Name, "X-Forwarded-For") {
+			last = f.Value
+		}
+	}
+	if i := lastComma(last); i >= 0 {
+		last = last[i+1:]
+	}
+	s := string(trim(last))
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Unmap().String()
+	}
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap().String()
+	}
+	return ""
+}
+
+func lastComma(b []byte) int {
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i] == ',' {
+			return i
+		}
+	}
+	return -1
+}
+
+func trim(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// decode reads the body into the exchange.
+func (c *session) decode(ctx *fasthttp.RequestCtx, model string) error {
+	x := &c.x
+	body := ctx.Request.Body()
+	if len(body) == 0 {
+		// As in the reference, no body is an empty object: the caller learns first that it has no key, or no model.
+		body = emptyObject
+	}
+	if err := x.Body.Parse(body); err != nil {
+		return invalidJSON(err)
+	}
+	if err := openai.Decode(x); err != nil {
+		return err
+	}
+	if err := openai.ApplyHeaders(x); err != nil {
+		return err
+	}
+	edge := c.s.Gateway.Edge()
+	if model != "" {
+		x.Model = model
+	}
+	if forced := edge.ForceModel[x.Op]; forced != "" {
+		x.Model = forced
+	}
+	if x.Model == "" {
+		x.Model = edge.DefaultModel[x.Op]
+	}
+	return nil
+}
+
+var emptyObject = []byte("{}")
+
+func invalidJSON(err error) error {
+	e := &llm.Error{
+		Op: "listener.decode", Kind: llm.KindInvalid, Err: err, Type: "invalid_request_error", Param: "request_body",
+	}
+	var at *llm.SyntaxError
+	if errors.As(err, &at) {
+		e.Message = "Invalid JSON payload: " + at.Error()
+	}
+	return e
+}
+
+// Read is never called: fasthttp uses WriteTo.
+func (c *session) Read([]byte) (int, error) { return 0, io.EOF }
+
+// SupportsBodyWriteTo makes fasthttp use WriteTo, on this goroutine and without a copy.
+func (c *session) SupportsBodyWriteTo() bool { return true }
+
+// WriteTo sends the reply. For a stream, w makes one chunk of each Write and sends it at once; so events that are at
+// hand together are written together, and an event is never held for one that may come.
+func (c *session) WriteTo(w io.Writer) (int64, error) {
+	if c.reply.Verbatim {
+		return c.relay(w)
+	}
+	if !c.reply.Streamed {
+		n, err := w.Write(c.reply.First.Data)
+		c.bytes = int64(n)
+		return c.bytes, err
+	}
+	part := c.reply.First
+	for {
+		c.out = appendEvent(c.out, &part)
+		if !part.More || len(c.out) >= blockSize {
+			if err := c.flush(w); err != nil {
+				return c.bytes, err
+			}
+		}
+		if err := c.reply.Rest.Next(&part); err != nil {
+			c.out = c.ending(c.out, err)
+			if c.conn != nil {
+				// fasthttp writes the end of the chunked encoding right after this block.
+				c.conn.holdNext()
+			}
+			return c.bytes, c.flush(w)
+		}
+	}
+}
+
+// relay sends the pieces of an answer that goes out as it came. One that breaks off is cut, so that the caller sees an
+// incomplete body and not a short one.
+func (c *session) relay(w io.Writer) (int64, error) {
+	part := c.reply.First
+	for {
+		if len(part.Data) > 0 {
+			n, err := w.Write(part.Data)
+			c.bytes += int64(n)
+			if err != nil {
+				return c.bytes, err
+			}
+		}
+		if err := c.reply.Rest.Next(&part); err == io.EOF {
+			return c.bytes, nil
+		} else if err != nil {
+			c.err = err
+			return c.bytes, err
+		}
+	}
+}
+
+func (c *session) flush(w io.Writer) error {
+	n, err := w.Write(c.out)
+	c.bytes += int64(n)
+	c.out = c.out[:0]
+	return err
+}
+
+func appendEvent(dst []byte, p *llm.Part) []byte {
+	if p.Data == nil {
+		return dst
+	}
+	if p.Event != nil {
+		dst = append(append(append(dst, "event: "...), p.Event...), '\n')
+	}
+	dst = append(append(dst, "data: "...), p.Data...)
+	return append(dst, '\n', '\n')
+}
+
+// ending is what a stream closes with: the marker of a complete one, or the error that broke it off.
+func (c *session) ending(dst []byte, err error) []byte {
+	if err == io.EOF {
+		return append(dst, "data: [DONE]\n\n"...)
+	}
+	c.err = err
+	dst = append(dst, "data: "...)
+	dst = openai.AppendError(dst, llm.AsError(err))
+	return append(dst, '\n', '\n')
+}
+
+// Close ends the session. fasthttp calls it when the response is written or could not be.
+func (c *session) Close() error {
+	if c.s == nil {
+		return nil
+	}
+	c.log(c.reply.Status, c.err)
+	err := c.reply.Rest.Close()
+	c.release()
+	return err
+}
+
+// fail answers with an error and ends the session.
+func (c *session) fail(ctx *fasthttp.RequestCtx, err error) {
+	e := llm.AsError(err)
+	c.s.fail(ctx, e)
+	c.common(ctx)
+	c.log(e.HTTPStatus(), err)
+	c.release()
+}
+
+func (c *session) release() {
+	if c.conn != nil {
+		c.conn.end()
+	}
+	c.s.active.Add(-1)
+	out, buf := c.out[:0], c.buf[:0]
+	if cap(out) > maxKeptBlock {
+		out = nil
+	}
+	c.s, c.conn, c.reply, c.err, c.bytes, c.out, c.buf = nil, nil, nil, nil, 0, out, buf
+	c.x.Reset()
+	sessions.Put(c)
+}
+
+// elapsed is the time since the request was read.
+func (c *session) elapsed() time.Duration { return time.Since(c.x.Start) }
