@@ -200,7 +200,7 @@ func TestPlain(t *testing.T) {
 	check(false, "ERROR    \"two\\nlines \\x1b[31m\" v=\"a b\" \"odd name\"=\"c=d\" m={}\n", func(l *slog.Logger) {
 		l.Error("two\nlines \x1b[31m", "v", "a b", "odd name", "c=d", "m", struct{}{})
 	})
-	check(false, "CRITICAL x\n", func(l *slog.Logger) { l.Log(nil, LevelCritical, "x") }) //nolint:staticcheck // the context is not used
+	check(false, "CRITICAL x\n", func(l *slog.Logger) { l.Log(t.Context(), LevelCritical, "x") })
 	check(false, "ERROR    panic v=1\n    goroutine 1\n        file.go:1\n    "+hidden2+"\n", func(l *slog.Logger) {
 		l.Error("panic", stackKey, "goroutine 1\n\tfile.go:1\n"+key, "v", 1)
 	})

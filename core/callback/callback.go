@@ -1,0 +1,149 @@
+// Package callback takes records of finished exchanges to those who want them: a Recorder makes the records, a Queue
+// carries them off the caller's path, a Sink writes them.
+package callback
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/price"
+)
+
+// Sink writes records somewhere.
+type Sink interface {
+	// Write takes a batch, oldest first. It may block until ctx ends. The batch, and all it refers to, is valid until
+	// Write returns, and must not be changed. An error means that the whole batch is lost.
+	Write(ctx context.Context, batch []Record) error
+}
+
+// Record is what is known about one exchange when it has ended. It borrows nothing. Its JSON is the reference's
+// StandardLoggingPayload.
+type Record struct {
+	ID       string // of the exchange; callers know it as x-litellm-call-id
+	CallType string // see llm.Operation.CallType
+	Route    string // canonical path
+	Stream   bool
+	CacheHit bool
+
+	ModelGroup string          // as asked for
+	Deployment *llm.Deployment // who answered, or was tried last; nil if none was called
+
+	Start, End time.Time
+	FirstToken time.Time // zero if no answer began
+	Upstream   time.Duration
+
+	Usage     llm.Usage
+	Cost      float64 // US dollars
+	CostKnown bool
+	Status    int    // as the caller saw it
+	Finish    string // finish reason, if known
+	Error     *Error // nil for success
+
+	Principal *llm.Principal // nil if nobody was authenticated
+	EndUser   string
+	Remote    string // the caller's address
+	UserAgent string
+	Metadata  []byte // the caller's metadata as sent, JSON; nil if there is none or it is too long
+	Tags      string // the x-litellm-tags header
+	Guards    []string
+
+	Retries, Fallbacks int
+
+	Messages []byte // what was asked, JSON; nil unless the Recorder keeps it
+	Response []byte // the answer, JSON; nil unless it is known and kept
+}
+
+// Error is why an exchange failed.
+type Error struct {
+	Kind     llm.Kind
+	Status   int
+	Message  string
+	Provider string
+}
+
+// MaxMetadata is the length from which a caller's metadata is left out of records.
+const MaxMetadata = 64 << 10
+
+// NewRecord describes an exchange that has ended. r is nil if there was no reply; tried is the deployment called last,
+// if any. It copies what it needs, and allocates for that. Messages are copied only if they are wanted.
+func NewRecord(x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error, end time.Time, messages bool) Record {
+	rec := Record{
+		ID: x.ID.String(), CallType: x.Op.CallType(), Route: strings.Clone(x.Path), Stream: x.Streamed,
+		ModelGroup: strings.Clone(x.Model), Deployment: tried, Start: x.Start, End: end, Upstream: x.Upstream,
+		Status: 200, Principal: x.Principal, Remote: strings.Clone(x.Remote), UserAgent: string(x.Header.Get("user-agent")),
+		Tags: string(x.Header.Get("x-litellm-tags")), Guards: append([]string(nil), x.Applied...),
+		Retries: x.Retries, Fallbacks: x.Fallbacks,
+	}
+	if len(x.Controls.Metadata) <= MaxMetadata {
+		rec.Metadata = append([]byte(nil), x.Controls.Metadata...)
+	}
+	rec.EndUser = endUser(x)
+	if r != nil {
+		rec.reply(r)
+	}
+	if e := llm.AsError(err); e != nil {
+		rec.Status = e.HTTPStatus()
+		rec.Error = &Error{e.Kind, rec.Status, e.Message, e.Provider}
+	}
+	rec.Cost, rec.CostKnown = price.Cost(rec.Deployment, rec.Usage)
+	if messages {
+		rec.Messages = append([]byte(nil), asked(x)...)
+	}
+	return rec
+}
+
+func (rec *Record) reply(r *llm.Reply) {
+	rec.FirstToken, rec.Usage, rec.Finish = r.Began, r.Usage, r.Finish
+	if r.Deployment != nil {
+		rec.Deployment = r.Deployment
+	}
+	if r.Status != 0 {
+		rec.Status = r.Status
+	}
+}
+
+// endUser follows get_end_user_id_from_request_body in litellm/proxy/auth/auth_utils.py: header, then body.
+func endUser(x *llm.Exchange) string {
+	for _, name := range []string{"x-litellm-customer-id", "x-litellm-end-user-id"} {
+		if v := x.Header.Get(name); len(v) > 0 {
+			return string(v)
+		}
+	}
+	if s, ok := llm.Text(x.Controls.User); ok && len(s) > 0 {
+		return string(s)
+	}
+	if x.Principal != nil {
+		return x.Principal.EndUser
+	}
+	return ""
+}
+
+func asked(x *llm.Exchange) []byte {
+	for _, key := range []string{"messages", "prompt", "input"} {
+		if v := x.Body.Get(key); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// Recorder makes a record of each exchange and gives it to every queue. It is safe for concurrent use.
+type Recorder struct {
+	queues   []*Queue
+	messages bool
+}
+
+// NewRecorder makes a recorder. messages says whether records hold what was asked.
+func NewRecorder(messages bool, queues ...*Queue) *Recorder {
+	return &Recorder{queues: append([]*Queue(nil), queues...), messages: messages}
+}
+
+// Record makes a record and queues it. It never blocks. It reads x and r only until it returns.
+func (r *Recorder) Record(x *llm.Exchange, reply *llm.Reply, tried *llm.Deployment, err error) {
+	rec := NewRecord(x, reply, tried, err, time.Now(), r.messages)
+	for _, q := range r.queues {
+		q.Put(&rec)
+	}
+}
