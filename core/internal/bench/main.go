@@ -116,23 +116,32 @@ func measure(ctx context.Context, opt options) error {
 
 	started := time.Now()
 	report := report{layout: layout, opt: opt}
+	err = report.fill(ctx, fleet)
+	progress("done in %s", time.Since(started).Round(time.Second))
+	// What was measured before something failed is worth a look too.
+	return errors.Join(report.print(os.Stdout), err)
+}
+
+// fill runs what the options ask for.
+func (r *report) fill(ctx context.Context, f *fleet) error {
 	for _, s := range scenarios() {
-		if !slices.Contains(opt.wanted(), s.name) {
+		if !slices.Contains(r.opt.wanted(), s.name) {
 			continue
 		}
-		result, err := s.run(ctx, opt, fleet)
+		result, err := s.run(ctx, r.opt, f)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		report.scenarios = append(report.scenarios, result)
+		r.scenarios = append(r.scenarios, result)
 	}
-	if slices.Contains(opt.wanted(), memoryScenario) {
-		if report.memory, err = measureMemory(ctx, fleet); err != nil {
-			return fmt.Errorf("%s: %w", memoryScenario, err)
-		}
+	if !slices.Contains(r.opt.wanted(), memoryScenario) {
+		return nil
 	}
-	progress("done in %s", time.Since(started).Round(time.Second))
-	return report.print(os.Stdout)
+	var err error
+	if r.memory, err = measureMemory(ctx, f); err != nil {
+		return fmt.Errorf("%s: %w", memoryScenario, err)
+	}
+	return nil
 }
 
 // progress tells on standard error what takes so long.
