@@ -135,7 +135,7 @@ func clientFallback(item json.RawMessage, asked string) ([]Target, error) {
 	if err := o.Parse(item); err != nil {
 		return nil, badFallbacks("an entry is neither a name nor an object")
 	}
-	if model := o.Get("model"); model != nil && model[0] == '"' {
+	if model := o.Get("model"); len(model) > 0 && model[0] == '"' {
 		if json.Unmarshal(model, &name) != nil || name == "" {
 			return nil, badFallbacks(`"model" is not a name`)
 		}

@@ -126,7 +126,10 @@ func New(s Settings) (*Router, error) {
 	if err := r.checkAliases(); err != nil {
 		return nil, err
 	}
-	return r, r.addFallbacks()
+	if err := r.addFallbacks(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (r *Router) add(d *llm.Deployment) error {
