@@ -1,6 +1,7 @@
 package meter_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/sallyport-ai/sallyport/core/meter"
@@ -27,7 +28,7 @@ func BenchmarkRewrite(b *testing.B) {
 func BenchmarkRun(b *testing.B) {
 	bench := func(name string, module []byte, export string, arg uint64) {
 		run := func(b *testing.B, module []byte) {
-			h := &host{most: 1 << 62, quantum: meter.DefaultQuantum}
+			h := &host{most: math.MaxInt, quantum: meter.DefaultQuantum}
 			f := instantiate(b, wazero.NewRuntimeConfigCompiler(), module, h).ExportedFunction(export)
 			stack := make([]uint64, 1)
 			for b.Loop() {
@@ -46,4 +47,23 @@ func BenchmarkRun(b *testing.B) {
 	bench("copy1000", copies(), "copies", 1000)
 	bench("go-json", goGuest(b), "work", 60)
 	bench("go-chan", goGuest(b), "route", 200)
+}
+
+// BenchmarkCompile shows what the added code costs the engine's compiler.
+func BenchmarkCompile(b *testing.B) {
+	bench := func(name string, module []byte) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				rt := wazero.NewRuntimeWithConfig(b.Context(), wazero.NewRuntimeConfigCompiler())
+				if _, err := rt.CompileModule(b.Context(), module); err != nil {
+					b.Fatal(err)
+				}
+				if err := rt.Close(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	bench("go/plain", goGuest(b))
+	bench("go/metered", rewrite(b, goGuest(b)))
 }

@@ -48,7 +48,8 @@ func (w *rewriter) nextBody(r *reader, fn int) (*reader, error) {
 // body appends the rewritten body of f. The function is laid out as
 //
 //	locals, and one i32 for lengths when there are bulk operations
-//	charge                      when it calls something or is long
+//	charge                      when it calls something or is long, unless
+//	                            a loop comes first, which is charged anyway
 //	depth += d; depth > max?    when it calls something, up to the end
 //	block results
 //	  the instructions, with a return as a branch out of the block
@@ -67,7 +68,10 @@ func (w *rewriter) body(b []byte, f *function, typ FuncType) []byte {
 		b = appendU32(b, uint32(f.groups))
 		b = append(b, w.m.bytes[f.groupsAt:f.startAt]...)
 	}
-	if f.calls || f.weight > smallLeaf {
+	switch charged := f.calls || f.weight > smallLeaf; {
+	case charged && f.entryLoop >= 0: // as in most functions of the Go compiler
+		f.edits[f.entryLoop].arg += f.weight
+	case charged:
 		b = w.charge(b, f.weight)
 	}
 	d := f.frameUnits()

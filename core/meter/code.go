@@ -42,6 +42,8 @@ type function struct {
 	weight            uint32 // of instructions outside loops
 	instructions      int
 	calls, bulk       bool
+	branched          bool // something before this place may leave the straight path
+	entryLoop         int  // edit of a loop that every call goes through first, or -1
 	edits             []edit
 	frames            []frame
 }
@@ -49,7 +51,7 @@ type function struct {
 // scan reads the body of a function, which is all of r, into f. The slices of
 // f are used again.
 func (m *module) scan(r *reader, typ FuncType, f *function) {
-	*f = function{params: len(typ.Params), edits: f.edits[:0], frames: f.frames[:0]}
+	*f = function{params: len(typ.Params), entryLoop: -1, edits: f.edits[:0], frames: f.frames[:0]}
 	f.scanLocals(r)
 	f.startAt, f.end = r.pos, len(r.b)
 	f.frames = append(f.frames, frame{kind: opBlock, loop: -1})
@@ -132,11 +134,20 @@ func (m *module) instruction(r *reader, f *function) {
 func (m *module) control(r *reader, f *function, op byte, imm immediate, at int) bool {
 	top := len(f.frames) - 1
 	switch imm {
+	case immLabel, immLabels, immReturn, immFunc, immIndirect:
+		f.branched = true
+	case immBlock:
+		f.branched = f.branched || op == opIf
+	}
+	switch imm {
 	case immBlock:
 		m.blockType(r)
 		fr := frame{kind: op, loop: f.frames[top].loop}
 		if op == opLoop {
 			fr.loop = len(f.edits)
+			if !f.branched && f.entryLoop < 0 {
+				f.entryLoop = fr.loop
+			}
 			f.edits = append(f.edits, edit{kind: editLoop, from: r.pos, to: r.pos})
 		}
 		f.frames = append(f.frames, fr)

@@ -3,6 +3,7 @@ package meter_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,7 +77,7 @@ type world struct {
 func newWorld(t *testing.T, cfg wazero.RuntimeConfig, spectest []byte, convert func([]byte) ([]byte, error)) *world {
 	t.Helper()
 	w := &world{rt: wazero.NewRuntimeWithConfig(t.Context(), cfg), convert: convert, named: map[string]api.Module{}}
-	h := &host{most: 1 << 62, quantum: 7}
+	h := &host{most: math.MaxInt, quantum: 7}
 	if _, err := w.rt.NewHostModuleBuilder("sallyport").NewFunctionBuilder().WithFunc(h.tick).Export("tick").Instantiate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
