@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/net/proxy"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -36,6 +37,29 @@ func tlsBase(c *tls.Config) *tls.Config {
 		c.NextProtos = []string{"http/1.1"}
 	}
 	return c
+}
+
+// environment is the proxy setting of the environment. A proxy that is set and cannot be used is an error: going around
+// it would be worse.
+func environment(c *httpproxy.Config) func(*url.URL) (*url.URL, error) {
+	choose := c.ProxyFunc()
+	broken := func(proxy string) bool {
+		if proxy == "" {
+			return false
+		}
+		if !strings.Contains(proxy, "://") {
+			proxy = "http://" + proxy
+		}
+		u, err := url.Parse(proxy)
+		return err != nil || u.Hostname() == ""
+	}
+	return func(u *url.URL) (*url.URL, error) {
+		proxy, err := choose(u)
+		if err == nil && (u.Scheme == "https" && broken(c.HTTPSProxy) || u.Scheme == "http" && broken(c.HTTPProxy)) {
+			err = errors.New("the proxy is not a URL")
+		}
+		return proxy, err
+	}
 }
 
 // useProxy works out once how the target is reached.

@@ -63,7 +63,7 @@ func (t *trip) fault(at phase, err error) *llm.Error {
 // gone is the error for a call that nobody waits for any more.
 func gone(op string, cause error) *llm.Error {
 	e := *llm.AsError(cause)
-	e.Op = op
+	e.Op, e.Err = op, cause
 	if !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) && e.Kind == llm.KindInternal {
 		e.Kind, e.Message = llm.KindCanceled, "The request was canceled."
 	}

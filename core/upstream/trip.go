@@ -298,6 +298,9 @@ func (t *trip) readHead() error {
 		if err := t.readOneHead(); err != nil {
 			return err
 		}
+		if !bytes.HasPrefix(t.head.Protocol(), []byte("HTTP/1.")) {
+			return t.garbage("its version is not HTTP/1")
+		}
 		code := t.head.StatusCode()
 		if code >= 200 && code < 600 {
 			return nil

@@ -66,7 +66,7 @@ func New(s Settings) *Client {
 		s.MaxHeader = 64 << 10
 	}
 	if s.Proxy == nil {
-		s.Proxy = httpproxy.FromEnvironment().ProxyFunc()
+		s.Proxy = environment(httpproxy.FromEnvironment())
 	}
 	if s.Dial == nil {
 		s.Dial = new(net.Dialer).DialContext

@@ -14,8 +14,8 @@ import (
 type Proxy struct {
 	URL string
 
-	t        testing.TB
 	listener net.Listener
+	play     func(client net.Conn)
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
@@ -31,7 +31,8 @@ func NewProxy(t testing.TB) *Proxy {
 	if err != nil {
 		t.Fatalf("cannot listen on 127.0.0.1: %v", err)
 	}
-	p := &Proxy{URL: "http://" + l.Addr().String(), t: t, listener: l}
+	p := &Proxy{URL: "http://" + l.Addr().String(), listener: l}
+	p.play = p.serve
 	p.running.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
@@ -69,7 +70,7 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.keep(c)
-		p.running.Go(func() { p.serve(c) })
+		p.running.Go(func() { p.play(c) })
 	}
 }
 
@@ -79,6 +80,13 @@ func (p *Proxy) keep(c net.Conn) {
 	p.conns = append(p.conns, c)
 }
 
+func (p *Proxy) record(r Request) (refuse int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen = append(p.seen, r)
+	return p.refuse
+}
+
 func (p *Proxy) serve(client net.Conn) {
 	defer client.Close()
 	br := bufio.NewReader(client)
@@ -86,10 +94,7 @@ func (p *Proxy) serve(client net.Conn) {
 	if err != nil {
 		return
 	}
-	p.mu.Lock()
-	p.seen = append(p.seen, Request{Method: r.Method, Path: r.RequestURI, Host: r.Host, Header: r.Header})
-	refuse := p.refuse
-	p.mu.Unlock()
+	refuse := p.record(Request{Method: r.Method, Path: r.RequestURI, Host: r.Host, Header: r.Header.Clone()})
 	if refuse != 0 {
 		io.WriteString(client, Head(refuse, "Content-Length: 0"))
 		return

@@ -126,6 +126,15 @@ func (v *Vendor) CloseIdle() {
 	}
 }
 
+// AwaitClosed returns when no connection is open any more.
+func (v *Vendor) AwaitClosed() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for len(v.open) > 0 {
+		v.changed.Wait()
+	}
+}
+
 func (v *Vendor) idle() (idle []bool) {
 	for _, waiting := range v.open {
 		idle = append(idle, waiting)
