@@ -80,9 +80,7 @@ func (v *vendorError) read(object []byte, depth int) {
 		case "error":
 			v.readInner(value, depth)
 		case "message", "detail":
-			if s := sentence(value); s != "" {
-				v.message = s
-			}
+			v.say(value, depth)
 		case "type", "status":
 			if v.kind == "" && value[0] == '"' {
 				v.kind = text(value)
@@ -104,6 +102,17 @@ func (v *vendorError) readInner(value []byte, depth int) {
 	}
 	if v.message == "" && value[0] != '{' {
 		v.message = text(value)
+	}
+}
+
+// say takes the message, which Mistral wraps in an object once more.
+func (v *vendorError) say(value []byte, depth int) {
+	if value[0] == '{' && depth > 0 {
+		v.read(value, depth-1)
+		return
+	}
+	if s := sentence(value); s != "" {
+		v.message = s
 	}
 }
 

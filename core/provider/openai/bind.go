@@ -56,6 +56,9 @@ func (e *endpoint) bindTarget() error {
 
 func (e *endpoint) bindPaths(u *url.URL) {
 	root := strings.TrimRight(u.EscapedPath(), "/")
+	if !strings.HasSuffix(root, e.p.s.BaseSuffix) {
+		root += e.p.s.BaseSuffix
+	}
 	for _, op := range operations() {
 		if slices.Contains(e.p.s.Lacks, op) {
 			continue

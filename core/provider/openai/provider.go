@@ -16,6 +16,8 @@ type Settings struct {
 	Name string // the vendor in errors; "" is "openai"
 	Base string // where the API is if a deployment does not say; "" is https://api.openai.com/v1 for openai, else required
 
+	BaseSuffix string // what a base URL ends with, also if the deployment's leaves it out, such as "/v1"
+
 	KeyOptional bool     // the vendor needs no key, such as a server of one's own
 	DefaultKey  string   // the key to send if a deployment has none
 	KeyHeader   string   // the header that carries the key alone; "" is "Authorization: Bearer"

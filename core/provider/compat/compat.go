@@ -1,0 +1,225 @@
+// Package compat is the table of vendors that speak OpenAI's API, and the rule by which a model's name tells its vendor.
+// A vendor here is data: what differs between them fits into a row. The names, addresses and variables are those of the
+// reference system (litellm/constants.py, litellm/litellm_core_utils/get_llm_provider_logic.py and
+// litellm/llms/openai_like/providers.json), so that its configurations work.
+package compat
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Vendor is one row.
+type Vendor struct {
+	Name string // the prefix of its models, such as "groq"
+	Base string // base URL; "" must be configured
+
+	BaseVars []string // environment variables of the base URL, the first that is set counts
+	KeyVars  []string // environment variables of the key, likewise
+
+	KeyOptional bool   // it works without a key
+	DefaultKey  string // sent if there is no key, because the server wants to see one
+	KeyHeader   string // the header for the key alone, instead of Authorization: Bearer
+	BaseSuffix  string // what a base URL ends with, also if the operator left it out
+	ModelPrefix string // what a model's name begins with, also if the operator left it out
+
+	Rename          []llm.Pair // parameters it knows under another name
+	Unsupported     []string   // parameters it refuses
+	NoStreamOptions bool       // it refuses stream_options
+	Lacks           []llm.Operation
+
+	Source string // where the facts can be checked
+}
+
+// Lookup returns the row with the name, or with one of the names that the reference has for it besides.
+func Lookup(name string) (Vendor, bool) {
+	switch name {
+	case "text-completion-openai", "aiohttp_openai":
+		name = "openai"
+	case "text-completion-codestral":
+		name = "codestral"
+	case "ollama_chat":
+		name = "ollama"
+	case "openai_like":
+		name = "custom_openai"
+	case "ai21":
+		name = "ai21_chat"
+	}
+	rows := Vendors()
+	if i := slices.IndexFunc(rows, func(v Vendor) bool { return v.Name == name }); i >= 0 {
+		return rows[i], true
+	}
+	return Vendor{}, false
+}
+
+// Vendors returns all rows. The caller owns them.
+func Vendors() []Vendor { return slices.Concat(hosted(), gateways(), local()) }
+
+// Resolve tells which vendor a model of the configuration is of, and the vendor's own name for it. The rule is the
+// reference's: custom_llm_provider if it is given, else the part of the name before the first slash, else a base URL
+// that is a vendor's, else a name that only OpenAI uses. The error names the model and what to write instead.
+func Resolve(model, customProvider, apiBase string) (Vendor, string, error) {
+	if model == "" {
+		return Vendor{}, "", fmt.Errorf("the model is empty: write it like openai/gpt-4o")
+	}
+	if customProvider != "" {
+		return resolveAs(customProvider, strings.TrimPrefix(model, customProvider+"/"))
+	}
+	prefix, rest, slash := strings.Cut(model, "/")
+	if slash && (known(prefix) || foreign(prefix)) {
+		return resolveAs(prefix, rest)
+	}
+	if v, ok := byBase(apiBase); ok {
+		return v, v.prefixed(model), nil
+	}
+	if vendor := owner(model); vendor != "" && !slash {
+		return resolveAs(vendor, model)
+	}
+	return Vendor{}, "", unknown(model, prefix, slash, apiBase)
+}
+
+func resolveAs(name, model string) (Vendor, string, error) {
+	if v, ok := Lookup(name); ok {
+		if model == "" {
+			return Vendor{}, "", fmt.Errorf("the model %q names a vendor and no model: write it like %s/<model>", name+"/", name)
+		}
+		return v, v.prefixed(model), nil
+	}
+	if foreign(name) {
+		return Vendor{}, "", &UnsupportedError{Vendor: name}
+	}
+	return Vendor{}, "", fmt.Errorf("custom_llm_provider %q is not a known vendor%s", name, nearest(name))
+}
+
+func known(name string) bool {
+	_, ok := Lookup(name)
+	return ok
+}
+
+// prefixed is the model under the name that the vendor wants to see. A name with a "#" stands for a deployment of the
+// customer's own (litellm/llms/fireworks_ai/chat/transformation.py).
+func (v *Vendor) prefixed(model string) string {
+	first, _, _ := strings.Cut(v.ModelPrefix, "/")
+	if v.ModelPrefix == "" || strings.HasPrefix(model, first+"/") || strings.Contains(model, "#") {
+		return model
+	}
+	return v.ModelPrefix + model
+}
+
+// UnsupportedError says that a vendor is known and speaks an API that the gateway cannot translate yet.
+type UnsupportedError struct{ Vendor string }
+
+// Error names the vendor.
+func (e *UnsupportedError) Error() string {
+	return "the vendor " + e.Vendor + " is not supported yet: it has an API of its own, and only vendors with an OpenAI-compatible API can be called"
+}
+
+// byBase finds the vendor whose API is at the base URL.
+func byBase(base string) (Vendor, bool) {
+	have := address(base)
+	if have == "" {
+		return Vendor{}, false
+	}
+	for _, v := range Vendors() {
+		if own := address(v.Base); own != "" && !v.local() && (have == own || strings.HasPrefix(have, own+"/")) {
+			return v, true
+		}
+	}
+	return Vendor{}, false
+}
+
+// local reports whether the base URL is a place on the operator's own machine, which says nothing about the vendor.
+func (v *Vendor) local() bool {
+	return strings.Contains(v.Base, "//localhost") || strings.Contains(v.Base, "//127.0.0.1")
+}
+
+func address(base string) string {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return strings.ToLower(u.Host) + strings.TrimRight(u.Path, "/")
+}
+
+// owner is the vendor whose models have names like this one, without a prefix.
+func owner(model string) string {
+	for _, p := range []string{
+		"gpt-", "o1-", "o3-", "o4-", "chatgpt-", "codex-", "text-embedding-", "ft:gpt-", "davinci-", "babbage-",
+		"omni-moderation-", "text-moderation-",
+	} {
+		if strings.HasPrefix(model, p) {
+			return "openai"
+		}
+	}
+	switch {
+	case model == "o1", model == "o3", model == "*":
+		return "openai"
+	case strings.HasPrefix(model, "claude-"):
+		return "anthropic"
+	case strings.HasPrefix(model, "gemini-"):
+		return "vertex_ai"
+	case strings.HasPrefix(model, "command-"), strings.HasPrefix(model, "embed-english-"), strings.HasPrefix(model, "embed-multilingual-"):
+		return "cohere"
+	}
+	return ""
+}
+
+// unknown is the reference's error, with a hint behind it.
+func unknown(model, prefix string, slash bool, apiBase string) error {
+	hint := ""
+	switch {
+	case apiBase != "":
+		hint = "\n For a server of your own that speaks OpenAI's API, write openai/" + model + "."
+	case slash:
+		hint = nearest(prefix)
+	default:
+		hint = nearest(model)
+	}
+	return fmt.Errorf("LLM Provider NOT provided. Pass in the LLM provider you are trying to call. You passed model=%s\n"+
+		" Pass model as E.g. For 'Huggingface' inference endpoints pass in `completion(model='huggingface/starcoder',..)`"+
+		" Learn more: https://docs.litellm.ai/docs/providers%s", model, hint)
+}
+
+// nearest lists the vendors with the most similar names.
+func nearest(name string) string {
+	const most, longest = 3, 64
+	if len(name) > longest {
+		name = name[:longest]
+	}
+	type candidate struct {
+		name     string
+		distance int
+	}
+	var list []candidate
+	for _, v := range Vendors() {
+		list = append(list, candidate{v.Name, levenshtein.Distance(strings.ToLower(name), v.Name, nil)})
+	}
+	slices.SortStableFunc(list, func(a, b candidate) int { return a.distance - b.distance })
+	names := make([]string, most)
+	for i := range names {
+		names[i] = list[i].name
+	}
+	return "\n Nearest vendors: " + strings.Join(names, ", ") + "."
+}
+
+// foreign reports whether the reference knows the vendor, and it needs a translation of its own
+// (litellm/types/utils.py, LlmProviders).
+func foreign(name string) bool {
+	switch name {
+	case "a2a", "a2a_agent", "anthropic", "anthropic_text", "assemblyai", "auto_router", "aws_polly", "azure", "azure_ai",
+		"azure_text", "bedrock", "bedrock_mantle", "bytez", "chatgpt", "cloudflare", "cohere", "cohere_chat", "custom",
+		"databricks", "datarobot", "deepgram", "dotprompt", "elevenlabs", "fal_ai", "gemini", "gigachat",
+		"github_copilot", "huggingface", "humanloop", "infinity", "jina_ai", "langfuse", "langgraph", "manus", "milvus",
+		"nlp_cloud", "nvidia_riva", "oci", "oobabooga", "petals", "pg_vector", "predibase", "ragflow", "recraft",
+		"replicate", "runwayml", "s3_vectors", "sagemaker", "sagemaker_chat", "sap", "snowflake", "soniox", "stability",
+		"topaz", "triton", "vertex_ai", "vertex_ai_beta", "vllm", "voyage", "watsonx", "watsonx_text":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,75 @@
+package compat
+
+// gateways are the vendors that pass requests on to other vendors.
+func gateways() []Vendor {
+	return []Vendor{
+		{
+			Name: "openrouter", Base: "https://openrouter.ai/api/v1",
+			BaseVars: []string{"OPENROUTER_API_BASE"}, KeyVars: []string{"OPENROUTER_API_KEY", "OR_API_KEY"},
+			Source: "https://openrouter.ai/docs/api-reference/overview",
+		},
+		{
+			Name: "github", Base: "https://models.inference.ai.azure.com",
+			BaseVars: []string{"GITHUB_API_BASE"}, KeyVars: []string{"GITHUB_API_KEY"},
+			Source: "https://docs.litellm.ai/docs/providers/github",
+		},
+		{
+			Name: "vercel_ai_gateway", Base: "https://ai-gateway.vercel.sh/v1",
+			BaseVars: []string{"VERCEL_AI_GATEWAY_API_BASE"}, KeyVars: []string{"VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"},
+			Source: "https://vercel.com/docs/ai-gateway/openai-compat",
+		},
+		{
+			Name: "helicone", Base: "https://ai-gateway.helicone.ai", KeyVars: []string{"HELICONE_API_KEY"},
+			Source: "https://docs.helicone.ai/gateway/overview",
+		},
+		{
+			Name: "aiml", Base: "https://api.aimlapi.com/v1",
+			BaseVars: []string{"AIML_API_BASE"}, KeyVars: []string{"AIML_API_KEY", "AIMLAPI_API_KEY", "AIMLAPI_KEY"},
+			Source: "https://docs.aimlapi.com",
+		},
+		{
+			Name: "cometapi", Base: "https://api.cometapi.com/v1",
+			BaseVars: []string{"COMETAPI_BASE_URL", "COMETAPI_API_BASE"}, KeyVars: []string{"COMETAPI_KEY", "COMETAPI_API_KEY"},
+			Source: "https://apidoc.cometapi.com",
+		},
+		{
+			Name: "clarifai", Base: "https://api.clarifai.com/v2/ext/openai/v1",
+			BaseVars: []string{"CLARIFAI_API_BASE"}, KeyVars: []string{"CLARIFAI_API_KEY", "CLARIFAI_PAT"},
+			Source: "https://docs.clarifai.com/compute/inference/open-ai",
+		},
+		{
+			Name: "poe", Base: "https://api.poe.com/v1", KeyVars: []string{"POE_API_KEY"}, Rename: tokens(),
+			Source: "https://creator.poe.com/docs/external-applications/openai-compatible-api",
+		},
+		{
+			Name: "veniceai", Base: "https://api.venice.ai/api/v1", KeyVars: []string{"VENICE_AI_API_KEY"},
+			Source: "https://docs.venice.ai/api-reference/api-spec",
+		},
+		{
+			Name: "synthetic", Base: "https://api.synthetic.new/openai/v1", KeyVars: []string{"SYNTHETIC_API_KEY"},
+			Rename: tokens(), Source: "https://docs.litellm.ai/docs/providers/synthetic",
+		},
+		{
+			Name: "apertis", Base: "https://api.stima.tech/v1", KeyVars: []string{"STIMA_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.litellm.ai/docs/providers/apertis",
+		},
+		{
+			Name: "nano-gpt", Base: "https://nano-gpt.com/api/v1", KeyVars: []string{"NANOGPT_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.nano-gpt.com",
+		},
+		{
+			Name: "llamagate", Base: "https://api.llamagate.dev/v1", KeyVars: []string{"LLAMAGATE_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.litellm.ai/docs/providers/llamagate",
+		},
+		{
+			Name: "aihubmix", Base: "https://aihubmix.com/v1",
+			BaseVars: []string{"AIHUBMIX_API_BASE"}, KeyVars: []string{"AIHUBMIX_API_KEY"},
+			Source: "https://docs.aihubmix.com",
+		},
+		{
+			// Another gateway of the reference's kind, this one included.
+			Name: "litellm_proxy", BaseVars: []string{"LITELLM_PROXY_API_BASE"}, KeyVars: []string{"LITELLM_PROXY_API_KEY"},
+			KeyOptional: true, Source: "https://docs.litellm.ai/docs/providers/litellm_proxy",
+		},
+	}
+}

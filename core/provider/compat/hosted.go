@@ -1,0 +1,276 @@
+package compat
+
+import "github.com/sallyport-ai/sallyport/core/llm"
+
+// tokens is for vendors that know the older name of the limit only.
+func tokens() []llm.Pair { return []llm.Pair{{Name: "max_completion_tokens", Value: "max_tokens"}} }
+
+// hosted are the vendors that run models.
+func hosted() []Vendor {
+	return []Vendor{
+		{
+			Name: "openai", Base: "https://api.openai.com/v1",
+			BaseVars: []string{"OPENAI_BASE_URL", "OPENAI_API_BASE"}, KeyVars: []string{"OPENAI_API_KEY"},
+			Source: "https://platform.openai.com/docs/api-reference",
+		},
+		{
+			Name: "groq", Base: "https://api.groq.com/openai/v1",
+			BaseVars: []string{"GROQ_API_BASE"}, KeyVars: []string{"GROQ_API_KEY"},
+			Unsupported: []string{"logit_bias", "logprobs", "n", "top_logprobs"}, // n of 1 passes
+			Lacks:       []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
+			Source:      "https://console.groq.com/docs/openai",
+		},
+		{
+			// Mistral refuses members it does not know, and reports the usage of every stream anyway.
+			Name: "mistral", Base: "https://api.mistral.ai/v1",
+			BaseVars: []string{"MISTRAL_AZURE_API_BASE", "MISTRAL_API_BASE"},
+			KeyVars:  []string{"MISTRAL_AZURE_API_KEY", "MISTRAL_API_KEY"},
+			Rename:   append(tokens(), llm.Pair{Name: "seed", Value: "random_seed"}),
+			Unsupported: []string{
+				"function_call", "functions", "logit_bias", "logprobs", "service_tier", "store", "top_logprobs", "user",
+			},
+			NoStreamOptions: true,
+			Source:          "https://docs.mistral.ai/api",
+		},
+		{
+			Name: "codestral", Base: "https://codestral.mistral.ai/v1",
+			BaseVars: []string{"CODESTRAL_API_BASE"}, KeyVars: []string{"CODESTRAL_API_KEY"},
+			Rename:          append(tokens(), llm.Pair{Name: "seed", Value: "random_seed"}),
+			Unsupported:     []string{"logit_bias", "logprobs", "top_logprobs", "user"},
+			NoStreamOptions: true,
+			Source:          "https://docs.mistral.ai/capabilities/code_generation",
+		},
+		{
+			Name: "deepseek", Base: "https://api.deepseek.com/beta",
+			BaseVars: []string{"DEEPSEEK_API_BASE"}, KeyVars: []string{"DEEPSEEK_API_KEY"},
+			Rename: tokens(), Lacks: []llm.Operation{llm.OpEmbedding},
+			Source: "https://api-docs.deepseek.com/api/create-chat-completion",
+		},
+		{
+			Name: "together_ai", Base: "https://api.together.xyz/v1",
+			BaseVars: []string{"TOGETHER_AI_API_BASE"},
+			KeyVars:  []string{"TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"},
+			Source:   "https://docs.together.ai/docs/openai-api-compatibility",
+		},
+		{
+			Name: "fireworks_ai", Base: "https://api.fireworks.ai/inference/v1",
+			BaseVars: []string{"FIREWORKS_API_BASE"},
+			KeyVars:  []string{"FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN"},
+			Rename:   tokens(), ModelPrefix: "accounts/fireworks/models/",
+			Source: "https://docs.fireworks.ai/tools-sdks/openai-compatibility",
+		},
+		{
+			Name: "deepinfra", Base: "https://api.deepinfra.com/v1/openai",
+			BaseVars: []string{"DEEPINFRA_API_BASE"}, KeyVars: []string{"DEEPINFRA_API_KEY"}, Rename: tokens(),
+			Source: "https://deepinfra.com/docs/openai_api",
+		},
+		{
+			// The path has no version.
+			Name: "perplexity", Base: "https://api.perplexity.ai",
+			BaseVars: []string{"PERPLEXITY_API_BASE"}, KeyVars: []string{"PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"},
+			Rename: tokens(),
+			Unsupported: []string{
+				"function_call", "functions", "logit_bias", "logprobs", "n", "parallel_tool_calls", "seed", "stop",
+				"tool_choice", "tools", "top_logprobs",
+			},
+			Lacks:  []llm.Operation{llm.OpCompletion},
+			Source: "https://docs.perplexity.ai/api-reference/chat-completions-post",
+		},
+		{
+			Name: "xai", Base: "https://api.x.ai/v1",
+			BaseVars: []string{"XAI_API_BASE"}, KeyVars: []string{"XAI_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.x.ai/docs/api-reference",
+		},
+		{
+			Name: "cerebras", Base: "https://api.cerebras.ai/v1",
+			BaseVars: []string{"CEREBRAS_API_BASE"}, KeyVars: []string{"CEREBRAS_API_KEY"},
+			Unsupported: []string{"frequency_penalty", "logit_bias", "presence_penalty"},
+			Lacks:       []llm.Operation{llm.OpEmbedding},
+			Source:      "https://inference-docs.cerebras.ai/resources/openai",
+		},
+		{
+			Name: "sambanova", Base: "https://api.sambanova.ai/v1",
+			BaseVars: []string{"SAMBANOVA_API_BASE"}, KeyVars: []string{"SAMBANOVA_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.sambanova.ai/cloud/docs/capabilities/openai-compatibility",
+		},
+		{
+			Name: "nvidia_nim", Base: "https://integrate.api.nvidia.com/v1",
+			BaseVars: []string{"NVIDIA_NIM_API_BASE"}, KeyVars: []string{"NVIDIA_NIM_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.api.nvidia.com/nim/reference/llm-apis",
+		},
+		{
+			Name: "meta_llama", Base: "https://api.llama.com/compat/v1",
+			BaseVars: []string{"LLAMA_API_BASE"}, KeyVars: []string{"LLAMA_API_KEY"},
+			Source: "https://llama.developer.meta.com/docs/features/compatibility",
+		},
+		{
+			Name: "ai21_chat", Base: "https://api.ai21.com/studio/v1",
+			BaseVars: []string{"AI21_API_BASE"}, KeyVars: []string{"AI21_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.ai21.com/reference/jamba-1-6-api-ref",
+		},
+		{
+			Name: "moonshot", Base: "https://api.moonshot.ai/v1",
+			BaseVars: []string{"MOONSHOT_API_BASE"}, KeyVars: []string{"MOONSHOT_API_KEY"}, Rename: tokens(),
+			Source: "https://platform.moonshot.ai/docs/api/chat",
+		},
+		{
+			Name: "dashscope", Base: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+			BaseVars: []string{"DASHSCOPE_API_BASE"}, KeyVars: []string{"DASHSCOPE_API_KEY"}, Rename: tokens(),
+			Source: "https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope",
+		},
+		{
+			Name: "zai", Base: "https://api.z.ai/api/paas/v4",
+			BaseVars: []string{"ZAI_API_BASE"}, KeyVars: []string{"ZAI_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.z.ai/api-reference/llm/chat-completion",
+		},
+		{
+			Name: "volcengine", Base: "https://ark.cn-beijing.volces.com/api/v3",
+			BaseVars: []string{"VOLCENGINE_API_BASE"}, KeyVars: []string{"VOLCENGINE_API_KEY", "ARK_API_KEY"},
+			Source: "https://www.volcengine.com/docs/82379/1298454",
+		},
+		{
+			Name: "minimax", Base: "https://api.minimax.io/v1",
+			BaseVars: []string{"MINIMAX_API_BASE"}, KeyVars: []string{"MINIMAX_API_KEY"},
+			Source: "https://platform.minimax.io/docs/api-reference/text-openai-api",
+		},
+		{
+			Name: "xiaomi_mimo", Base: "https://api.xiaomimimo.com/v1",
+			KeyVars: []string{"XIAOMI_MIMO_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.litellm.ai/docs/providers/xiaomi_mimo",
+		},
+		{
+			Name: "nebius", Base: "https://api.studio.nebius.ai/v1",
+			BaseVars: []string{"NEBIUS_API_BASE"}, KeyVars: []string{"NEBIUS_API_KEY"},
+			Source: "https://docs.studio.nebius.com/api-reference",
+		},
+		{
+			Name: "nscale", Base: "https://inference.api.nscale.com/v1",
+			BaseVars: []string{"NSCALE_API_BASE"}, KeyVars: []string{"NSCALE_API_KEY"},
+			Source: "https://docs.nscale.com/docs/inference/chat",
+		},
+		{
+			Name: "novita", Base: "https://api.novita.ai/v3/openai",
+			BaseVars: []string{"NOVITA_API_BASE"}, KeyVars: []string{"NOVITA_API_KEY"},
+			Source: "https://novita.ai/docs/guides/llm-api",
+		},
+		{
+			Name: "hyperbolic", Base: "https://api.hyperbolic.xyz/v1",
+			BaseVars: []string{"HYPERBOLIC_API_BASE"}, KeyVars: []string{"HYPERBOLIC_API_KEY"},
+			Source: "https://docs.hyperbolic.xyz/docs/rest-api",
+		},
+		{
+			Name: "lambda_ai", Base: "https://api.lambda.ai/v1",
+			BaseVars: []string{"LAMBDA_API_BASE"}, KeyVars: []string{"LAMBDA_API_KEY"},
+			Source: "https://docs.lambda.ai/public-cloud/lambda-inference-api",
+		},
+		{
+			Name: "featherless_ai", Base: "https://api.featherless.ai/v1",
+			BaseVars: []string{"FEATHERLESS_AI_API_BASE", "FEATHERLESS_API_BASE"},
+			KeyVars:  []string{"FEATHERLESS_AI_API_KEY", "FEATHERLESS_API_KEY"},
+			Source:   "https://featherless.ai/docs/api-overview-and-common-options",
+		},
+		{
+			Name: "friendliai", Base: "https://api.friendli.ai/serverless/v1",
+			BaseVars: []string{"FRIENDLI_API_BASE"}, KeyVars: []string{"FRIENDLIAI_API_KEY", "FRIENDLI_TOKEN"},
+			Source: "https://friendli.ai/docs/openapi/serverless/chat-completions",
+		},
+		{
+			Name: "baseten", Base: "https://inference.baseten.co/v1",
+			BaseVars: []string{"BASETEN_API_BASE"}, KeyVars: []string{"BASETEN_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.baseten.co/development/model-apis/overview",
+		},
+		{
+			Name: "galadriel", Base: "https://api.galadriel.com/v1",
+			BaseVars: []string{"GALADRIEL_API_BASE"}, KeyVars: []string{"GALADRIEL_API_KEY"},
+			Source: "https://docs.galadriel.com/api-reference/chat-completion-API",
+		},
+		{
+			Name: "empower", Base: "https://app.empower.dev/api/v1",
+			BaseVars: []string{"EMPOWER_API_BASE"}, KeyVars: []string{"EMPOWER_API_KEY"},
+			Source: "https://docs.empower.dev/inference/api",
+		},
+		{
+			Name: "anyscale", Base: "https://api.endpoints.anyscale.com/v1",
+			BaseVars: []string{"ANYSCALE_API_BASE"}, KeyVars: []string{"ANYSCALE_API_KEY"},
+			Source: "https://docs.litellm.ai/docs/providers/anyscale",
+		},
+		{
+			Name: "v0", Base: "https://api.v0.dev/v1",
+			BaseVars: []string{"V0_API_BASE"}, KeyVars: []string{"V0_API_KEY"},
+			Source: "https://v0.dev/docs/v0-model-api",
+		},
+		{
+			Name: "morph", Base: "https://api.morphllm.com/v1",
+			BaseVars: []string{"MORPH_API_BASE"}, KeyVars: []string{"MORPH_API_KEY"},
+			Source: "https://docs.morphllm.com/api-reference/introduction",
+		},
+		{
+			Name: "inception", Base: "https://api.inceptionlabs.ai/v1",
+			BaseVars: []string{"INCEPTION_API_BASE"}, KeyVars: []string{"INCEPTION_API_KEY"},
+			Source: "https://docs.inceptionlabs.ai",
+		},
+		{
+			Name: "amazon_nova", Base: "https://api.nova.amazon.com/v1",
+			BaseVars: []string{"AMAZON_NOVA_API_BASE"}, KeyVars: []string{"AMAZON_NOVA_API_KEY"},
+			Source: "https://docs.litellm.ai/docs/providers/amazon_nova",
+		},
+		{
+			Name: "wandb", Base: "https://api.inference.wandb.ai/v1",
+			BaseVars: []string{"WANDB_API_BASE"}, KeyVars: []string{"WANDB_API_KEY"},
+			Source: "https://docs.wandb.ai/inference/api-reference",
+		},
+		{
+			Name: "ovhcloud", Base: "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
+			BaseVars: []string{"OVHCLOUD_API_BASE"}, KeyVars: []string{"OVHCLOUD_API_KEY"},
+			Source: "https://docs.litellm.ai/docs/providers/ovhcloud",
+		},
+		{
+			Name: "scaleway", Base: "https://api.scaleway.ai/v1", KeyVars: []string{"SCW_SECRET_KEY"},
+			Source: "https://www.scaleway.com/en/docs/generative-apis/api-cli/using-generative-apis",
+		},
+		{
+			Name: "modelscope", Base: "https://api-inference.modelscope.cn/v1",
+			BaseVars: []string{"MODELSCOPE_API_BASE"}, KeyVars: []string{"MODELSCOPE_API_KEY"},
+			Source: "https://modelscope.cn/docs/model-service/API-Inference/intro",
+		},
+		{
+			Name: "publicai", Base: "https://api.publicai.co/v1",
+			BaseVars: []string{"PUBLICAI_API_BASE"}, KeyVars: []string{"PUBLICAI_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.litellm.ai/docs/providers/publicai",
+		},
+		{
+			Name: "sarvam", Base: "https://api.sarvam.ai/v1", KeyVars: []string{"SARVAM_API_KEY"},
+			KeyHeader: "api-subscription-key", Rename: tokens(),
+			Source: "https://docs.sarvam.ai/api-reference-docs/chat/completions",
+		},
+		{
+			Name: "compactifai", Base: "https://api.compactif.ai/v1", KeyVars: []string{"COMPACTIFAI_API_KEY"},
+			Source: "https://docs.litellm.ai/docs/providers/compactifai",
+		},
+		{
+			Name: "maritalk", Base: "https://chat.maritaca.ai/api", KeyVars: []string{"MARITALK_API_KEY"},
+			Rename: tokens(), Source: "https://docs.maritaca.ai",
+		},
+		{
+			Name: "chutes", Base: "https://llm.chutes.ai/v1", KeyVars: []string{"CHUTES_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.litellm.ai/docs/providers/chutes",
+		},
+		{
+			Name: "abliteration", Base: "https://api.abliteration.ai/v1", KeyVars: []string{"ABLITERATION_API_KEY"},
+			Source: "https://docs.litellm.ai/docs/providers/abliteration",
+		},
+		{
+			Name: "gmi", Base: "https://api.gmi-serving.com/v1", KeyVars: []string{"GMI_API_KEY"},
+			Source: "https://docs.gmicloud.ai",
+		},
+		{
+			Name: "heroku", BaseVars: []string{"HEROKU_API_BASE"}, KeyVars: []string{"HEROKU_API_KEY"}, BaseSuffix: "/v1",
+			Source: "https://devcenter.heroku.com/articles/heroku-inference-api-v1-chat-completions",
+		},
+		{
+			Name: "crusoe", Base: "https://managed-inference-api-proxy.crusoecloud.com/v1",
+			BaseVars: []string{"CRUSOE_API_BASE"}, KeyVars: []string{"CRUSOE_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.litellm.ai/docs/providers/crusoe",
+		},
+	}
+}

@@ -1,0 +1,55 @@
+package compat
+
+// local are servers that operators run themselves. They need no key; some want to see one all the same.
+func local() []Vendor {
+	const fake = "fake-api-key"
+	return []Vendor{
+		{
+			// Any server that speaks the API.
+			Name: "custom_openai", BaseVars: []string{"OPENAI_LIKE_API_BASE"}, KeyVars: []string{"OPENAI_LIKE_API_KEY"},
+			KeyOptional: true, Source: "https://docs.litellm.ai/docs/providers/openai_compatible",
+		},
+		{
+			Name: "hosted_vllm", BaseVars: []string{"HOSTED_VLLM_API_BASE"}, KeyVars: []string{"HOSTED_VLLM_API_KEY"},
+			KeyOptional: true, DefaultKey: fake,
+			Source: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
+		},
+		{
+			Name: "llamafile", Base: "http://127.0.0.1:8080/v1",
+			BaseVars: []string{"LLAMAFILE_API_BASE"}, KeyVars: []string{"LLAMAFILE_API_KEY"},
+			KeyOptional: true, DefaultKey: fake, Rename: tokens(),
+			Source: "https://github.com/Mozilla-Ocho/llamafile/blob/main/llama.cpp/server/README.md",
+		},
+		{
+			Name: "lm_studio", Base: "http://localhost:1234/v1",
+			BaseVars: []string{"LM_STUDIO_API_BASE"}, KeyVars: []string{"LM_STUDIO_API_KEY"},
+			KeyOptional: true, DefaultKey: fake, Rename: tokens(),
+			Source: "https://lmstudio.ai/docs/app/api/endpoints/openai",
+		},
+		{
+			// The reference speaks Ollama's own API, whose base URL has no version; ours is the OpenAI-compatible one.
+			Name: "ollama", Base: "http://localhost:11434", BaseSuffix: "/v1",
+			BaseVars: []string{"OLLAMA_API_BASE"}, KeyVars: []string{"OLLAMA_API_KEY"},
+			KeyOptional: true, Rename: tokens(),
+			Source: "https://docs.ollama.com/api/openai-compatibility",
+		},
+		{
+			Name: "xinference", Base: "http://127.0.0.1:9997/v1",
+			BaseVars: []string{"XINFERENCE_API_BASE"}, KeyVars: []string{"XINFERENCE_API_KEY"},
+			KeyOptional: true, DefaultKey: fake,
+			Source: "https://inference.readthedocs.io/en/latest/user_guide/client_api.html",
+		},
+		{
+			Name: "docker_model_runner", Base: "http://localhost:12434/engines/v1",
+			BaseVars: []string{"DOCKER_MODEL_RUNNER_API_BASE"}, KeyVars: []string{"DOCKER_MODEL_RUNNER_API_KEY"},
+			KeyOptional: true, DefaultKey: "dummy-key", BaseSuffix: "/v1",
+			Source: "https://docs.docker.com/ai/model-runner/api-reference",
+		},
+		{
+			Name: "lemonade", Base: "http://localhost:8000/api/v1",
+			BaseVars: []string{"LEMONADE_API_BASE"}, KeyVars: []string{"LEMONADE_API_KEY"},
+			KeyOptional: true, DefaultKey: "lemonade",
+			Source: "https://lemonade-server.ai/docs/server/server_spec",
+		},
+	}
+}
