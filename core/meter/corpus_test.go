@@ -16,7 +16,7 @@ import (
 // wazeroDir is where the module cache keeps wazero with its test modules.
 func wazeroDir(t testing.TB) string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}

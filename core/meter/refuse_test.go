@@ -22,9 +22,9 @@ func body(code ...byte) []byte {
 	}.bytes()
 }
 
-func TestRefusals(t *testing.T) {
-	t.Parallel()
-	refused := func(name string, module []byte, kind error, says string) {
+// refusals returns a function that checks one refusal.
+func refusals(t *testing.T) func(name string, module []byte, kind error, says string) {
+	return func(name string, module []byte, kind error, says string) {
 		t.Helper()
 		_, err := meter.Rewrite(module, options())
 		var e *meter.Error
@@ -32,14 +32,23 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %v, want %v with %q", name, err, kind, says)
 		}
 	}
-	types := section(1, vec([]byte{0x60, 0, 0}))
+}
 
+// typeSection has one type, ()->().
+func typeSection() []byte { return section(1, vec([]byte{0x60, 0, 0})) }
+
+func TestOtherFormatsAreRefused(t *testing.T) {
+	t.Parallel()
+	refused := refusals(t)
 	refused("nothing", nil, meter.ErrMalformed, "not a WebAssembly module")
 	refused("text", []byte("(module)"), meter.ErrMalformed, "not a WebAssembly module")
 	refused("version 2", []byte("\x00asm\x02\x00\x00\x00"), meter.ErrMalformed, "version")
 	refused("component", []byte("\x00asm\x0d\x00\x01\x00"), meter.ErrComponent, "core module needed, build without the component model")
+}
 
-	// Features beyond 2.0, by name.
+func TestFeaturesBeyondCore2AreRefusedByName(t *testing.T) {
+	t.Parallel()
+	refused := refusals(t)
 	refused("tag section", raw(section(13, []byte{0})), meter.ErrUnsupported, "exception handling")
 	refused("try", body(0x06, empty, end), meter.ErrUnsupported, "exception handling")
 	refused("try_table", body(0x1f, empty, 0, end), meter.ErrUnsupported, "exception handling")
@@ -62,9 +71,14 @@ func TestRefusals(t *testing.T) {
 	refused("unknown opcode", body(0xff), meter.ErrUnsupported, "0xff")
 	refused("unknown 0xfc", body(misc, 18), meter.ErrUnsupported, "0xfc 0x12")
 	refused("unknown 0xfd", body(simd, 0x9a, 1), meter.ErrUnsupported, "0xfd 0x9a")
+}
 
-	// Names of what only the rewriter adds: two globals behind the one, two
-	// functions behind the last, types, labels, locals, the table segment.
+// TestGuestCannotNameWhatIsAdded: globals behind the last, functions, types,
+// labels and locals, which exist only in the rewritten module.
+func TestGuestCannotNameWhatIsAdded(t *testing.T) {
+	t.Parallel()
+	refused := refusals(t)
+	types := typeSection()
 	refused("fuel", body(globalGet, 1, drop), meter.ErrMalformed, "global 1 does not exist")
 	refused("depth", body(i32Const, 0, globalSet, 2), meter.ErrMalformed, "global 2 does not exist")
 	refused("exported fuel", wat{exports: [][]byte{{1, 'g', 3, 0}}}.bytes(), meter.ErrMalformed, "global 0 does not exist")
@@ -83,8 +97,14 @@ func TestRefusals(t *testing.T) {
 	refused("label of br_table", body(call, 0, i32Const, 0, brTable, 1, 0, 1), meter.ErrMalformed, "label 1 does not exist")
 	refused("local", body(i32Const, 0, i32Const, 0, i32Const, 0, misc, 11, 0, localGet, 0, drop), meter.ErrMalformed, "local 0 does not exist")
 	refused("table", body(i32Const, 0, callIndirect, 0, 1), meter.ErrMalformed, "table 1 does not exist")
+}
 
-	// Encodings that a rewriter could repair by accident.
+// TestNothingIsRepaired has encodings that a rewriter could put right by
+// accident, and then run what the engine would have refused.
+func TestNothingIsRepaired(t *testing.T) {
+	t.Parallel()
+	refused := refusals(t)
+	types := typeSection()
 	refused("number of six bytes", raw(section(1, []byte{0x80, 0x80, 0x80, 0x80, 0x80, 0})), meter.ErrMalformed, "does not fit in 32 bits")
 	refused("number with spare bits", raw(section(1, []byte{0x80, 0x80, 0x80, 0x80, 0x10})), meter.ErrMalformed, "does not fit in 32 bits")
 	refused("constant of six bytes", body(i32Const, 0x80, 0x80, 0x80, 0x80, 0x80, 0, drop), meter.ErrMalformed, "does not fit in 32 bits")
@@ -105,8 +125,12 @@ func TestRefusals(t *testing.T) {
 	refused("else twice", body(i32Const, 0, if_, empty, else_, else_, end), meter.ErrMalformed, "else without if")
 	refused("open block", body(block, empty), meter.ErrMalformed, "ends too early")
 	refused("padded block type", body(block, 0xc0, 0x7f, end), meter.ErrMalformed, "block type")
+}
 
-	// Sizes.
+func TestSizesAndReservedNames(t *testing.T) {
+	t.Parallel()
+	refused := refusals(t)
+	types := typeSection()
 	refused("locals", raw(types, section(3, vec([]byte{0})), section(10, vec(sized([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f, i32, end})))), meter.ErrLimit, "locals, at most 50000")
 	refused("parameters", raw(section(1, vec(cat([]byte{0x60}, sized(slices.Repeat([]byte{i32}, 1001)), []byte{0})))), meter.ErrLimit, "1001 parameters")
 	refused("table", wat{tables: [][]byte{{funcref, 0, 0x80, 0x80, 0x80, 0x01}}}.bytes(), meter.ErrLimit, "table elements")

@@ -61,16 +61,26 @@ func TestEndlessLoopsAreEnded(t *testing.T) {
 // 2^200 times.
 func TestBranchingRecursionIsEnded(t *testing.T) {
 	t.Parallel()
-	module := one(fn{params: []byte{i32}, code: []byte{
+	twice := []byte{
 		localGet, 0, i32Eqz, if_, empty, return_, end,
 		localGet, 0, i32Const, 1, i32Sub, call, 0,
 		localGet, 0, i32Const, 1, i32Sub, call, 0,
-	}})
+	}
 	engines(t, func(t *testing.T, cfg wazero.RuntimeConfig) {
-		got := runWith(t, cfg, module, options(), 50, "f", 200)
-		if !errors.Is(got.err, errKilled) {
-			t.Error(firstLine(got.err))
+		ended := func(before ...byte) {
+			t.Helper()
+			module := one(fn{params: []byte{i32}, code: slices.Concat(before, twice)})
+			got := runWith(t, cfg, module, options(), 50, "f", 200)
+			if !errors.Is(got.err, errKilled) {
+				t.Errorf("% x: %v", before, firstLine(got.err))
+			}
 		}
+		ended()
+		ended(block, empty, loop, empty, end, end) // charged in the loop, not at the entry
+		ended(i32Const, 0, if_, empty, loop, empty, end, end)
+		ended(block, empty, br, 0, loop, empty, end, end)
+		ended(block, empty, i32Const, 1, brIf, 0, loop, empty, end, end)
+		ended(block, empty, i32Const, 0, brTable, 0, 0, loop, empty, end, end)
 	})
 }
 
