@@ -1,0 +1,94 @@
+package wasm
+
+import (
+	"runtime"
+	"time"
+)
+
+const (
+	// quantum is how many units a guest runs between two ticks, some 20 microseconds.
+	quantum = 10_000
+	// slice is how long a guest runs before other goroutines get a turn. Native code cannot be preempted by Go.
+	slice = 200 * time.Microsecond
+	// unseen is charged for the time before the first tick, so that a call that never ticks needs no clock.
+	unseen = 30 * time.Microsecond
+)
+
+// clock bounds one call. A call that stays below one quantum and makes no host calls never reads the time.
+type clock struct {
+	now       func() time.Duration
+	cpu, wall time.Duration // the limits
+	running   bool
+	began     time.Duration // when the call began, give or take one quantum
+	resumed   time.Duration // until when used is up to date
+	used      time.Duration // CPU time
+	yielded   time.Duration // when other goroutines last had their turn
+	at, last  threadTime    // last is of the moment resumed
+}
+
+func (c *clock) reset(cpu, wall time.Duration) {
+	c.cpu, c.wall, c.running, c.used = cpu, wall, false, 0
+}
+
+// tick is called once per quantum. It panics when a limit is passed, which ends the guest.
+func (c *clock) tick() {
+	now := c.check()
+	if now-c.yielded < slice {
+		return
+	}
+	c.charge(now)
+	runtime.Gosched()
+	c.resume()
+}
+
+// check panics with the error of a limit that is passed.
+func (c *clock) check() time.Duration {
+	now := c.now()
+	if !c.running {
+		c.running, c.began, c.used = true, now-unseen, unseen
+		c.resume()
+		return now
+	}
+	used := c.used + now - c.resumed
+	if used > c.cpu {
+		c.charge(now)
+		used = c.used
+	}
+	if used > c.cpu {
+		panic(ErrCPU)
+	}
+	if now-c.began > c.wall {
+		panic(ErrWall)
+	}
+	return now
+}
+
+// charge adds to used what the guest used since it was resumed. On a busy machine the time that passed is a bad measure
+// of that, because the kernel lets other threads run; so where it matters the thread's own clock is asked. If the
+// goroutine has moved to another thread, it did so in Go code, and what it used before is guessed.
+func (c *clock) charge(now time.Duration) {
+	passed := now - c.resumed
+	c.at.read()
+	if ns, ok := c.at.since(&c.last); ok {
+		passed = min(passed, time.Duration(ns))
+	} else if known := c.last != c.at; known {
+		passed = min(passed, slice)
+	}
+	c.used += passed
+	c.resumed, c.last = now, c.at
+}
+
+func (c *clock) resume() {
+	c.last.read()
+	c.resumed = c.now()
+	c.yielded = c.resumed
+}
+
+// sleep waits, but no longer than the call may take. The time costs no CPU.
+func (c *clock) sleep(d time.Duration) {
+	now := c.check()
+	c.charge(now)
+	time.Sleep(min(d, c.wall-(now-c.began)+time.Millisecond))
+	c.resume()
+	c.check()
+}

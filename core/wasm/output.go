@@ -1,0 +1,94 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+)
+
+// lineLimit lets a number of log lines through each second and counts the others.
+type lineLimit struct {
+	perSecond int
+
+	mu      sync.Mutex
+	second  time.Duration
+	lines   int
+	dropped int
+}
+
+// allow reports whether one more line may be written, and how many were dropped since the last one.
+func (l *lineLimit) allow(now time.Duration) (ok bool, dropped int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if second := now.Truncate(time.Second); second != l.second {
+		l.second, l.lines = second, 0
+	}
+	if l.lines >= l.perSecond {
+		l.dropped++
+		return false, 0
+	}
+	l.lines++
+	dropped, l.dropped = l.dropped, 0
+	return true, dropped
+}
+
+// line writes a line of the plugin to the log.
+func (p *Plugin) line(level slog.Level, line []byte) {
+	if !p.log.Enabled(context.Background(), level) {
+		return
+	}
+	ok, dropped := p.lines.allow(p.now())
+	if !ok {
+		return
+	}
+	if dropped > 0 {
+		p.log.Warn("the plugin logs too much, lines were dropped", "lines", dropped)
+	}
+	p.log.Log(context.Background(), level, clean(line))
+}
+
+// clean makes foreign text one line of valid UTF-8 of limited length.
+func clean(b []byte) string {
+	s := string(b[:min(len(b), abi.MaxMessage)])
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
+}
+
+// output cuts a standard stream into log lines. It belongs to one instance.
+type output struct {
+	level slog.Level
+	part  []byte // of a line without its end
+}
+
+func (o *output) write(in *instance, b []byte) {
+	for len(b) > 0 {
+		end := bytes.IndexByte(b, '\n')
+		if end < 0 {
+			o.keep(b)
+			return
+		}
+		o.keep(b[:end])
+		b = b[end+1:]
+		o.flush(in)
+	}
+}
+
+func (o *output) keep(b []byte) {
+	o.part = append(o.part, b[:min(len(b), abi.MaxMessage-len(o.part))]...)
+}
+
+func (o *output) flush(in *instance) {
+	if len(o.part) > 0 {
+		in.p.line(o.level, o.part)
+	}
+	o.part = o.part[:0]
+}

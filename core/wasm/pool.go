@@ -1,0 +1,179 @@
+package wasm
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// pool hands out instances, the one used last first, so that few of them stay warm. It makes new ones up to a limit;
+// beyond that callers wait in line, for a limited time.
+type pool struct {
+	create func() (*instance, error)
+	limit  int
+	wait   time.Duration
+
+	mu      sync.Mutex
+	free    []*instance
+	live    int       // instances that exist or are being made
+	waiting []*waiter // first come, first served
+	closed  bool
+	idle    chan struct{} // closed when the pool is closed and no instance is out
+}
+
+// waiter stands in line. It gets an instance, or nil as the permission to make one.
+type waiter struct{ turn chan *instance }
+
+// maxWaiting callers for each instance may stand in line; more would wait in vain.
+const maxWaiting = 64
+
+func (p *pool) init(l Limits, create func() (*instance, error)) {
+	p.create, p.limit, p.wait, p.idle = create, l.Instances, l.Wait, make(chan struct{})
+}
+
+// get returns an instance for the caller's use alone; put or discard gives it back.
+func (p *pool) get(ctx context.Context) (*instance, error) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, ErrClosed
+	}
+	if n := len(p.free); n > 0 {
+		in := p.free[n-1]
+		p.free[n-1] = nil
+		p.free = p.free[:n-1]
+		p.mu.Unlock()
+		return in, nil
+	}
+	if p.live < p.limit {
+		p.live++
+		p.mu.Unlock()
+		return p.make()
+	}
+	if len(p.waiting) >= maxWaiting*p.limit {
+		p.mu.Unlock()
+		return nil, ErrBusy
+	}
+	w := &waiter{make(chan *instance, 1)}
+	p.waiting = append(p.waiting, w)
+	p.mu.Unlock()
+	return p.queue(ctx, w)
+}
+
+func (p *pool) queue(ctx context.Context, w *waiter) (*instance, error) {
+	timer := time.NewTimer(p.wait)
+	defer timer.Stop()
+	err := ErrBusy
+	select {
+	case in := <-w.turn:
+		return p.take(in)
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-timer.C:
+	}
+	if p.leave(w) {
+		return nil, err
+	}
+	return p.take(<-w.turn) // the turn came at the same moment
+}
+
+// leave takes w out of the line and reports whether it still stood there.
+func (p *pool) leave(w *waiter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, other := range p.waiting {
+		if other == w {
+			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+func (p *pool) take(in *instance) (*instance, error) {
+	if in != nil {
+		return in, nil
+	}
+	return p.make()
+}
+
+// make creates an instance; the caller has counted it in live.
+func (p *pool) make() (*instance, error) {
+	in, err := p.create()
+	if err != nil {
+		p.gone()
+		return nil, err
+	}
+	return in, nil
+}
+
+// put gives back an instance that may be used again.
+func (p *pool) put(in *instance) {
+	if in.worn() {
+		p.discard(in)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) > 0 {
+		p.next() <- in
+		return
+	}
+	p.free = append(p.free, in)
+	p.settle()
+}
+
+// discard gives back an instance that must not be used again.
+func (p *pool) discard(in *instance) {
+	in.close()
+	p.gone()
+}
+
+// gone counts an instance out. Whoever is first in line may make another.
+func (p *pool) gone() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) > 0 {
+		p.next() <- nil
+		return
+	}
+	p.live--
+	p.settle()
+}
+
+func (p *pool) next() chan<- *instance {
+	w := p.waiting[0]
+	p.waiting = append(p.waiting[:0], p.waiting[1:]...)
+	return w.turn
+}
+
+// settle notices that a closed pool has everything back.
+func (p *pool) settle() {
+	if p.closed && len(p.free) == p.live {
+		for _, in := range p.free {
+			in.close()
+		}
+		p.free, p.live = nil, 0
+		select {
+		case <-p.idle:
+		default:
+			close(p.idle)
+		}
+	}
+}
+
+// drain closes the pool and waits until all instances are back. Those who stand in line are served first.
+func (p *pool) drain(ctx context.Context) error {
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		p.settle()
+	}
+	p.mu.Unlock()
+	select {
+	case <-p.idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,167 @@
+package wasm
+
+import (
+	"fmt"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+)
+
+// result is what a hook returned, checked and copied out of the guest's memory.
+type result struct {
+	verdict   abi.Verdict
+	status    int
+	reason    string // for the caller of a refusal, for the operator of a failure
+	edits     []textEdit
+	model     string
+	reply     string
+	principal *llm.Principal
+}
+
+func broken(format string, a ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrResult}, a...)...)
+}
+
+// readResult decodes a result; segments is how many texts the hook was given. Whatever is out of order is an error.
+func readResult(out []byte, segments int) (res result, err error) {
+	r := abi.Reader{Rest: out}
+	for r.Next() && err == nil {
+		switch r.Tag {
+		case abi.TagVerdict:
+			res.verdict = abi.Verdict(r.Number())
+		case abi.TagStatus:
+			res.status = int(min(r.Number(), 999))
+		case abi.TagReason:
+			res.reason = clean(r.Value)
+		case abi.TagEdit:
+			err = res.edit(r.Inside(), segments)
+		case abi.TagModel:
+			res.model = string(r.Value)
+		case abi.TagReply:
+			res.reply = string(r.Value)
+		case abi.TagPrincipal:
+			res.principal, err = readPrincipal(r.Inside())
+		default:
+			r.Unknown()
+		}
+	}
+	if err == nil && r.Err != nil {
+		err = broken("result: %v", r.Err)
+	}
+	if err != nil {
+		return result{}, err
+	}
+	return res, res.check()
+}
+
+// edit reads one edit. They come in the order of the segments.
+func (res *result) edit(in abi.Reader, segments int) error {
+	index, text, has := -1, "", false
+	for in.Next() {
+		switch in.Tag {
+		case abi.TagIndex:
+			index = int(min(in.Number(), maxSegments))
+		case abi.TagText:
+			text, has = string(in.Value), true
+		default:
+			in.Unknown()
+		}
+	}
+	switch last := len(res.edits) - 1; {
+	case in.Err != nil:
+		return broken("edit: %v", in.Err)
+	case index < 0 || !has:
+		return broken("an edit without segment number or text")
+	case index >= segments:
+		return broken("an edit of segment %d, there are %d", index, segments)
+	case last >= 0 && res.edits[last].segment >= index:
+		return broken("the edit of segment %d is out of order", index)
+	}
+	res.edits = append(res.edits, textEdit{index, text})
+	return nil
+}
+
+func (res *result) check() error {
+	switch res.verdict {
+	case abi.VerdictReject:
+		if res.status < 400 || res.status > 499 {
+			return broken("a refusal with status %d, it must be 400 to 499", res.status)
+		}
+	case abi.VerdictAllow:
+		if res.principal == nil {
+			return broken("a caller is let in without a principal")
+		}
+	case abi.VerdictFail:
+		return fmt.Errorf("%w: %s", ErrVerdict, res.reason)
+	case abi.VerdictContinue, abi.VerdictEdit, abi.VerdictRespond:
+	default:
+		return broken("unknown verdict %d", res.verdict)
+	}
+	return nil
+}
+
+// outcome reads the result of the configure hook.
+func outcome(out []byte) (abi.Verdict, string, error) {
+	verdict, reason := abi.VerdictContinue, ""
+	r := abi.Reader{Rest: out}
+	for r.Next() {
+		switch r.Tag {
+		case abi.TagVerdict:
+			verdict = abi.Verdict(r.Number())
+		case abi.TagReason:
+			reason = clean(r.Value)
+		default:
+			r.Unknown()
+		}
+	}
+	if r.Err != nil {
+		return 0, "", broken("result: %v", r.Err)
+	}
+	return verdict, reason, nil
+}
+
+func readPrincipal(in abi.Reader) (*llm.Principal, error) {
+	p := &llm.Principal{}
+	for in.Next() {
+		switch in.Tag {
+		case abi.TagKeyAlias:
+			p.KeyAlias = string(in.Value)
+		case abi.TagUserID:
+			p.UserID = string(in.Value)
+		case abi.TagUserEmail:
+			p.Email = string(in.Value)
+		case abi.TagTeamID:
+			p.TeamID = string(in.Value)
+		case abi.TagTeamAlias:
+			p.TeamName = string(in.Value)
+		case abi.TagOrgID:
+			p.OrgID = string(in.Value)
+		case abi.TagEndUser:
+			p.EndUser = string(in.Value)
+		case abi.TagRole:
+			p.Role = llm.Role(in.Value)
+		case abi.TagAllowedModel:
+			p.Models = append(p.Models, string(in.Value))
+		case abi.TagMetadata:
+			m, err := abi.Map(in.Value)
+			if err != nil {
+				return nil, broken("metadata of the principal: %v", err)
+			}
+			p.Metadata = m
+		default:
+			in.Unknown()
+		}
+	}
+	if in.Err != nil {
+		return nil, broken("principal: %v", in.Err)
+	}
+	return p, checkRole(p.Role)
+}
+
+func checkRole(r llm.Role) error {
+	switch r {
+	case "", llm.RoleProxyAdmin, llm.RoleProxyAdminViewer, llm.RoleInternalUser, llm.RoleInternalViewer, llm.RoleCustomer:
+		return nil
+	}
+	return broken("unknown role %q of the principal", clean([]byte(r)))
+}

@@ -1,0 +1,172 @@
+// Package wasm runs plugins: WebAssembly modules that speak ABI 1 (sdk/abi) as authenticators and guardrails. It loads
+// and checks a module, meters it, keeps a pool of instances, and turns what a hook decides into the contracts of auth
+// and pipeline. It is the only package that knows the WebAssembly runtime.
+//
+// A plugin can read what the ABI hands it and nothing else: no files, no environment, no network. It is stopped when it
+// uses more CPU time, wall time, memory or stack than it was given, without holding up other goroutines. A hook that
+// failed never counts as one that had nothing to say.
+package wasm
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+)
+
+// Why a call of a plugin failed, for errors.Is. Every one of them discards the instance except ErrBusy and ErrClosed.
+var (
+	// ErrCPU: the hook used more CPU time than Limits.CPU.
+	ErrCPU = errors.New("the plugin used up its CPU time (limits.cpu_ms)")
+	// ErrWall: the hook took longer than Limits.Wall.
+	ErrWall = errors.New("the plugin used up its wall time (limits.wall_ms)")
+	// ErrDepth: the hook recursed too deep.
+	ErrDepth = errors.New("the plugin recursed too deep")
+	// ErrTrap: the module trapped or left through exit.
+	ErrTrap = errors.New("the plugin crashed")
+	// ErrResult: the plugin broke the ABI.
+	ErrResult = errors.New("the plugin broke the plugin interface")
+	// ErrVerdict: the plugin said itself that it could not do its work.
+	ErrVerdict = errors.New("the plugin reported a failure")
+	// ErrSize: the request is too large to be handed to the plugin.
+	ErrSize = errors.New("the request is too large for the plugin (limits.memory_mb)")
+	// ErrBusy: no instance became free in time.
+	ErrBusy = errors.New("all instances of the plugin were busy")
+	// ErrClosed: the plugin was closed.
+	ErrClosed = errors.New("the plugin was closed")
+)
+
+// OnError says what happens to a request when a plugin failed. The zero value refuses it.
+type OnError uint8
+
+// The policies.
+const (
+	FailClosed OnError = iota // the request is refused
+	FailOpen                  // the request goes on as if the plugin had no opinion, and a warning is logged
+)
+
+// Settings describe one plugin of the configuration.
+type Settings struct {
+	Name      string         // in messages and logs; empty takes the manifest's
+	Path      string         // of the .wasm file
+	SHA256    string         // the file's hash in hex; empty accepts any file
+	Config    map[string]any // handed to the plugin's configure hook
+	Limits    Limits
+	OnError   OnError
+	Logger    *slog.Logger // for the plugin's own lines and for warnings; nil discards them
+	CacheDir  string       // for compiled modules; empty is sallyport in the user's cache folder
+	NoCache   bool         // compile afresh and keep nothing on disk
+	LogPerSec int          // lines a second that the plugin may log; 0 is 100
+	Secrets   []string     // headers, besides the usual ones, that carry credentials: only the auth hook reads them
+}
+
+// Limits bound a plugin. Zero values take the default.
+type Limits struct {
+	MemoryMB  int           // linear memory of one instance; 32
+	CPU       time.Duration // CPU time of one call; 50 ms
+	Wall      time.Duration // time of one call, sleeping included; 1 s
+	Start     time.Duration // CPU time to start and configure an instance; 5 s
+	Depth     int           // calls in progress; 4000
+	Instances int           // calls at the same time; twice GOMAXPROCS, at least 4
+	Wait      time.Duration // for a free instance; 250 ms
+	Calls     int           // after which an instance is replaced; 1 000 000
+	RecycleMB int           // memory at which an instance is replaced; three quarters of MemoryMB
+}
+
+func (l Limits) withDefaults() Limits {
+	l.MemoryMB = otherwise(l.MemoryMB, 32)
+	l.CPU = otherwise(l.CPU, 50*time.Millisecond)
+	l.Wall = otherwise(l.Wall, time.Second)
+	l.Start = otherwise(l.Start, 5*time.Second)
+	l.Depth = otherwise(l.Depth, 4000)
+	l.Instances = otherwise(l.Instances, max(4, 2*runtime.GOMAXPROCS(0)))
+	l.Wait = otherwise(l.Wait, 250*time.Millisecond)
+	l.Calls = otherwise(l.Calls, 1_000_000)
+	l.RecycleMB = otherwise(l.RecycleMB, max(1, l.MemoryMB*3/4))
+	return l
+}
+
+func otherwise[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}
+
+// maxView is how many bytes of a request one call hands over: a quarter of the memory, so that the plugin has room to
+// work on them.
+func (l Limits) maxView() int { return l.MemoryMB << 20 / 4 }
+
+// Plugin is a loaded module with its pool of instances: one generation. It is safe for concurrent use. A reload loads
+// another one and closes this.
+type Plugin struct {
+	name     string
+	manifest Manifest
+	limits   Limits
+	onError  OnError
+	log      *slog.Logger
+	lines    lineLimit
+	secrets  []string
+
+	runtime   wazero.Runtime
+	cache     wazero.CompilationCache
+	compiled  wazero.CompiledModule
+	configure []byte // the view of the configure hook
+	epoch     time.Time
+	pool      pool
+	closed    atomic.Bool
+}
+
+// Name returns the plugin's name as given in Settings, or else the manifest's.
+func (p *Plugin) Name() string { return p.name }
+
+// Manifest returns what the plugin says of itself.
+func (p *Plugin) Manifest() Manifest { return p.manifest }
+
+// Hooks returns the hooks that the plugin has.
+func (p *Plugin) Hooks() []abi.Hook { return p.manifest.hooks() }
+
+// Has reports whether the plugin has the hook.
+func (p *Plugin) Has(hook abi.Hook) bool {
+	for _, h := range p.manifest.hooks() {
+		if h == hook {
+			return true
+		}
+	}
+	return false
+}
+
+// Close refuses further calls, waits for those in progress, and frees everything. When ctx ends first, it returns its
+// error and frees nothing; Close can then be called again. Close is for when no request can reach the plugin any more:
+// a call that comes later fails with ErrClosed and is treated by the OnError policy.
+func (p *Plugin) Close(ctx context.Context) error {
+	if err := p.pool.drain(ctx); err != nil {
+		return err
+	}
+	if p.closed.Swap(true) {
+		return nil
+	}
+	return p.free(context.WithoutCancel(ctx))
+}
+
+// free closes what Load opened, whatever part of it exists.
+func (p *Plugin) free(ctx context.Context) error {
+	var errs []error
+	if p.runtime != nil {
+		errs = append(errs, p.runtime.Close(ctx))
+	}
+	if p.cache != nil {
+		errs = append(errs, p.cache.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// now is monotonic time since the plugin was loaded.
+func (p *Plugin) now() time.Duration { return time.Since(p.epoch) }

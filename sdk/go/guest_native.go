@@ -1,0 +1,53 @@
+//go:build !wasip1
+
+package sallyport
+
+import (
+	"strings"
+
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+)
+
+// More stands for what a hook reads from the gateway during a call. Natively, a test fills it in.
+type More struct {
+	Headers  map[string]string // by name, in any case
+	Values   map[string]string // by path: what Value and JSON return
+	RawBody  []byte            // what Body returns
+	Metadata map[string]any    // what Metadata returns
+	Log      func(level int32, message string)
+}
+
+// With gives a request made by a test what the gateway would answer.
+func (r *Request) With(m More) *Request {
+	r.more = m
+	return r
+}
+
+// With gives a request made by a test what the gateway would answer.
+func (a *AuthRequest) With(m More) *AuthRequest {
+	a.more = m
+	return a
+}
+
+func (m More) field(field uint32, key string) ([]byte, bool) {
+	switch field {
+	case abi.FieldHeader:
+		for name, value := range m.Headers {
+			if strings.EqualFold(name, key) {
+				return []byte(value), true
+			}
+		}
+		return nil, false
+	case abi.FieldBody:
+		return m.RawBody, m.RawBody != nil
+	}
+	value, ok := m.Values[key]
+	return []byte(value), ok
+}
+
+func (m More) metadata() (map[string]any, error) { return m.Metadata, nil }
+
+func tuneMemory() {}
+
+// Log writes a line to the gateway's log. Natively it does nothing.
+func Log(level int32, message string) {}

@@ -1,0 +1,236 @@
+package sallyport
+
+import (
+	"unsafe"
+
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+)
+
+// Text is one piece of text in a request: the content of a message, one part of it, a prompt, or an input to embed.
+type Text struct {
+	Role    string // "system", "user", "assistant" and so on; empty outside of messages
+	Message int    // index of the message, prompt or input that holds the text
+	Text    string // without JSON escapes
+
+	edited bool
+}
+
+// Replace changes the text in the request that goes to the model.
+func (t *Text) Replace(text string) { t.Text, t.edited = text, true }
+
+// Caller is who asks, as the gateway authenticated it. Fields that are not known are empty.
+type Caller struct {
+	KeyHash   string // SHA-256 of the key in hex
+	KeyAlias  string
+	UserID    string
+	UserEmail string
+	TeamID    string
+	TeamAlias string
+	OrgID     string
+	EndUser   string
+	Role      string // such as "internal_user"
+}
+
+// Request is what the request hook sees. It is valid during the call.
+type Request struct {
+	ID       string
+	CallType string // "acompletion", "atext_completion" or "aembedding"
+	Method   string
+	Path     string
+	ClientIP string
+	Model    string // the model group asked for; see SetModel
+	Stream   bool   // a stream was asked for
+	Caller   Caller
+	Texts    []Text // every text of the request, in order, if the manifest needs "texts"
+
+	metadata []byte
+	setModel bool
+	more     More
+}
+
+// SetModel sends the request to another model group.
+func (r *Request) SetModel(group string) { r.Model, r.setModel = group, true }
+
+// Metadata decodes the metadata of the caller's key, if the manifest needs "metadata". It allocates on every call.
+func (r *Request) Metadata() (map[string]any, error) {
+	if r.metadata == nil {
+		return r.more.metadata()
+	}
+	return abi.Map(r.metadata)
+}
+
+// Header asks the gateway for a header of the request; ok is false if it was not sent. Headers that carry credentials
+// cannot be read.
+func (r *Request) Header(name string) (value string, ok bool) {
+	b, ok := r.more.field(abi.FieldHeader, name)
+	return text(b), ok
+}
+
+// Value asks the gateway for a value in the request body. Members and indexes are joined by dots, as in
+// "metadata.tags.0"; a backslash makes a dot part of a name. A string comes as its text, anything else as JSON.
+func (r *Request) Value(path string) (value string, ok bool) {
+	b, ok := r.more.field(abi.FieldValue, path)
+	return text(b), ok
+}
+
+// JSON is Value, but a string too comes as JSON, so that "1" and 1 can be told apart.
+func (r *Request) JSON(path string) (value string, ok bool) {
+	b, ok := r.more.field(abi.FieldJSON, path)
+	return text(b), ok
+}
+
+// Body asks the gateway for the whole request body.
+func (r *Request) Body() []byte {
+	b, _ := r.more.field(abi.FieldBody, "")
+	return b
+}
+
+// Verdict is what the request hook decided. Verdicts can be compared with ==.
+type Verdict struct {
+	kind    abi.Verdict
+	status  int
+	message string
+}
+
+// Continue lets the request go on, with the changes made by Text.Replace and SetModel.
+func Continue() Verdict { return Verdict{} }
+
+// Reject refuses the request. The status is between 400 and 499, normally 400; the caller reads the message, so it
+// must not repeat the prompt.
+func Reject(status int, message string) Verdict {
+	return Verdict{abi.VerdictReject, status, message}
+}
+
+// Respond answers with a text in place of a model.
+func Respond(text string) Verdict { return Verdict{kind: abi.VerdictRespond, message: text} }
+
+// Fail says that the hook could not do its work. The gateway treats it as on_error says, by default by refusing the
+// request. The error goes to the operator's log and must not hold a key or a prompt.
+func Fail(err error) Verdict { return Verdict{kind: abi.VerdictFail, message: err.Error()} }
+
+// decode reads the view. It does not use abi.Reader, because a call for each record costs more than the rest.
+func (r *Request) decode(view []byte) error {
+	*r = Request{Texts: r.Texts[:0]}
+	role, message := "", -1
+	for len(view) >= abi.HeaderSize {
+		h := abi.Load(view)
+		n := h >> 32
+		if n > uint64(len(view)-abi.HeaderSize) {
+			break
+		}
+		value := view[abi.HeaderSize : abi.HeaderSize+n]
+		view = view[abi.HeaderSize+n:]
+		switch tag := abi.Tag(h); tag {
+		case abi.TagText:
+			r.Texts = append(r.Texts, Text{Role: role, Message: max(message, 0), Text: text(value)})
+		case abi.TagMessage:
+			role = text(value)
+			message++
+		default:
+			if err := r.field(tag, uint16(h>>16), value); err != nil {
+				return err
+			}
+		}
+	}
+	if len(view) > 0 {
+		return abi.ErrShort
+	}
+	return nil
+}
+
+func (r *Request) field(tag abi.Tag, flags uint16, value []byte) error {
+	switch tag {
+	case abi.TagRequestID:
+		r.ID = text(value)
+	case abi.TagCallType:
+		r.CallType = text(value)
+	case abi.TagMethod:
+		r.Method = text(value)
+	case abi.TagPath:
+		r.Path = text(value)
+	case abi.TagClientIP:
+		r.ClientIP = text(value)
+	case abi.TagModel:
+		r.Model = text(value)
+	case abi.TagStream:
+		r.Stream = true
+	case abi.TagMetadata:
+		r.metadata = value
+	default:
+		if !r.Caller.field(tag, value) && flags&abi.FlagCritical != 0 {
+			return abi.ErrCritical
+		}
+	}
+	return nil
+}
+
+// field takes a record about the caller and reports whether it is one.
+func (c *Caller) field(tag abi.Tag, value []byte) bool {
+	switch tag {
+	case abi.TagKeyHash:
+		c.KeyHash = text(value)
+	case abi.TagKeyAlias:
+		c.KeyAlias = text(value)
+	case abi.TagUserID:
+		c.UserID = text(value)
+	case abi.TagUserEmail:
+		c.UserEmail = text(value)
+	case abi.TagTeamID:
+		c.TeamID = text(value)
+	case abi.TagTeamAlias:
+		c.TeamAlias = text(value)
+	case abi.TagOrgID:
+		c.OrgID = text(value)
+	case abi.TagEndUser:
+		c.EndUser = text(value)
+	case abi.TagRole:
+		c.Role = text(value)
+	default:
+		return false
+	}
+	return true
+}
+
+// encode appends the result of a hook to dst, or nothing if the request goes on unchanged.
+func (v Verdict) encode(dst []byte, r *Request) []byte {
+	if v.kind != abi.VerdictContinue {
+		return appendVerdict(dst, v.kind, v.status, v.message)
+	}
+	for i := range r.Texts {
+		if !r.Texts[i].edited {
+			continue
+		}
+		dst = begin(dst)
+		var mark int
+		dst, mark = abi.Open(dst, abi.TagEdit)
+		dst = abi.AppendNumber(dst, abi.TagIndex, uint64(i))
+		dst = abi.AppendText(dst, abi.TagText, r.Texts[i].Text)
+		dst = abi.Close(dst, mark)
+	}
+	if r.setModel {
+		dst = abi.AppendText(begin(dst), abi.TagModel, r.Model)
+	}
+	return dst
+}
+
+// begin makes sure that the verdict precedes the first edit.
+func begin(dst []byte) []byte {
+	if len(dst) > 0 {
+		return dst
+	}
+	return abi.AppendNumber(dst, abi.TagVerdict, uint64(abi.VerdictEdit))
+}
+
+func appendVerdict(dst []byte, kind abi.Verdict, status int, message string) []byte {
+	dst = abi.AppendNumber(dst, abi.TagVerdict, uint64(kind))
+	if kind == abi.VerdictRespond {
+		return abi.AppendText(dst, abi.TagReply, message)
+	}
+	if status != 0 {
+		dst = abi.AppendNumber(dst, abi.TagStatus, uint64(status))
+	}
+	return abi.AppendText(dst, abi.TagReason, message)
+}
+
+// text views bytes as a string without copying them.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
