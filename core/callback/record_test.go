@@ -42,7 +42,7 @@ func exchange(t *testing.T) *llm.Exchange {
 
 var deployment = &llm.Deployment{
 	ID: "d1", Group: "gpt-4o", Provider: "openai", Model: "gpt-4o-2024", Base: "https://api.openai.com/v1",
-	APIKey: key, InputCost: 0.25, OutputCost: 0.5,
+	APIKey: key, HasPrice: true, InputCost: 0.25, OutputCost: 0.5,
 }
 
 func decode(t *testing.T, rec *callback.Record, messages bool) map[string]any {

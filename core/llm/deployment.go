@@ -9,6 +9,7 @@ type Deployment struct {
 	Group    string // the public model name that callers use
 	Provider string // the vendor, such as "openai"
 	Model    string // the vendor's own name for the model
+	Written  string // the model as the operator wrote it
 	Base     string // base URL of the vendor's API, without a trailing slash
 
 	APIKey       string
@@ -30,6 +31,7 @@ type Deployment struct {
 	Defaults       []Pair   // members added to the body when the caller did not set them; Value is JSON
 	Mock           string   // mock_response: answer with this instead of calling the vendor
 	Tags           []string
+	HasPrice       bool    // a price is configured; it may be zero
 	InputCost      float64 // US dollars a prompt token
 	OutputCost     float64 // US dollars a completion token
 	RequestCost    float64 // US dollars a request
@@ -40,6 +42,3 @@ type Deployment struct {
 
 // Pair is a name and a value.
 type Pair struct{ Name, Value string }
-
-// Priced reports whether a price is configured.
-func (d *Deployment) Priced() bool { return d.InputCost != 0 || d.OutputCost != 0 }

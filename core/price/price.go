@@ -14,7 +14,7 @@ func Cost(d *llm.Deployment, u llm.Usage) (dollars float64, known bool) {
 		return 0, false
 	}
 	dollars, known = d.RequestCost, d.RequestCost != 0
-	if !d.Priced() || !u.Known() {
+	if !d.HasPrice || !u.Known() {
 		return dollars, known
 	}
 	prompt, completion := max(u.Prompt, 0), max(u.Completion, 0)

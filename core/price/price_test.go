@@ -18,13 +18,13 @@ func TestCost(t *testing.T) {
 		}
 	}
 	usage := llm.Usage{Prompt: 1000, Completion: 500, Total: 1500, Cached: 800}
-	d := &llm.Deployment{InputCost: 2e-6, OutputCost: 8e-6}
+	d := &llm.Deployment{HasPrice: true, InputCost: 2e-6, OutputCost: 8e-6}
 	check(d, usage, 0.006, true)
 	check(d, llm.Usage{Prompt: 10}, 2e-5, true)
 	check(d, llm.Usage{}, 0, false)
 	check(&llm.Deployment{}, usage, 0, false)
 	check(nil, usage, 0, false)
-	check(&llm.Deployment{OutputCost: 1e-6}, usage, 5e-4, true)
+	check(&llm.Deployment{HasPrice: true, OutputCost: 1e-6}, usage, 5e-4, true)
 	check(d, llm.Usage{Prompt: -5, Completion: -5, Total: 1}, 0, true)
 
 	d.Info = map[string]any{"cache_read_input_token_cost": 5e-7}
@@ -39,11 +39,11 @@ func TestCost(t *testing.T) {
 	check(d, usage, 0.006, true)
 
 	check(&llm.Deployment{RequestCost: 0.5}, llm.Usage{}, 0.5, true)
-	check(&llm.Deployment{RequestCost: 0.5, InputCost: 1e-3}, llm.Usage{Prompt: 1}, 0.501, true)
+	check(&llm.Deployment{HasPrice: true, RequestCost: 0.5, InputCost: 1e-3}, llm.Usage{Prompt: 1}, 0.501, true)
 }
 
 func TestAllocations(t *testing.T) {
-	d := &llm.Deployment{InputCost: 1e-6, Info: map[string]any{"cache_read_input_token_cost": 1e-7}}
+	d := &llm.Deployment{HasPrice: true, InputCost: 1e-6, Info: map[string]any{"cache_read_input_token_cost": 1e-7}}
 	if n := testing.AllocsPerRun(100, func() { price.Cost(d, llm.Usage{Prompt: 3, Cached: 1}) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

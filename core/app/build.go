@@ -1,0 +1,233 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/gateway"
+	"github.com/sallyport-ai/sallyport/core/listener"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/pipeline"
+	"github.com/sallyport-ai/sallyport/core/provider/passthrough"
+	"github.com/sallyport-ai/sallyport/core/router"
+	"github.com/sallyport-ai/sallyport/core/telemetry"
+)
+
+// loaded is one configuration made into a gateway's snapshot.
+type loaded struct {
+	cfg         *config.Config
+	snapshot    *gateway.Snapshot
+	router      *router.Router
+	deployments []*llm.Deployment
+	plugins     []*plugin
+}
+
+// builder makes a loaded. Mistakes are collected, so that one attempt shows them all.
+type builder struct {
+	*App
+	cfg      *config.Config
+	mistakes mistakes
+}
+
+// mistakes are what keeps a configuration from being used, each with its setting.
+type mistakes []mistake
+
+type mistake struct {
+	where, setting string
+	err            error
+}
+
+func (b *builder) mistake(setting string, err error) {
+	b.mistakes = append(b.mistakes, mistake{b.cfg.Where(setting), setting, err})
+}
+
+// Error has a line for each mistake.
+func (m mistakes) Error() string {
+	var b strings.Builder
+	b.WriteString("the configuration cannot be used:")
+	for _, e := range m {
+		fmt.Fprintf(&b, "\n\t%s: %s: %v", e.where, e.setting, e.err)
+	}
+	return b.String()
+}
+
+// build assembles everything a configuration describes. Nothing of it is in use when build fails.
+func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
+	b := &builder{App: a, cfg: cfg}
+	out := &loaded{cfg: cfg}
+	out.deployments = b.deployments()
+	out.router = b.router(out.deployments)
+	hooks := b.guardrails(ctx, out)
+	authenticator := b.auth(ctx, out)
+	recorder, stopRecorder := b.recorder()
+	out.snapshot = &gateway.Snapshot{
+		KeyHeader: cfg.GeneralSettings.LiteLLMKeyHeaderName,
+		Auth:      authenticator,
+		Pipeline:  pipeline.NewChain(hooks...),
+		Router:    out.router,
+		Recorder:  recorder,
+		Edge:      b.edge(),
+		Close: func() {
+			out.closePlugins(a)
+			stopRecorder()
+		},
+	}
+	if len(b.mistakes) > 0 {
+		out.snapshot.Close()
+		return nil, b.mistakes
+	}
+	if cfg.GeneralSettings.MasterKey == "" && !out.hasAuthPlugin() {
+		a.log.Warn("NO MASTER KEY IS SET: everybody who reaches this gateway may use every model and is an administrator",
+			"fix", "set general_settings.master_key or LITELLM_MASTER_KEY")
+	}
+	return out, nil
+}
+
+// router makes the router of the deployments.
+func (b *builder) router(deployments []*llm.Deployment) *router.Router {
+	lite, rs := b.cfg.LiteLLMSettings, b.cfg.RouterSettings
+	s := router.Defaults()
+	s.Deployments, s.States, s.Expand = deployments, b.states, b.expand
+	s.Written, s.Vendor = func(d *llm.Deployment) string { return d.Written }, knownVendor
+	s.Aliases = make(map[string]router.Alias, len(rs.ModelGroupAlias))
+	for name, a := range rs.ModelGroupAlias {
+		s.Aliases[name] = router.Alias{Group: a.Model, Hidden: a.Hidden}
+	}
+	s.Retries = first(s.Retries, rs.NumRetries, lite.NumRetries)
+	s.MaxFallbacks = first(s.MaxFallbacks, rs.MaxFallbacks)
+	s.RetryAfter = rs.RetryAfter.Duration()
+	s.Strategy = rs.RoutingStrategy
+	if t := cmpPtr(rs.Timeout, lite.RequestTimeout); t != nil {
+		s.Timeout = t.Duration()
+	}
+	if rs.StreamTimeout != nil {
+		s.StreamTimeout = rs.StreamTimeout.Duration()
+	}
+	s.Fallbacks = b.fallbacks(rs.Fallbacks, lite.Fallbacks)
+	s.DefaultFallbacks = rs.DefaultFallbacks
+	if s.DefaultFallbacks == nil {
+		s.DefaultFallbacks = lite.DefaultFallbacks
+	}
+	r, err := router.New(s)
+	if err != nil {
+		b.mistake("router_settings", err)
+	}
+	return r
+}
+
+// first returns the first value that is set, or else d.
+func first(d int, values ...*int) int {
+	for _, v := range values {
+		if v != nil {
+			return *v
+		}
+	}
+	return d
+}
+
+func cmpPtr[T any](a, b *T) *T {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// fallbacks joins the two places where fallbacks may stand; the first wins for a group that both name.
+func (b *builder) fallbacks(lists ...config.Fallbacks) []router.Fallback {
+	var out []router.Fallback
+	seen := map[string]bool{}
+	for _, list := range lists {
+		for _, f := range list {
+			if seen[f.Model] {
+				continue
+			}
+			seen[f.Model] = true
+			to := router.Fallback{Group: f.Model}
+			for _, t := range f.Targets {
+				to.Targets = append(to.Targets, router.Target{Group: t.Model, Params: pairs(t.Params)})
+			}
+			out = append(out, to)
+		}
+	}
+	return out
+}
+
+// edge is what the listener needs of the configuration.
+func (b *builder) edge() gateway.Edge {
+	g := b.cfg.GeneralSettings
+	e := gateway.Edge{TrustForwarded: g.UseXForwardedFor, MaxRequest: bytesOf(g.MaxRequestSizeMB), Pass: b.passThrough()}
+	if g.CompletionModel != "" {
+		e.DefaultModel = map[llm.Operation]string{llm.OpChat: g.CompletionModel, llm.OpCompletion: g.CompletionModel}
+	}
+	if g.EmbeddingModel != "" {
+		e.ForceModel = map[llm.Operation]string{llm.OpEmbedding: g.EmbeddingModel}
+	}
+	return e
+}
+
+func bytesOf(mb *float64) int64 {
+	if mb == nil {
+		return 0
+	}
+	return int64(*mb * (1 << 20))
+}
+
+// passThrough makes the endpoints of the operator's own, the longest path first.
+func (b *builder) passThrough() []gateway.Pass {
+	var out []gateway.Pass
+	for i, e := range b.cfg.GeneralSettings.PassThroughEndpoints {
+		path := fmt.Sprintf("general_settings.pass_through_endpoints[%d]", i)
+		if !strings.HasPrefix(e.Path, "/") || e.Path == "/" {
+			b.mistake(path, fmt.Errorf("path %q must begin with a slash and be more than one", e.Path))
+			continue
+		}
+		s := passthrough.Settings{
+			Target: e.Target, Forward: e.ForwardHeaders, MergeQuery: e.MergeQueryParams,
+			MaxResponse: bytesOf(b.cfg.GeneralSettings.MaxResponseSizeMB),
+		}
+		if name := b.cfg.GeneralSettings.LiteLLMKeyHeaderName; name != "" {
+			s.Hide = append(s.Hide, name)
+		}
+		for _, k := range slices.Sorted(maps.Keys(e.Headers)) {
+			s.Headers = append(s.Headers, llm.Pair{Name: k, Value: e.Headers[k].Reveal()})
+		}
+		for _, k := range slices.Sorted(maps.Keys(e.DefaultQueryParams)) {
+			s.DefaultQuery = append(s.DefaultQuery, llm.Pair{Name: k, Value: e.DefaultQueryParams[k]})
+		}
+		endpoint, err := passthrough.New(s)
+		if err != nil {
+			b.mistake(path, err)
+			continue
+		}
+		d := &llm.Deployment{
+			ID: "pass-through:" + e.Path, Group: e.Path, Provider: "pass_through", Model: e.Path, Base: e.Target,
+			Open: !e.Auth, Bound: endpoint, Retries: -1,
+		}
+		if e.CostPerRequest != nil {
+			d.RequestCost = *e.CostPerRequest
+		}
+		if !e.Auth {
+			b.log.Warn("a pass-through endpoint is open to everybody", "path", e.Path, "fix", "set auth: true on it")
+		}
+		p := gateway.Pass{Path: strings.TrimSuffix(e.Path, "/"), Subpaths: e.IncludeSubpath, Deployment: d}
+		for _, m := range e.Methods {
+			p.Methods = append(p.Methods, strings.ToUpper(m))
+		}
+		out = append(out, p)
+	}
+	slices.SortStableFunc(out, func(a, b gateway.Pass) int { return len(b.Path) - len(a.Path) })
+	return out
+}
+
+// status is what the readiness check says.
+func (a *App) status() listener.Status {
+	return listener.Status{LogLevel: telemetry.LevelName(a.level.Level())}
+}
+
+// closeWait is how long a replaced plugin may finish its calls.
+const closeWait = 30 * time.Second

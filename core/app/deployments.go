@@ -1,0 +1,169 @@
+package app
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// deployments makes one deployment of each entry of model_list, and several of an entry with several organizations.
+func (b *builder) deployments() []*llm.Deployment {
+	var out []*llm.Deployment
+	for i := range b.cfg.ModelList {
+		m := &b.cfg.ModelList[i]
+		path := fmt.Sprintf("model_list[%d].litellm_params", i)
+		orgs := m.LiteLLMParams.Organization
+		if len(orgs) == 0 {
+			orgs = []string{""}
+		}
+		for _, org := range orgs {
+			d, err := b.deployment(m, org)
+			if err != nil {
+				b.mistake(path, fmt.Errorf("model %q: %w", m.ModelName, err))
+				continue
+			}
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// deployment makes one deployment and, unless its model is a wildcard, binds it to its provider.
+func (b *builder) deployment(m *config.Model, org string) (*llm.Deployment, error) {
+	p, err := b.withCredential(m.LiteLLMParams)
+	if err != nil {
+		return nil, err
+	}
+	d := &llm.Deployment{
+		ID: m.ModelInfo.ID, Group: m.ModelName, Model: p.Model, Written: p.Model, Base: strings.TrimRight(p.APIBase, "/"),
+		APIKey: p.APIKey.Reveal(), APIVersion: p.APIVersion, Organization: org,
+		Weight: or(p.Weight), RPM: float64(or(p.RPM)), TPM: float64(or(p.TPM)), Order: or(p.Order),
+		Retries: -1, DropParams: b.dropParams(p), AdditionalDrop: p.AdditionalDropParams, AllowedParams: p.AllowedOpenAIParams,
+		ExtraHeaders: textPairs(p.ExtraHeaders), ExtraBody: pairs(p.ExtraBody), Defaults: pairs(p.Extra), Tags: p.Tags,
+		Mock: or(p.MockResponse), Info: info(m.ModelInfo),
+		HasPrice:   hasPrice(p, m.ModelInfo),
+		InputCost:  or(cmpPtr(p.InputCostPerToken, m.ModelInfo.InputCostPerToken)),
+		OutputCost: or(cmpPtr(p.OutputCostPerToken, m.ModelInfo.OutputCostPerToken)),
+	}
+	if d.ID == "" {
+		d.ID = identity(m, org)
+	}
+	if t := p.Timeout; t != nil {
+		d.Timeout = t.Duration()
+	}
+	if t := p.StreamTimeout; t != nil {
+		d.StreamTimeout = t.Duration()
+	}
+	if n := cmpPtr(p.NumRetries, p.MaxRetries); n != nil {
+		d.Retries = *n
+	}
+	keyVar := ""
+	if p.APIKey == "" {
+		// The operator meant this key: the vendor's own variable is no substitute.
+		keyVar = p.Unresolved["api_key"]
+	}
+	return d, b.bind(d, p.CustomLLMProvider, keyVar)
+}
+
+func hasPrice(p config.LiteLLMParams, i config.ModelInfo) bool {
+	return cmpPtr(p.InputCostPerToken, i.InputCostPerToken) != nil || cmpPtr(p.OutputCostPerToken, i.OutputCostPerToken) != nil
+}
+
+func or[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+func (b *builder) dropParams(p config.LiteLLMParams) bool {
+	if p.DropParams != nil {
+		return *p.DropParams
+	}
+	return or(b.cfg.LiteLLMSettings.DropParams)
+}
+
+// withCredential fills in what litellm_credential_name refers to. What the entry itself says wins.
+func (b *builder) withCredential(p config.LiteLLMParams) (config.LiteLLMParams, error) {
+	if p.CredentialName == "" {
+		return p, nil
+	}
+	i := slices.IndexFunc(b.cfg.CredentialList, func(c config.Credential) bool { return c.Name == p.CredentialName })
+	if i < 0 {
+		var names []string
+		for _, c := range b.cfg.CredentialList {
+			names = append(names, c.Name)
+		}
+		return p, fmt.Errorf("litellm_credential_name %q is not in credential_list, which has %v", p.CredentialName, names)
+	}
+	values := b.cfg.CredentialList[i].Values
+	text := func(name string) string { s, _ := values[name].(string); return s }
+	if p.APIKey == "" {
+		p.APIKey = config.Secret(text("api_key"))
+	}
+	if p.APIBase == "" {
+		p.APIBase = text("api_base")
+	}
+	if p.APIVersion == "" {
+		p.APIVersion = text("api_version")
+	}
+	if org := text("organization"); org != "" && len(p.Organization) == 0 {
+		p.Organization = []string{org}
+	}
+	return p, nil
+}
+
+// identity derives a deployment's id from what the operator wrote, so that it stays the same across restarts.
+func identity(m *config.Model, org string) string {
+	p := m.LiteLLMParams
+	b, err := json.Marshal([]any{m.ModelName, p.Model, p.APIBase, p.APIVersion, org, p.CredentialName, p.MockResponse, p.Extra, p.ExtraBody})
+	if err != nil {
+		b = []byte(m.ModelName + p.Model + p.APIBase)
+	}
+	h := sha256.New()
+	h.Write(b)
+	// The key tells deployments apart, and only its hash within the hash leaves this function.
+	key := sha256.Sum256([]byte(p.APIKey.Reveal()))
+	h.Write(key[:])
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func textPairs(m map[string]string) []llm.Pair {
+	var out []llm.Pair
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, llm.Pair{Name: k, Value: m[k]})
+	}
+	return out
+}
+
+// pairs writes each value as JSON.
+func pairs(m map[string]any) []llm.Pair {
+	var out []llm.Pair
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if b, err := json.Marshal(m[k]); err == nil {
+			out = append(out, llm.Pair{Name: k, Value: string(b)})
+		}
+	}
+	return out
+}
+
+func info(i config.ModelInfo) map[string]any {
+	out := maps.Clone(i.Extra)
+	if out == nil {
+		out = map[string]any{}
+	}
+	if i.Mode != "" {
+		out["mode"] = i.Mode
+	}
+	if i.BaseModel != "" {
+		out["base_model"] = i.BaseModel
+	}
+	return out
+}

@@ -1,0 +1,146 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
+	"github.com/sallyport-ai/sallyport/core/provider/compat"
+	"github.com/sallyport-ai/sallyport/core/provider/mock"
+	"github.com/sallyport-ai/sallyport/core/provider/openai"
+)
+
+// bind finds the vendor of a deployment and prepares its calls. d.Model is litellm_params.model on the way in and the
+// vendor's own name on the way out. A model with a "*" is bound later, by expand, when a caller names the model. keyVar
+// is the unset variable that the operator wants the key from, if any.
+//
+// A deployment that can never work is an error. One that cannot work as things are, for want of a key or because its
+// vendor is not supported yet, answers calls with the reason, and the others are served.
+func (b *builder) bind(d *llm.Deployment, custom, keyVar string) error {
+	if d.Model == "*" && custom == "" && d.Base == "" {
+		return nil // the caller's name for the model says which vendor
+	}
+	v, model, err := compat.Resolve(d.Model, custom, d.Base)
+	var unsupported *compat.UnsupportedError
+	if errors.As(err, &unsupported) {
+		d.Provider = unsupported.Vendor
+		return b.refuse(d, &llm.Error{Kind: llm.KindBadRequest, Message: err.Error()})
+	}
+	if err != nil {
+		return err
+	}
+	d.Provider, d.Model = v.Name, model
+	b.fill(d, v, keyVar)
+	if strings.Contains(d.Model, "*") {
+		return nil
+	}
+	return b.bindTo(d, v, keyVar)
+}
+
+// fill takes from the environment what the operator left to it.
+func (b *builder) fill(d *llm.Deployment, v compat.Vendor, keyVar string) {
+	env := b.cfg.Env()
+	if d.APIKey == "" && keyVar == "" {
+		d.APIKey = firstSet(env, v.KeyVars)
+	}
+	if d.Base == "" {
+		d.Base = strings.TrimRight(firstSet(env, v.BaseVars), "/")
+	}
+	if d.Base == "" {
+		d.Base = strings.TrimRight(v.Base, "/")
+	}
+	if d.Organization == "" && v.Name == "openai" {
+		d.Organization = env.Get("OPENAI_ORGANIZATION")
+	}
+}
+
+func firstSet(env *config.Env, names []string) string {
+	for _, name := range names {
+		if s := env.Get(name); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// bindTo prepares the calls of a deployment whose vendor and model are known.
+func (b *builder) bindTo(d *llm.Deployment, v compat.Vendor, keyVar string) error {
+	if lacksKey(d, v) {
+		vars := v.KeyVars
+		if keyVar != "" {
+			vars = []string{keyVar}
+		}
+		return b.refuse(d, &llm.Error{
+			Kind: llm.KindAuthentication, Provider: v.Name,
+			Message: fmt.Sprintf("there is no API key for %s: set litellm_params.api_key or %s", v.Name, strings.Join(vars, " or ")),
+		})
+	}
+	return b.mocked(d, openai.New(openai.Settings{
+		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
+		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,
+		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, MaxResponse: bytesOf(b.cfg.GeneralSettings.MaxResponseSizeMB),
+	}))
+}
+
+// mocked binds the deployment to a provider, with mock_response in front of it.
+func (b *builder) mocked(d *llm.Deployment, p provider.Provider) error {
+	endpoint, err := mock.New(p).Bind(d)
+	d.Bound = endpoint
+	return err
+}
+
+// lacksKey reports whether a vendor would refuse the deployment's calls for want of a key.
+func lacksKey(d *llm.Deployment, v compat.Vendor) bool {
+	if d.APIKey != "" || v.KeyOptional || v.DefaultKey != "" {
+		return false
+	}
+	header := v.KeyHeader
+	if header == "" {
+		header = "Authorization"
+	}
+	for _, h := range d.ExtraHeaders {
+		if strings.EqualFold(h.Name, header) {
+			return false
+		}
+	}
+	return true
+}
+
+// refuse makes a deployment answer every call with the reason why it cannot be called. A mocked one needs no vendor.
+func (b *builder) refuse(d *llm.Deployment, why *llm.Error) error {
+	why.Op = "app.bind"
+	if d.Mock == "" {
+		b.log.Warn("a deployment cannot be called", "model", d.Group, "deployment", d.ID, "reason", why.Message)
+	}
+	return b.mocked(d, provider.Refuse(why))
+}
+
+// expand makes the deployment behind a wildcard for one model. It is called while requests are served, so the builder
+// it belongs to stays as it is.
+func (b *builder) expand(d *llm.Deployment, model string) (*llm.Deployment, error) {
+	c := *d
+	c.Model, c.Bound = model, nil
+	if d.Provider != "" {
+		v, ok := compat.Lookup(d.Provider)
+		if !ok {
+			return nil, fmt.Errorf("vendor %q is not known", d.Provider)
+		}
+		return &c, b.bindTo(&c, v, "")
+	}
+	if err := b.bind(&c, "", ""); err != nil {
+		return nil, &llm.Error{Op: "app.expand", Kind: llm.KindBadRequest, Message: err.Error()}
+	}
+	if c.Bound == nil {
+		return nil, &llm.Error{Op: "app.expand", Kind: llm.KindBadRequest, Message: "a model name cannot hold a *"}
+	}
+	return &c, nil
+}
+
+// knownVendor reports whether a name is a vendor's, for names of the form "vendor/model".
+func knownVendor(name string) bool {
+	_, ok := compat.Lookup(name)
+	return ok
+}
