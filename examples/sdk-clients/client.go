@@ -71,7 +71,7 @@ func stream(ctx context.Context, client openai.Client) (string, error) {
 	params := ask(chatModel, "Say hello.")
 	params.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
 	chunks := client.Chat.Completions.NewStreaming(ctx, params)
-	defer chunks.Close() //nolint:errcheck // an error of the stream is in Err
+	defer chunks.Close()
 	var text strings.Builder
 	var usage openai.CompletionUsage
 	count := 0

@@ -137,7 +137,7 @@ func startPart(cpus []int, args ...string) (*process, error) {
 		return nil, err
 	}
 	reader, writer := io.Pipe()
-	defer reader.Close() //nolint:errcheck // it never returns an error
+	defer reader.Close()
 	p, err := startProcess(cpus, "", writer, os.Stderr, append([]string{self}, args...)...)
 	if err != nil {
 		return nil, err
