@@ -1,7 +1,10 @@
-//go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
+//go:build !unix
 
 package upstream
 
+// probe is for systems on which a descriptor can be looked at.
+type probe struct{ look func(fd uintptr) }
+
 func (c *conn) closedByPeer() bool { return c.closedSlow() }
 
-func (c *conn) look(uintptr) {}
+func (c *conn) poll(uintptr) {}

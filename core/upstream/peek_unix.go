@@ -1,10 +1,15 @@
-//go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
+//go:build unix
 
 package upstream
 
-import (
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
+
+// probe is what looking at an idle connection needs. It is kept with the connection, so that looking allocates nothing.
+type probe struct {
+	look func(fd uintptr)
+	fds  [1]unix.PollFd
+	dead bool
+}
 
 // closedByPeer reports whether an idle connection is of no more use: the peer closed it, or sent something that nobody
 // asked for. It does not block and takes no byte.
@@ -13,22 +18,22 @@ func (c *conn) closedByPeer() bool {
 		return c.closedSlow()
 	}
 	c.dead = true
-	if err := c.fd.Control(c.peek); err != nil {
+	if err := c.fd.Control(c.look); err != nil {
 		return true
 	}
 	return c.dead
 }
 
-// look runs with the descriptor held. Only "nothing to read yet" is a good sign: zero bytes is the end, and under TLS
-// too a server that speaks unasked has most likely said goodbye.
-func (c *conn) look(fd uintptr) {
-	var b [1]byte
+// poll runs with the descriptor held. Silence is the only good sign: what can be read is the end, or, under TLS too,
+// most likely a server saying goodbye.
+func (c *conn) poll(fd uintptr) {
+	c.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	for {
-		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		n, err := unix.Poll(c.fds[:], 0)
 		if err == unix.EINTR { //nolint:errorlint // a bare errno
 			continue
 		}
-		c.dead = err != unix.EAGAIN //nolint:errorlint // a bare errno
+		c.dead = err != nil || n != 0
 		return
 	}
 }

@@ -118,9 +118,8 @@ type conn struct {
 	idle  time.Time // since when it rests; zero if it never carried a call
 	timed bool      // a deadline is set
 
-	fd   syscall.RawConn // nil if the connection has no descriptor
-	peek func(fd uintptr)
-	dead bool // what peek found
+	fd syscall.RawConn // nil if the connection has no descriptor
+	probe
 }
 
 // Close closes the connection without a word to the peer: it is only called when no data is lost by that, and a TLS
@@ -168,7 +167,7 @@ func (c *conn) use(top, raw net.Conn) {
 	if s, ok := raw.(syscall.Conn); ok {
 		if fd, err := s.SyscallConn(); err == nil {
 			c.fd = fd
-			c.peek = c.look
+			c.look = c.poll
 		}
 	}
 }

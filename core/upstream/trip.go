@@ -322,21 +322,28 @@ func (t *trip) readOneHead() error {
 		return t.fault(phaseHeader, err)
 	}
 	err = t.head.Read(t.br)
-	var small *fasthttp.ErrSmallBuffer
-	if errors.As(err, &small) && t.br == t.own && t.client.set.MaxHeader > readBuffer {
+	if err == nil {
+		return nil
+	}
+	if tooSmall(err) && t.br == t.own && t.client.set.MaxHeader > readBuffer {
 		t.widen()
 		err = t.head.Read(t.br)
 	}
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &small):
+	case tooSmall(err):
 		return t.garbage("its header is longer than " + strconv.Itoa(t.client.set.MaxHeader) + " bytes")
 	case t.ioErr != nil:
 		return t.fault(phaseHeader, t.ioErr)
 	}
 	// The parser's own words quote the answer, which may hold anything.
 	return t.garbage("its header is malformed")
+}
+
+func tooSmall(err error) bool {
+	var small *fasthttp.ErrSmallBuffer
+	return errors.As(err, &small)
 }
 
 // widen goes on with a buffer that holds the longest header allowed.
