@@ -2,6 +2,7 @@ package openai_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	dialect "github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider/openai"
 )
@@ -207,4 +209,114 @@ func benchmark(b *testing.B, text string, stream bool) {
 	for b.Loop() {
 		o.run(b, e, x)
 	}
+}
+
+func TestStreamEnds(t *testing.T) {
+	t.Parallel()
+	f := func(text string, streamed bool, parts int, want llm.Kind) {
+		t.Helper()
+		x := request(t, `{"model":"m"}`)
+		x.Streamed = streamed
+		a, _ := answer(200, text)
+		var r llm.Reply
+		var got []string
+		err := bind(t, openai.Settings{}, deployment()).Decode(x, a, &r)
+		if err == nil {
+			got, err = drain(t, &r)
+		}
+		if len(got) != parts || (want == 0) != (err == nil) || want != 0 && kind(err) != want {
+			t.Errorf("%q: %d parts, %v; want %d parts, kind %d", text, len(got), err, parts, want)
+		}
+	}
+	begun := `data: {"choices":[{"delta":{"content":"a"}}]}` + "\n\n"
+	last := `data: {"choices":[{"delta":{},"finish_reason":"stop"}]}`
+	for _, streamed := range []bool{true, false} {
+		parts := 2
+		if !streamed {
+			parts = 1
+		}
+		f(begun+last+"\n\ndata: [DONE]\n\n", streamed, parts, 0)
+		f(begun+last+"\n\ndata: [DONE]\n", streamed, parts, 0)
+		f(begun+last+"\n\ndata: [DONE]", streamed, parts, 0)
+		f(begun+last+"\n\n", streamed, parts, 0)
+		f(begun+last+"\n", streamed, parts, 0)
+		f(begun+last, streamed, parts, 0)
+	}
+	f(begun+last[:30], true, 1, llm.KindConnection)
+	f(begun+last[:30], false, 0, llm.KindBadGateway)
+	f(begun, true, 1, llm.KindConnection)
+	f(begun, false, 0, llm.KindConnection)
+	f("data: [DONE]\n\n", false, 0, llm.KindBadGateway)
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(wholeAnswer), 200, false)
+	f.Add([]byte(eventsAnswer()), 200, true)
+	f.Add([]byte(eventsAnswer()), 200, false)
+	f.Add([]byte(wholeAnswer), 200, true)
+	f.Add([]byte(`{"error":{"message":"m"}}`), 429, true)
+	f.Add([]byte("data: {\"error\":\"x\"}\n\n"), 200, true)
+	e := bind(f, openai.Settings{MaxResponse: 1 << 16}, deployment())
+	f.Fuzz(func(t *testing.T, text []byte, status int, streamed bool) {
+		x := request(t, `{"model":"m\"é"}`)
+		x.Streamed = streamed
+		a, b := answer(status, string(text))
+		var r llm.Reply
+		err := e.Decode(x, a, &r)
+		if err == nil {
+			p := r.First
+			for ; err == nil; err = r.Rest.Next(&p) {
+				if len(p.Data) == 0 {
+					t.Error("an empty part")
+				}
+			}
+			r.Rest.Close()
+		}
+		var typed *llm.Error
+		if err != io.EOF && !errors.As(err, &typed) {
+			t.Errorf("%q: %v is a %T", text, err, err)
+		}
+		if b.closed != 1 {
+			t.Errorf("%q: closed %d times", text, b.closed)
+		}
+	})
+}
+
+func FuzzEncode(f *testing.F) {
+	f.Add([]byte(`{"model":"a","stream":true,"stream_options":{"x":1},"metadata":{},"n":2}`))
+	f.Add([]byte(`{"extra_body":{"a":1},"extra_headers":{"X":"y"},"additional_drop_params":["seed"],"seed":1}`))
+	f.Add([]byte(` {"max_completion_tokens" : 1 , "timeout":2}`))
+	s := openai.Settings{Name: "v", Base: "http://h", Unsupported: []string{"n"}, Rename: []llm.Pair{{Name: "max_completion_tokens", Value: "max_tokens"}}}
+	e := bind(f, s, deployment(func(d *llm.Deployment) {
+		d.Defaults = []llm.Pair{{Name: "temperature", Value: "1"}}
+		d.ExtraBody = []llm.Pair{{Name: "top_k", Value: "5"}}
+	}))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		x := new(llm.Exchange)
+		x.Reset()
+		x.Op = llm.OpChat
+		if !json.Valid(text) || x.Body.Parse(text) != nil || dialect.Decode(x) != nil {
+			return
+		}
+		var c llm.Call
+		if e.Encode(x, &c) != nil {
+			return
+		}
+		var got map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(sent(&c)), &got); err != nil {
+			t.Fatalf("%q becomes %q: %v", text, sent(&c), err)
+		}
+		var again llm.Object
+		if err := again.Parse([]byte(sent(&c))); err != nil {
+			t.Fatalf("%q becomes %q: %v", text, sent(&c), err)
+		}
+		if string(got["model"]) != `"gpt-4o"` || string(got["top_k"]) != "5" {
+			t.Errorf("%q becomes %q", text, sent(&c))
+		}
+		for key := range got {
+			if dialect.Control([]byte(key)) && key != "metadata" && x.Controls.ExtraBody == nil {
+				t.Errorf("%q becomes %q, which holds %q", text, sent(&c), key)
+			}
+		}
+	})
 }

@@ -15,15 +15,23 @@ func (e *endpoint) joinEvents(w *whole) error {
 		events sse.Reader
 		event  sse.Event
 		j      openai.Joiner
+		ended  bool // a choice has told why it ended, or the stream that it has
 	)
 	events.Limit = int(min(e.p.s.MaxResponse, defaultMaxResponse))
 	events.Reset(bytes.NewReader(w.bytes()))
 	for {
 		err := events.Next(&event)
-		if err == io.EOF || done(event.Data) { //nolint:errorlint // Next returns io.EOF bare
+		if done(event.Data) {
+			ended = true
 			break
 		}
-		if err != nil {
+		if err == io.EOF { //nolint:errorlint // Next returns io.EOF bare
+			break
+		}
+		if err == io.ErrUnexpectedEOF && len(event.Data) == 0 { //nolint:errorlint // likewise
+			break
+		}
+		if err != nil && err != io.ErrUnexpectedEOF { //nolint:errorlint // likewise
 			return e.broken(err)
 		}
 		found, ok := openai.Scan(event.Data)
@@ -33,9 +41,13 @@ func (e *endpoint) joinEvents(w *whole) error {
 		case found.ErrorAt.End > 0:
 			return e.classify(200, event.Data, nil)
 		}
+		ended = ended || found.Finished
 		if err := j.Add(event.Data); err != nil {
 			return e.garbled("The stream of " + e.p.s.Name + " cannot be read: " + err.Error())
 		}
+	}
+	if !ended {
+		return e.broken(io.ErrUnexpectedEOF)
 	}
 	joined, err := j.Append(make([]byte, headroom))
 	if err != nil {

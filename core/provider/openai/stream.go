@@ -23,6 +23,7 @@ type stream struct {
 	out    []byte
 
 	finished bool // a choice has told why it ended
+	last     bool // the input ended with the event that was read
 	ended    bool // nothing follows
 }
 
@@ -48,7 +49,7 @@ func (e *endpoint) decodeStream(x *llm.Exchange, a *llm.Answer, r *llm.Reply) er
 	s := e.p.streams.Get().(*stream)
 	s.e, s.x, s.r, s.header = e, x, r, a.Header
 	s.body = limited{ReadCloser: a.Body, left: e.p.s.MaxResponse + 1}
-	s.finished, s.ended = false, false
+	s.finished, s.last, s.ended = false, false, false
 	s.events.Limit = int(min(e.p.s.MaxResponse, defaultMaxResponse))
 	s.events.Reset(&s.body)
 	err := s.Next(&r.First)
@@ -67,13 +68,13 @@ func (e *endpoint) decodeStream(x *llm.Exchange, a *llm.Answer, r *llm.Reply) er
 // connection that ends once a finish reason has come is the end as well; before that it is llm.KindConnection.
 func (s *stream) Next(p *llm.Part) error {
 	for !s.ended {
+		if s.last {
+			return s.cut(io.EOF)
+		}
 		err := s.events.Next(&s.event)
 		switch {
-		case err == io.ErrUnexpectedEOF && len(s.event.Data) > 0: //nolint:errorlint // Next returns it bare
-			// The last event lacks its blank line. It counts if it is complete in itself.
-			if _, whole := openai.Scan(s.event.Data); !whole && !done(s.event.Data) {
-				return s.cut(err)
-			}
+		case err == io.ErrUnexpectedEOF && s.complete(): //nolint:errorlint // Next returns it bare
+			s.last = true
 		case err != nil:
 			return s.cut(err)
 		}
@@ -87,6 +88,12 @@ func (s *stream) Next(p *llm.Part) error {
 	}
 	s.ended = true
 	return io.EOF
+}
+
+// complete reports whether an event whose end is missing is whole in itself; some vendors leave out the last blank line.
+func (s *stream) complete() bool {
+	_, ok := openai.Scan(s.event.Data)
+	return ok || done(s.event.Data)
 }
 
 func done(data []byte) bool { return string(data) == "[DONE]" }

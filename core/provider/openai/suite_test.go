@@ -1,0 +1,22 @@
+package openai_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider/openai"
+	"github.com/sallyport-ai/sallyport/core/provider/providertest"
+)
+
+var update = providertest.UpdateFlag()
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	o := providertest.Options{}
+	if *update {
+		o.Update = "testdata"
+	}
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: "openai", Model: "vendor-model", APIKey: "sk-0123456789abc"}
+	providertest.Run(t, openai.New(openai.Settings{}), d, os.DirFS("testdata"), o)
+}
