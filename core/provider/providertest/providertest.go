@@ -48,6 +48,11 @@ type Options struct {
 	// SkipCalls leaves out the comparison of what is sent, for a vendor that shares the scripts of another and wants
 	// the requests in a slightly different form.
 	SkipCalls bool
+	// Skip names the cases that do not apply, such as those of an operation that the vendor does not offer.
+	Skip []string
+	// Expect, if it is set, turns the reply that a script says into the one that is wanted, for a vendor that shares the
+	// scripts of another and whose name shows in errors.
+	Expect func(reply string) string
 	// Update, if it is set, is the folder that results are written to in place of being compared. A provider's own test
 	// sets it from the -update flag.
 	Update string
@@ -82,6 +87,9 @@ func Run(t *testing.T, p provider.Provider, d *llm.Deployment, files fs.FS, o Op
 	for _, name := range names {
 		t.Run(strings.TrimSuffix(name, ".txtar"), func(t *testing.T) {
 			t.Parallel()
+			if slices.Contains(o.Skip, strings.TrimSuffix(name, ".txtar")) {
+				t.Skip("does not apply")
+			}
 			text, err := fs.ReadFile(files, name)
 			if err != nil {
 				t.Fatal(err)
@@ -293,7 +301,11 @@ func (s *script) golden(t *testing.T, e provider.Endpoint, name string, o Option
 	if diff := cmp.Diff(s.call, got.call); diff != "" && !o.SkipCalls {
 		t.Errorf("the call (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(s.reply, got.reply); diff != "" {
+	want := s.reply
+	if o.Expect != nil {
+		want = o.Expect(want)
+	}
+	if diff := cmp.Diff(want, got.reply); diff != "" {
 		t.Errorf("the reply (-want +got):\n%s", diff)
 	}
 }
