@@ -133,20 +133,31 @@ func (m *Manifest) check() error {
 		}
 	}
 	for _, need := range m.Needs {
-		if name, ok := strings.CutPrefix(need, "header:"); ok && name != "" {
-			continue
+		if err := m.checkNeed(need); err != nil {
+			return err
 		}
-		if !slices.Contains(needNames(), need) {
-			return fmt.Errorf("manifest: need %q: this gateway knows %s, header:NAME", need, strings.Join(needNames(), ", "))
-		}
+	}
+	return nil
+}
+
+// checkNeed refuses a need that is unknown, or that no hook of the plugin would ever see.
+func (m *Manifest) checkNeed(need string) error {
+	hook := abi.HookAuth
+	switch name, header := strings.CutPrefix(need, "header:"); {
+	case header && name != "", need == "headers":
+	case need == "texts", need == "metadata":
+		hook = abi.HookRequest
+	default:
+		return fmt.Errorf("manifest: need %q: this gateway knows texts, metadata, headers, header:NAME", need)
+	}
+	if !slices.Contains(m.Hooks, hook.String()) {
+		return fmt.Errorf("manifest: need %q is for the hook %s, which the plugin does not have", need, hook)
 	}
 	return nil
 }
 
 // hookNames are the hooks that a manifest may name: those this gateway calls.
 func hookNames() []string { return []string{abi.HookAuth.String(), abi.HookRequest.String()} }
-
-func needNames() []string { return []string{"texts", "metadata", "headers"} }
 
 func (m *Manifest) hooks() []abi.Hook {
 	var list []abi.Hook

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/bits"
 	"strconv"
@@ -18,7 +19,7 @@ type matcher struct {
 	whole  bool     // a match must not be part of a longer word
 	words  [][]rune // folded; a space stands for any run of white space
 	prefix uint32   // mask of the bytes that are looked up: as many as every word has, at most four
-	filter [buckets]bool
+	filter [buckets]uint8
 	heads  [buckets + 1]uint16 // the words of bucket b are order[heads[b]:heads[b+1]]
 	order  []uint16
 }
@@ -29,8 +30,8 @@ const (
 )
 
 // bucket hashes the first bytes of a word. Setting one bit makes upper and lower case letters the same.
-func (m *matcher) bucket(first uint32) uint32 {
-	return (first | 0x20202020) & m.prefix * 0x9e3779b1 >> 20
+func bucket(first, prefix uint32) uint32 {
+	return (first | 0x20202020) & prefix * 0x9e3779b1 >> 20
 }
 
 func newMatcher(words []string, whole bool) (*matcher, error) {
@@ -61,7 +62,7 @@ func (m *matcher) index() error {
 		for _, b := range beginnings(w) {
 			var first [4]byte
 			copy(first[:], b)
-			k := m.bucket(uint32(first[0]) | uint32(first[1])<<8 | uint32(first[2])<<16 | uint32(first[3])<<24)
+			k := bucket(binary.LittleEndian.Uint32(first[:]), m.prefix)
 			if !seen[k] {
 				seen[k] = true
 				members[k] = append(members[k], uint16(n))
@@ -69,7 +70,7 @@ func (m *matcher) index() error {
 		}
 	}
 	for k, list := range members {
-		m.filter[k] = len(list) > 0
+		m.filter[k] = uint8(min(len(list), 1))
 		m.heads[k] = uint16(len(m.order))
 		if len(m.order)+len(list) > 1<<16-1 {
 			return errors.New(`setting "words": the list is too long`)
@@ -171,7 +172,7 @@ func (m *matcher) find(s string, from int) (start, end int, found bool) {
 	if from > 0 && s[from-1] < utf8.RuneSelf && wordRune(rune(s[from-1])) {
 		before = 0x80
 	}
-	x := last(b, from)
+	x, prefix := last(b, from), m.prefix
 	for i := from; i < len(b); i += 8 {
 		var next uint64
 		if i+16 <= len(b) {
@@ -185,24 +186,24 @@ func (m *matcher) find(s string, from int) (start, end int, found bool) {
 		before = ascii >> 56
 		// At most four words begin in eight bytes, unless they are not ASCII. A loop over them would cost more than
 		// the look-ups: in a Go guest every jump back goes through a table of all blocks of the function.
-		hit, rest := false, starts
+		hit, rest := uint8(0), starts
 		if rest != 0 {
 			shift := bits.TrailingZeros64(rest) - 7
-			hit = m.filter[m.bucket(uint32(x>>shift|next<<(64-shift)))]
+			hit |= m.filter[bucket(uint32(x>>(shift&63)|next<<1<<(^shift&63)), prefix)]
 			rest &= rest - 1
 		}
 		if rest != 0 {
 			shift := bits.TrailingZeros64(rest) - 7
-			hit = hit || m.filter[m.bucket(uint32(x>>shift|next<<(64-shift)))]
+			hit |= m.filter[bucket(uint32(x>>(shift&63)|next<<1<<(^shift&63)), prefix)]
 			rest &= rest - 1
 		}
 		if rest != 0 {
 			shift := bits.TrailingZeros64(rest) - 7
-			hit = hit || m.filter[m.bucket(uint32(x>>shift|next<<(64-shift)))]
+			hit |= m.filter[bucket(uint32(x>>(shift&63)|next<<1<<(^shift&63)), prefix)]
 			rest &= rest - 1
 		}
 		x = next
-		if !hit && rest == 0 {
+		if hit == 0 && rest == 0 {
 			continue
 		}
 		if start, end, found := m.scan(s, i, min(i+8, len(s)), starts); found {
@@ -239,7 +240,7 @@ func (m *matcher) scan(s string, from, to int, starts uint64) (start, end int, f
 		for j := 1; j < 4 && i+j < len(s); j++ {
 			first |= uint32(s[i+j]) << (8 * j)
 		}
-		if k := m.bucket(first); m.filter[k] {
+		if k := bucket(first, m.prefix); m.filter[k] != 0 {
 			if end, ok := m.matchAt(s, i, k); ok {
 				return i, end, true
 			}

@@ -28,17 +28,30 @@ func Build(values map[string]any, construct func(*Config) (Hooks, error)) (Hooks
 
 func build(c *Config, construct func(*Config) (Hooks, error)) (Hooks, error) {
 	hooks, err := construct(c)
-	if problem := c.problem(); problem != nil {
-		return Hooks{}, problem
+	// A setting of the wrong type comes first: its default may have led the constructor astray. Unknown settings come
+	// last: a constructor that failed may not have asked for all of its own.
+	if wrong := c.wrongType(); wrong != nil {
+		return Hooks{}, wrong
 	}
-	return hooks, err
+	if err != nil {
+		return Hooks{}, err
+	}
+	return hooks, c.unknown()
 }
 
-// problem is the first mistake in the block or one inside it.
-func (c *Config) problem() error {
+func (c *Config) wrongType() error {
 	if c.err != nil {
 		return c.err
 	}
+	for _, inner := range c.inner {
+		if err := inner.wrongType(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) unknown() error {
 	keys := make([]string, 0, len(c.values))
 	for key := range c.values {
 		keys = append(keys, key)
@@ -50,7 +63,7 @@ func (c *Config) problem() error {
 		}
 	}
 	for _, inner := range c.inner {
-		if err := inner.problem(); err != nil {
+		if err := inner.unknown(); err != nil {
 			return err
 		}
 	}
@@ -62,8 +75,6 @@ func (c *Config) Name() string { return c.name }
 
 // Has reports whether the setting is present and not null.
 func (c *Config) Has(key string) bool { return c.get(key) != nil }
-
-// Errorf-like messages are built by the constructor itself; Path gives the full name of a setting for them.
 
 // Path is the full name of a setting in this block, for messages.
 func (c *Config) Path(key string) string { return c.path + key }
