@@ -112,6 +112,13 @@ func (e Entry) OneLine() string {
 	return line
 }
 
+// Reject adds a mistake that showed only when the configuration was put to
+// use, such as a plugin that cannot be loaded. path is the setting's key path.
+func (r *Report) Reject(cfg *Config, path, msg string) {
+	r.fail(cfg.position(path), path, msg, "")
+	r.finish()
+}
+
 func (r *Report) add(e Entry) { r.Entries = append(r.Entries, e) }
 
 func (r *Report) fail(pos Position, path, msg, fix string) {

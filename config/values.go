@@ -66,14 +66,16 @@ func (p Position) String() string {
 // such as "guardrails[0].litellm_params.guardrail" was written. For a path
 // that is not in the file it returns the place of the nearest parent that is,
 // and "" when there is none.
-func (c *Config) Where(path string) string {
+func (c *Config) Where(path string) string { return c.position(path).String() }
+
+func (c *Config) position(path string) Position {
 	for path != "" {
 		if p, ok := c.where[path]; ok {
-			return p.String()
+			return p
 		}
 		path = parentPath(path)
 	}
-	return ""
+	return Position{}
 }
 
 // parentPath cuts the last step, a key or an index, off a key path.
