@@ -34,7 +34,7 @@ type Vendor struct {
 	NoStreamOptions bool       // it refuses stream_options
 	Lacks           []llm.Operation
 
-	Source string // where the facts can be checked
+	Source string // where the facts can be checked: the vendor's page, or the reference's about the vendor
 }
 
 // Lookup returns the row with the name, or with one of the names that the reference has for it besides.

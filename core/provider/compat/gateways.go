@@ -20,26 +20,26 @@ func gateways() []Vendor {
 		},
 		{
 			Name: "helicone", Base: "https://ai-gateway.helicone.ai", KeyVars: []string{"HELICONE_API_KEY"},
-			Source: "https://docs.helicone.ai/gateway/overview",
+			Source: "https://docs.litellm.ai/docs/providers/helicone",
 		},
 		{
 			Name: "aiml", Base: "https://api.aimlapi.com/v1",
 			BaseVars: []string{"AIML_API_BASE"}, KeyVars: []string{"AIML_API_KEY", "AIMLAPI_API_KEY", "AIMLAPI_KEY"},
-			Source: "https://docs.aimlapi.com",
+			Source: "https://docs.litellm.ai/docs/providers/aiml",
 		},
 		{
 			Name: "cometapi", Base: "https://api.cometapi.com/v1",
 			BaseVars: []string{"COMETAPI_BASE_URL", "COMETAPI_API_BASE"}, KeyVars: []string{"COMETAPI_KEY", "COMETAPI_API_KEY"},
-			Source: "https://apidoc.cometapi.com",
+			Source: "https://docs.litellm.ai/docs/providers/cometapi",
 		},
 		{
 			Name: "clarifai", Base: "https://api.clarifai.com/v2/ext/openai/v1",
 			BaseVars: []string{"CLARIFAI_API_BASE"}, KeyVars: []string{"CLARIFAI_API_KEY", "CLARIFAI_PAT"},
-			Source: "https://docs.clarifai.com/compute/inference/open-ai",
+			Source: "https://docs.litellm.ai/docs/providers/clarifai",
 		},
 		{
 			Name: "poe", Base: "https://api.poe.com/v1", KeyVars: []string{"POE_API_KEY"}, Rename: tokens(),
-			Source: "https://creator.poe.com/docs/external-applications/openai-compatible-api",
+			Source: "https://docs.litellm.ai/docs/providers/poe",
 		},
 		{
 			Name: "veniceai", Base: "https://api.venice.ai/api/v1", KeyVars: []string{"VENICE_AI_API_KEY"},
@@ -55,7 +55,7 @@ func gateways() []Vendor {
 		},
 		{
 			Name: "nano-gpt", Base: "https://nano-gpt.com/api/v1", KeyVars: []string{"NANOGPT_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.nano-gpt.com",
+			Source: "https://docs.litellm.ai/docs/providers/nano-gpt",
 		},
 		{
 			Name: "llamagate", Base: "https://api.llamagate.dev/v1", KeyVars: []string{"LLAMAGATE_API_KEY"}, Rename: tokens(),
@@ -64,7 +64,7 @@ func gateways() []Vendor {
 		{
 			Name: "aihubmix", Base: "https://aihubmix.com/v1",
 			BaseVars: []string{"AIHUBMIX_API_BASE"}, KeyVars: []string{"AIHUBMIX_API_KEY"},
-			Source: "https://docs.aihubmix.com",
+			Source: "https://docs.litellm.ai/docs/providers/aihubmix",
 		},
 		{
 			// Another gateway of the reference's kind, this one included.

@@ -101,12 +101,12 @@ func hosted() []Vendor {
 		{
 			Name: "meta_llama", Base: "https://api.llama.com/compat/v1",
 			BaseVars: []string{"LLAMA_API_BASE"}, KeyVars: []string{"LLAMA_API_KEY"},
-			Source: "https://llama.developer.meta.com/docs/features/compatibility",
+			Source: "https://docs.litellm.ai/docs/providers/meta_llama",
 		},
 		{
 			Name: "ai21_chat", Base: "https://api.ai21.com/studio/v1",
 			BaseVars: []string{"AI21_API_BASE"}, KeyVars: []string{"AI21_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.ai21.com/reference/jamba-1-6-api-ref",
+			Source: "https://docs.litellm.ai/docs/providers/ai21",
 		},
 		{
 			Name: "moonshot", Base: "https://api.moonshot.ai/v1",
@@ -116,7 +116,7 @@ func hosted() []Vendor {
 		{
 			Name: "dashscope", Base: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
 			BaseVars: []string{"DASHSCOPE_API_BASE"}, KeyVars: []string{"DASHSCOPE_API_KEY"}, Rename: tokens(),
-			Source: "https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope",
+			Source: "https://docs.litellm.ai/docs/providers/dashscope",
 		},
 		{
 			Name: "zai", Base: "https://api.z.ai/api/paas/v4",
@@ -126,12 +126,12 @@ func hosted() []Vendor {
 		{
 			Name: "volcengine", Base: "https://ark.cn-beijing.volces.com/api/v3",
 			BaseVars: []string{"VOLCENGINE_API_BASE"}, KeyVars: []string{"VOLCENGINE_API_KEY", "ARK_API_KEY"},
-			Source: "https://www.volcengine.com/docs/82379/1298454",
+			Source: "https://docs.litellm.ai/docs/providers/volcano",
 		},
 		{
 			Name: "minimax", Base: "https://api.minimax.io/v1",
 			BaseVars: []string{"MINIMAX_API_BASE"}, KeyVars: []string{"MINIMAX_API_KEY"},
-			Source: "https://platform.minimax.io/docs/api-reference/text-openai-api",
+			Source: "https://docs.litellm.ai/docs/providers/minimax",
 		},
 		{
 			Name: "xiaomi_mimo", Base: "https://api.xiaomimimo.com/v1",
@@ -141,53 +141,53 @@ func hosted() []Vendor {
 		{
 			Name: "nebius", Base: "https://api.studio.nebius.ai/v1",
 			BaseVars: []string{"NEBIUS_API_BASE"}, KeyVars: []string{"NEBIUS_API_KEY"},
-			Source: "https://docs.studio.nebius.com/api-reference",
+			Source: "https://docs.litellm.ai/docs/providers/nebius",
 		},
 		{
 			Name: "nscale", Base: "https://inference.api.nscale.com/v1",
 			BaseVars: []string{"NSCALE_API_BASE"}, KeyVars: []string{"NSCALE_API_KEY"},
-			Source: "https://docs.nscale.com/docs/inference/chat",
+			Source: "https://docs.litellm.ai/docs/providers/nscale",
 		},
 		{
 			Name: "novita", Base: "https://api.novita.ai/v3/openai",
 			BaseVars: []string{"NOVITA_API_BASE"}, KeyVars: []string{"NOVITA_API_KEY"},
-			Source: "https://novita.ai/docs/guides/llm-api",
+			Source: "https://docs.litellm.ai/docs/providers/novita",
 		},
 		{
 			Name: "hyperbolic", Base: "https://api.hyperbolic.xyz/v1",
 			BaseVars: []string{"HYPERBOLIC_API_BASE"}, KeyVars: []string{"HYPERBOLIC_API_KEY"},
-			Source: "https://docs.hyperbolic.xyz/docs/rest-api",
+			Source: "https://docs.litellm.ai/docs/providers/hyperbolic",
 		},
 		{
 			Name: "lambda_ai", Base: "https://api.lambda.ai/v1",
 			BaseVars: []string{"LAMBDA_API_BASE"}, KeyVars: []string{"LAMBDA_API_KEY"},
-			Source: "https://docs.lambda.ai/public-cloud/lambda-inference-api",
+			Source: "https://docs.litellm.ai/docs/providers/lambda_ai",
 		},
 		{
 			Name: "featherless_ai", Base: "https://api.featherless.ai/v1",
 			BaseVars: []string{"FEATHERLESS_AI_API_BASE", "FEATHERLESS_API_BASE"},
 			KeyVars:  []string{"FEATHERLESS_AI_API_KEY", "FEATHERLESS_API_KEY"},
-			Source:   "https://featherless.ai/docs/api-overview-and-common-options",
+			Source:   "https://docs.litellm.ai/docs/providers/featherless_ai",
 		},
 		{
 			Name: "friendliai", Base: "https://api.friendli.ai/serverless/v1",
 			BaseVars: []string{"FRIENDLI_API_BASE"}, KeyVars: []string{"FRIENDLIAI_API_KEY", "FRIENDLI_TOKEN"},
-			Source: "https://friendli.ai/docs/openapi/serverless/chat-completions",
+			Source: "https://docs.litellm.ai/docs/providers/friendliai",
 		},
 		{
 			Name: "baseten", Base: "https://inference.baseten.co/v1",
 			BaseVars: []string{"BASETEN_API_BASE"}, KeyVars: []string{"BASETEN_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.baseten.co/development/model-apis/overview",
+			Source: "https://docs.litellm.ai/docs/providers/baseten",
 		},
 		{
 			Name: "galadriel", Base: "https://api.galadriel.com/v1",
 			BaseVars: []string{"GALADRIEL_API_BASE"}, KeyVars: []string{"GALADRIEL_API_KEY"},
-			Source: "https://docs.galadriel.com/api-reference/chat-completion-API",
+			Source: "https://docs.litellm.ai/docs/providers/galadriel",
 		},
 		{
 			Name: "empower", Base: "https://app.empower.dev/api/v1",
 			BaseVars: []string{"EMPOWER_API_BASE"}, KeyVars: []string{"EMPOWER_API_KEY"},
-			Source: "https://docs.empower.dev/inference/api",
+			Source: "https://docs.litellm.ai/docs/providers/empower",
 		},
 		{
 			Name: "anyscale", Base: "https://api.endpoints.anyscale.com/v1",
@@ -197,17 +197,17 @@ func hosted() []Vendor {
 		{
 			Name: "v0", Base: "https://api.v0.dev/v1",
 			BaseVars: []string{"V0_API_BASE"}, KeyVars: []string{"V0_API_KEY"},
-			Source: "https://v0.dev/docs/v0-model-api",
+			Source: "https://docs.litellm.ai/docs/providers/v0",
 		},
 		{
 			Name: "morph", Base: "https://api.morphllm.com/v1",
 			BaseVars: []string{"MORPH_API_BASE"}, KeyVars: []string{"MORPH_API_KEY"},
-			Source: "https://docs.morphllm.com/api-reference/introduction",
+			Source: "https://docs.litellm.ai/docs/providers/morph",
 		},
 		{
 			Name: "inception", Base: "https://api.inceptionlabs.ai/v1",
 			BaseVars: []string{"INCEPTION_API_BASE"}, KeyVars: []string{"INCEPTION_API_KEY"},
-			Source: "https://docs.inceptionlabs.ai",
+			Source: "https://docs.litellm.ai/docs/providers/inception",
 		},
 		{
 			Name: "amazon_nova", Base: "https://api.nova.amazon.com/v1",
@@ -217,7 +217,7 @@ func hosted() []Vendor {
 		{
 			Name: "wandb", Base: "https://api.inference.wandb.ai/v1",
 			BaseVars: []string{"WANDB_API_BASE"}, KeyVars: []string{"WANDB_API_KEY"},
-			Source: "https://docs.wandb.ai/inference/api-reference",
+			Source: "https://docs.litellm.ai/docs/providers/wandb_inference",
 		},
 		{
 			Name: "ovhcloud", Base: "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
@@ -226,12 +226,12 @@ func hosted() []Vendor {
 		},
 		{
 			Name: "scaleway", Base: "https://api.scaleway.ai/v1", KeyVars: []string{"SCW_SECRET_KEY"},
-			Source: "https://www.scaleway.com/en/docs/generative-apis/api-cli/using-generative-apis",
+			Source: "https://docs.litellm.ai/docs/providers/scaleway",
 		},
 		{
 			Name: "modelscope", Base: "https://api-inference.modelscope.cn/v1",
 			BaseVars: []string{"MODELSCOPE_API_BASE"}, KeyVars: []string{"MODELSCOPE_API_KEY"},
-			Source: "https://modelscope.cn/docs/model-service/API-Inference/intro",
+			Source: "https://docs.litellm.ai/docs/providers/modelscope",
 		},
 		{
 			Name: "publicai", Base: "https://api.publicai.co/v1",
@@ -241,7 +241,7 @@ func hosted() []Vendor {
 		{
 			Name: "sarvam", Base: "https://api.sarvam.ai/v1", KeyVars: []string{"SARVAM_API_KEY"},
 			KeyHeader: "api-subscription-key", Rename: tokens(),
-			Source: "https://docs.sarvam.ai/api-reference-docs/chat/completions",
+			Source: "https://docs.litellm.ai/docs/providers/sarvam",
 		},
 		{
 			Name: "compactifai", Base: "https://api.compactif.ai/v1", KeyVars: []string{"COMPACTIFAI_API_KEY"},
@@ -249,7 +249,7 @@ func hosted() []Vendor {
 		},
 		{
 			Name: "maritalk", Base: "https://chat.maritaca.ai/api", KeyVars: []string{"MARITALK_API_KEY"},
-			Rename: tokens(), Source: "https://docs.maritaca.ai",
+			Rename: tokens(), Source: "https://docs.litellm.ai/docs/providers/maritalk",
 		},
 		{
 			Name: "chutes", Base: "https://llm.chutes.ai/v1", KeyVars: []string{"CHUTES_API_KEY"}, Rename: tokens(),
@@ -261,7 +261,7 @@ func hosted() []Vendor {
 		},
 		{
 			Name: "gmi", Base: "https://api.gmi-serving.com/v1", KeyVars: []string{"GMI_API_KEY"},
-			Source: "https://docs.gmicloud.ai",
+			Source: "https://docs.litellm.ai/docs/providers/gmi",
 		},
 		{
 			Name: "heroku", BaseVars: []string{"HEROKU_API_BASE"}, KeyVars: []string{"HEROKU_API_KEY"}, BaseSuffix: "/v1",

@@ -18,7 +18,7 @@ func local() []Vendor {
 			Name: "llamafile", Base: "http://127.0.0.1:8080/v1",
 			BaseVars: []string{"LLAMAFILE_API_BASE"}, KeyVars: []string{"LLAMAFILE_API_KEY"},
 			KeyOptional: true, DefaultKey: fake, Rename: tokens(),
-			Source: "https://github.com/Mozilla-Ocho/llamafile/blob/main/llama.cpp/server/README.md",
+			Source: "https://docs.litellm.ai/docs/providers/llamafile",
 		},
 		{
 			Name: "lm_studio", Base: "http://localhost:1234/v1",
@@ -37,7 +37,7 @@ func local() []Vendor {
 			Name: "xinference", Base: "http://127.0.0.1:9997/v1",
 			BaseVars: []string{"XINFERENCE_API_BASE"}, KeyVars: []string{"XINFERENCE_API_KEY"},
 			KeyOptional: true, DefaultKey: fake,
-			Source: "https://inference.readthedocs.io/en/latest/user_guide/client_api.html",
+			Source: "https://docs.litellm.ai/docs/providers/xinference",
 		},
 		{
 			Name: "docker_model_runner", Base: "http://localhost:12434/engines/v1",
@@ -49,7 +49,7 @@ func local() []Vendor {
 			Name: "lemonade", Base: "http://localhost:8000/api/v1",
 			BaseVars: []string{"LEMONADE_API_BASE"}, KeyVars: []string{"LEMONADE_API_KEY"},
 			KeyOptional: true, DefaultKey: "lemonade",
-			Source: "https://lemonade-server.ai/docs/server/server_spec",
+			Source: "https://docs.litellm.ai/docs/providers/lemonade",
 		},
 	}
 }
