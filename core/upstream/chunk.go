@@ -108,9 +108,10 @@ func chunkSize(line []byte) (int64, error) {
 			return 0, errChunkLine
 		}
 		line = line[:i]
+	} else {
+		// Some servers pad the number with spaces.
+		line = bytes.TrimRight(line, " \t")
 	}
-	// Some servers pad the number with spaces.
-	line = bytes.TrimRight(line, " \t")
 	if len(line) == 0 {
 		return 0, errChunkSize
 	}

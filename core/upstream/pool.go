@@ -39,11 +39,10 @@ type pool struct {
 }
 
 // pool finds or makes the pool of a target.
-func (cl *Client) pool(t *llm.Target) (*pool, error) {
+func (cl *Client) pool(t *llm.Target, now time.Time) (*pool, error) {
 	if t == nil {
 		return nil, invalid("The call has no target.")
 	}
-	now := cl.set.Now()
 	p, _ := t.Pool.Load().(*pool)
 	if p == nil || p.client != cl || p.dropped.Load() {
 		var err error
@@ -153,7 +152,7 @@ func (p *pool) get(t *trip) (c *conn, reused bool, err error) {
 			}
 			return c, false, nil
 		}
-		if p.client.set.Now().Sub(c.idle) > checkAfter && c.closedByPeer() {
+		if t.now.Sub(c.idle) > checkAfter && c.closedByPeer() {
 			c.discard()
 			continue
 		}

@@ -32,7 +32,8 @@ type trip struct {
 	life *llm.Lifetime // ctx, if it is one
 	stop func() bool   // ends the watch over any other context
 
-	start     time.Time
+	now       time.Time // when the call began, by the clock of the settings
+	start     time.Time // the same, by the clock of deadlines
 	deadline  time.Time // the one set on the connection; zero for none
 	timeout   time.Duration
 	firstByte time.Duration
@@ -63,9 +64,11 @@ func newTrip(cl *Client) *trip {
 	return t
 }
 
-func (t *trip) begin(ctx context.Context, c *llm.Call, p *pool) {
-	t.pool, t.ctx = p, ctx
-	t.start = time.Now()
+func (t *trip) begin(ctx context.Context, c *llm.Call, p *pool, now time.Time) {
+	t.pool, t.ctx, t.now, t.start = p, ctx, now, now
+	if t.client.ownClock {
+		t.start = time.Now()
+	}
 	t.timeout, t.firstByte = max(c.Timeout, 0), max(c.FirstByte, 0)
 	t.deadline = time.Time{}
 	if d := shorter(t.timeout, t.firstByte); d > 0 {

@@ -41,7 +41,9 @@ type Settings struct {
 
 // Client makes calls and keeps connections between them. It is safe for concurrent use.
 type Client struct {
-	set     Settings
+	set      Settings
+	ownClock bool // Settings.Now is not time.Now
+
 	trips   sync.Pool // of *trip
 	writers sync.Pool // of *bufio.Writer
 
@@ -71,11 +73,12 @@ func New(s Settings) *Client {
 	if s.Dial == nil {
 		s.Dial = new(net.Dialer).DialContext
 	}
+	cl := &Client{ownClock: s.Now != nil, pools: make(map[string]*pool)}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
 	s.TLS = tlsBase(s.TLS)
-	cl := &Client{set: s, pools: make(map[string]*pool)}
+	cl.set = s
 	cl.trips.New = func() any { return newTrip(cl) }
 	cl.writers.New = func() any { return bufio.NewWriterSize(nil, writeBuffer) }
 	return cl
@@ -105,12 +108,13 @@ func (cl *Client) Do(ctx context.Context, c *llm.Call, a *llm.Answer) error {
 	if err := checkCall(c); err != nil {
 		return err
 	}
-	p, err := cl.pool(c.Target)
+	now := cl.set.Now()
+	p, err := cl.pool(c.Target, now)
 	if err != nil {
 		return err
 	}
 	t := cl.trips.Get().(*trip)
-	t.begin(ctx, c, p)
+	t.begin(ctx, c, p, now)
 	if err := t.run(c, a); err != nil {
 		t.finish(false)
 		t.recycle()
