@@ -61,19 +61,22 @@ func (g *Gateway) Serve(ctx context.Context, x *llm.Exchange) (reply *llm.Reply,
 	if err != nil {
 		return nil, err
 	}
-	// Which deployment answers it? The router decides again after each failure.
+	// Which deployment answers it? The router decides again after each failure. Hooks that run beside the call may
+	// refuse it until the first byte is sent.
+	t.watch = t.Pipeline.Watch(ctx, x)
 	if answered != nil {
 		t.take(answered)
-	} else if err = t.route(ctx); err != nil {
-		return nil, err
-	}
-	// What may the caller see of it? Later parts of a stream pass through turn.Next.
-	if t.reply.Streamed {
-		err = t.Pipeline.Each(ctx, x, &t.reply.First)
 	} else {
-		err = t.Pipeline.After(ctx, x, &t.reply)
+		err = t.route(t.watch.Context(ctx))
+	}
+	if refused := t.watch.Wait(x); refused != nil {
+		return nil, refused
 	}
 	if err != nil {
+		return nil, err
+	}
+	// What may the caller see of it?
+	if err = t.Pipeline.Back(ctx, x, &t.reply); err != nil {
 		return nil, err
 	}
 	t.rest, t.reply.Rest = t.reply.Rest, t

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/auth"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/pipeline"
 	"github.com/sallyport-ai/sallyport/core/router"
 )
 
@@ -24,6 +25,7 @@ type turn struct {
 	call    llm.Call
 	answer  llm.Answer
 	reply   llm.Reply
+	watch   *pipeline.Watch
 	rest    llm.Stream // what the provider left to read
 	err     error      // why the reply broke off
 	quiet   bool       // no record is made
@@ -42,7 +44,7 @@ func (t *turn) take(r *llm.Reply) { t.reply = *r }
 
 // fail ends a turn that has no reply to give.
 func (t *turn) fail(err error) error {
-	e := llm.AsError(err)
+	e := t.Pipeline.Failure(t.ctx, t.x, llm.AsError(err))
 	if t.reply.Rest != nil && t.reply.Rest != llm.Stream(t) {
 		_ = t.reply.Rest.Close()
 	}
@@ -58,6 +60,8 @@ func (t *turn) finish(r *llm.Reply, err error) {
 	if t.Recorder != nil && !t.quiet {
 		t.Recorder.Record(t.x, r, t.tried, err)
 	}
+	t.watch.Close()
+	_ = t.watch.Wait(t.x) // after a panic nobody has waited yet, and the hooks still read the exchange
 	s := t.Snapshot
 	t.call.Reset()
 	t.answer.Reset()
@@ -66,7 +70,7 @@ func (t *turn) finish(r *llm.Reply, err error) {
 	s.release()
 }
 
-// Next implements llm.Stream: the next part of the provider's stream, after the hooks have seen it.
+// Next implements llm.Stream: the next part of the provider's stream, through the hooks that put themselves before it.
 func (t *turn) Next(p *llm.Part) error {
 	if t.err != nil {
 		return t.err
@@ -74,18 +78,15 @@ func (t *turn) Next(p *llm.Part) error {
 	if t.rest == nil {
 		return io.EOF
 	}
-	if err := t.rest.Next(p); err != nil {
-		if err != io.EOF {
-			err = llm.AsError(err)
-		}
-		t.err = err
-		return err
+	err := t.rest.Next(p)
+	if err == nil {
+		return nil
 	}
-	if err := t.Pipeline.Each(t.ctx, t.x, p); err != nil {
-		t.err = llm.AsError(err)
-		return t.err
+	if err != io.EOF {
+		err = t.Pipeline.Failure(t.ctx, t.x, llm.AsError(err))
 	}
-	return nil
+	t.err = err
+	return err
 }
 
 // Close implements llm.Stream.

@@ -254,6 +254,9 @@ func (c *session) relay(w io.Writer) (int64, error) {
 }
 
 func (c *session) flush(w io.Writer) error {
+	if len(c.out) == 0 {
+		return nil // an empty chunk would end the response
+	}
 	n, err := w.Write(c.out)
 	c.bytes += int64(n)
 	c.out = c.out[:0]

@@ -1,11 +1,10 @@
 // Package pipeline is the contract for everything that looks at an exchange between authentication and the vendor, and
-// at the reply on its way back: guardrails, budgets, limits, caches. A hook implements one or more of Before, Each and
-// After; Chain runs them in order, and in reverse order on the way back.
+// at the reply on its way back: guardrails, budgets, limits, caches. A hook implements one or more of the interfaces
+// below; Chain runs the hooks in order on the way in, and in reverse order on the way back.
 package pipeline
 
 import (
 	"context"
-	"slices"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
@@ -17,10 +16,13 @@ type Before interface {
 	Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error)
 }
 
-// Each sees every part of a streamed reply.
-type Each interface {
-	// Each may change p. An error ends the stream; the caller gets it as an error event.
-	Each(ctx context.Context, x *llm.Exchange, p *llm.Part) error
+// During sees a request while a model already works on it. It costs the caller no time unless it is slower than the
+// model.
+type During interface {
+	// During runs beside the call, on a goroutine of its own. It reads the request (body, header, model, principal,
+	// controls) and changes nothing. After an error nothing of the answer reaches the caller, and the call is aborted.
+	// looked is true if the hook had a say, so that it is listed in x.Applied.
+	During(ctx context.Context, x *llm.Exchange) (looked bool, err error)
 }
 
 // After sees a whole reply.
@@ -29,90 +31,22 @@ type After interface {
 	After(ctx context.Context, x *llm.Exchange, r *llm.Reply) error
 }
 
+// Stream sees a streamed reply.
+type Stream interface {
+	// Stream is called once, when the first part is there. It may change r.First and put a stream of its own in front
+	// of r.Rest, which then closes the one behind it. A part without Data is not sent. An error replaces the reply.
+	Stream(ctx context.Context, x *llm.Exchange, r *llm.Reply) error
+}
+
+// Failure sees what goes wrong.
+type Failure interface {
+	// Failure returns the error that the caller gets: e or another one.
+	Failure(ctx context.Context, x *llm.Exchange, e *llm.Error) *llm.Error
+}
+
 // Hook is one member of a chain.
 type Hook struct {
 	Name  string
 	Guard bool // a guardrail: it still sees a request that an earlier hook already answered
-	Do    any  // implements Before, Each or After
-}
-
-// Chain is an ordered list of hooks. It is immutable and safe for concurrent use. The zero value lets everything pass.
-type Chain struct {
-	before []beforeHook
-	each   []Each
-	after  []After
-}
-
-type beforeHook struct {
-	Before
-	guard bool
-}
-
-// NewChain makes a chain that calls the hooks in the given order, and in reverse order on the way back.
-func NewChain(hooks ...Hook) *Chain {
-	c := &Chain{}
-	for _, h := range hooks {
-		if b, ok := h.Do.(Before); ok {
-			c.before = append(c.before, beforeHook{b, h.Guard})
-		}
-		if e, ok := h.Do.(Each); ok {
-			c.each = append(c.each, e)
-		}
-		if a, ok := h.Do.(After); ok {
-			c.after = append(c.after, a)
-		}
-	}
-	slices.Reverse(c.each)
-	slices.Reverse(c.after)
-	return c
-}
-
-// Before runs the hooks on a request. A reply does not end the walk: guardrails that follow still see the request and
-// may refuse it, so a cached answer never gets around them.
-func (c *Chain) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
-	var reply *llm.Reply
-	for _, h := range c.before {
-		if reply != nil && !h.guard {
-			continue
-		}
-		r, err := h.Before.Before(ctx, x)
-		if err != nil {
-			if reply != nil {
-				closeReply(reply)
-			}
-			return nil, err
-		}
-		if r != nil && reply == nil {
-			reply = r
-		} else if r != nil {
-			closeReply(r)
-		}
-	}
-	return reply, nil
-}
-
-func closeReply(r *llm.Reply) {
-	if r.Rest != nil {
-		_ = r.Rest.Close()
-	}
-}
-
-// Each runs the hooks on one part of a stream.
-func (c *Chain) Each(ctx context.Context, x *llm.Exchange, p *llm.Part) error {
-	for _, h := range c.each {
-		if err := h.Each(ctx, x, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// After runs the hooks on a whole reply.
-func (c *Chain) After(ctx context.Context, x *llm.Exchange, r *llm.Reply) error {
-	for _, h := range c.after {
-		if err := h.After(ctx, x, r); err != nil {
-			return err
-		}
-	}
-	return nil
+	Do    any  // implements at least one of the interfaces above
 }

@@ -1,0 +1,182 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Chain is an ordered list of hooks. It is immutable and safe for concurrent use. The zero value lets everything pass,
+// and a kind of hook that nobody has costs nothing.
+type Chain struct {
+	before  []beforeHook
+	during  []duringHook
+	after   []After
+	stream  []Stream
+	failure []Failure
+}
+
+type beforeHook struct {
+	Before
+	guard bool
+}
+
+type duringHook struct {
+	During
+	name string
+}
+
+// NewChain makes a chain that calls the hooks in the given order, and in reverse order on the way back.
+func NewChain(hooks ...Hook) *Chain {
+	c := &Chain{}
+	for _, h := range hooks {
+		if b, ok := h.Do.(Before); ok {
+			c.before = append(c.before, beforeHook{b, h.Guard})
+		}
+		if d, ok := h.Do.(During); ok {
+			c.during = append(c.during, duringHook{d, h.Name})
+		}
+		if a, ok := h.Do.(After); ok {
+			c.after = append(c.after, a)
+		}
+		if s, ok := h.Do.(Stream); ok {
+			c.stream = append(c.stream, s)
+		}
+		if f, ok := h.Do.(Failure); ok {
+			c.failure = append(c.failure, f)
+		}
+	}
+	slices.Reverse(c.after)
+	slices.Reverse(c.stream)
+	slices.Reverse(c.failure)
+	return c
+}
+
+// Before runs the hooks on a request. A reply does not end the walk: guardrails that follow still see the request and
+// may refuse it, so a cached answer never gets around them.
+func (c *Chain) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
+	var reply *llm.Reply
+	for _, h := range c.before {
+		if reply != nil && !h.guard {
+			continue
+		}
+		r, err := h.Before.Before(ctx, x)
+		if err != nil {
+			closeReply(reply)
+			return nil, err
+		}
+		if reply == nil {
+			reply = r
+			continue
+		}
+		closeReply(r)
+	}
+	return reply, nil
+}
+
+func closeReply(r *llm.Reply) {
+	if r != nil && r.Rest != nil {
+		_ = r.Rest.Close()
+	}
+}
+
+// Back runs the hooks on a reply: those for whole replies or those for streams.
+func (c *Chain) Back(ctx context.Context, x *llm.Exchange, r *llm.Reply) error {
+	if r.Streamed {
+		for _, h := range c.stream {
+			if err := h.Stream(ctx, x, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, h := range c.after {
+		if err := h.After(ctx, x, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Failure runs the hooks on an error.
+func (c *Chain) Failure(ctx context.Context, x *llm.Exchange, e *llm.Error) *llm.Error {
+	for _, h := range c.failure {
+		e = h.Failure(ctx, x, e)
+	}
+	return e
+}
+
+// Watch is the hooks that run beside one call.
+type Watch struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	parts  []watched
+	waited bool
+}
+
+type watched struct {
+	name   string
+	looked bool
+	err    error
+	done   chan struct{}
+}
+
+// Watch starts the hooks that run beside a call. It returns nil if there are none; the methods of a nil Watch do
+// nothing, at no cost.
+func (c *Chain) Watch(ctx context.Context, x *llm.Exchange) *Watch {
+	if len(c.during) == 0 {
+		return nil
+	}
+	w := &Watch{parts: make([]watched, len(c.during))}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	for i, h := range c.during {
+		p := &w.parts[i]
+		p.name, p.done = h.name, make(chan struct{})
+		go func() {
+			defer close(p.done)
+			if p.looked, p.err = h.During.During(w.ctx, x); p.err != nil {
+				w.cancel(p.err)
+			}
+		}()
+	}
+	return w
+}
+
+// Context is the context for the call: it ends when a hook refuses.
+func (w *Watch) Context(ctx context.Context) context.Context {
+	if w == nil {
+		return ctx
+	}
+	return w.ctx
+}
+
+// Wait waits for the hooks and returns the first refusal, which also ended the others. It is called on every path, before
+// anything reaches the caller and before x changes hands. Those that looked at the exchange are added to x.Applied. A
+// second call does nothing.
+func (w *Watch) Wait(x *llm.Exchange) error {
+	if w == nil || w.waited {
+		return nil
+	}
+	w.waited = true
+	refused := false
+	for i := range w.parts {
+		p := &w.parts[i]
+		<-p.done
+		if p.looked {
+			x.Applied = append(x.Applied, p.name)
+		}
+		refused = refused || p.err != nil
+	}
+	if refused {
+		return context.Cause(w.ctx)
+	}
+	return nil
+}
+
+// Close frees the context, when the reply was sent or given up. It implies nothing about the hooks.
+func (w *Watch) Close() {
+	if w != nil {
+		w.cancel(nil)
+	}
+}
