@@ -32,8 +32,7 @@ func Object(b []byte) Cursor { return open(b, 0, '{') }
 func Array(b []byte) Cursor { return open(b, 0, '[') }
 
 func open(b []byte, at int, bracket byte) Cursor {
-	c := Cursor{b: b, i: at, end: bracket + 2} // '}' and ']' are two above their opening
-	c.space()
+	c := Cursor{b: b, i: space(b, at), end: bracket + 2} // '}' and ']' are two above their opening
 	if c.i == len(b) || b[c.i] != bracket {
 		c.broken, c.done = true, true
 		return c
@@ -75,30 +74,47 @@ func (c *Cursor) Next() bool {
 	if c.done {
 		return false
 	}
-	if c.begun && !c.measure() {
-		return false
+	b, i := c.b, c.i
+	if c.begun {
+		if !c.measure() {
+			return false
+		}
+		i = c.i
 	}
-	c.space()
-	switch {
-	case c.i == len(c.b):
+	i = space(b, i)
+	if i == len(b) {
 		return c.fail()
-	case c.b[c.i] == c.end:
-		return c.finish()
-	case c.begun:
-		if c.b[c.i] != ',' {
+	}
+	if b[i] == c.end {
+		return c.finish(i + 1)
+	}
+	if c.begun {
+		if b[i] != ',' {
 			return c.fail()
 		}
-		c.i++
-		c.space()
+		i = space(b, i+1)
 	}
 	c.begun = true
-	if c.end == '}' && !c.readKey() {
+	if c.end == '}' {
+		if i == len(b) || b[i] != '"' {
+			return c.fail()
+		}
+		n := skipString(b, i)
+		if n < 0 {
+			return c.fail()
+		}
+		c.key = llm.Span{Start: i + 1, End: n - 1}
+		i = space(b, n)
+		if i == len(b) || b[i] != ':' {
+			return c.fail()
+		}
+		i = space(b, i+1)
+	}
+	if i == len(b) || !begins(b[i]) {
 		return c.fail()
 	}
-	if c.i == len(c.b) || !begins(c.b[c.i]) {
-		return c.fail()
-	}
-	c.value = llm.Span{Start: c.i}
+	c.i = i
+	c.value = llm.Span{Start: i}
 	return true
 }
 
@@ -141,39 +157,20 @@ func (c *Cursor) fail() bool {
 	return false
 }
 
-func (c *Cursor) finish() bool {
+func (c *Cursor) finish(i int) bool {
 	c.done = true
-	c.i++
+	c.i = i
 	if !c.inner {
-		c.space()
-		c.broken = c.i != len(c.b)
+		c.broken = space(c.b, i) != len(c.b)
 	}
 	return false
 }
 
-func (c *Cursor) space() {
-	for c.i < len(c.b) && c.b[c.i] <= ' ' {
-		c.i++
+func space(b []byte, i int) int {
+	for i < len(b) && b[i] <= ' ' {
+		i++
 	}
-}
-
-func (c *Cursor) readKey() bool {
-	if c.i == len(c.b) || c.b[c.i] != '"' {
-		return false
-	}
-	n := skipString(c.b, c.i)
-	if n < 0 {
-		return false
-	}
-	c.key = llm.Span{Start: c.i + 1, End: n - 1}
-	c.i = n
-	c.space()
-	if c.i == len(c.b) || c.b[c.i] != ':' {
-		return false
-	}
-	c.i++
-	c.space()
-	return true
+	return i
 }
 
 // skip returns the place behind the value at i, or -1 if it does not end.

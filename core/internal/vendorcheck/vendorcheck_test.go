@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
+	"github.com/sallyport-ai/sallyport/core/provider/mock"
 	"github.com/sallyport-ai/sallyport/core/provider/openai"
 	"github.com/sallyport-ai/sallyport/core/provider/providertest"
 )
@@ -112,6 +113,14 @@ func TestRows(t *testing.T) {
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// TestMockInFront runs the scripts through a provider that mocks nothing: it must not show.
+func TestMockInFront(t *testing.T) {
+	t.Parallel()
+	v, _ := compat.Lookup("openai")
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: v.Name, Model: "vendor-model", APIKey: "sk-0123456789abc"}
+	providertest.Run(t, mock.New(newProvider(v)), d, os.DirFS("../../provider/openai/testdata"), providertest.Options{})
 }
 
 // TestSuite runs the scripts of the OpenAI provider against vendors that differ from it.
