@@ -71,7 +71,10 @@ func (g *guard) ask(in *instance, x *llm.Exchange) (res result, err error) {
 	if out == nil || err != nil {
 		return res, err
 	}
-	return readResult(out, len(in.segments))
+	if res, err = readResult(out, len(in.segments)); err == nil && res.verdict == abi.VerdictAllow {
+		return res, broken("the request hook let a caller in")
+	}
+	return res, err
 }
 
 func invalid(message string) error {
@@ -95,8 +98,6 @@ func (g *guard) undecided(ctx context.Context, in *instance, err error) error {
 
 func (g *guard) decide(ctx context.Context, x *llm.Exchange, res *result, body []byte) (*llm.Reply, error) {
 	switch res.verdict {
-	case abi.VerdictAllow:
-		return nil, g.failed(ctx, broken("the request hook let a caller in"))
 	case abi.VerdictReject:
 		x.Applied = append(x.Applied, g.name)
 		return nil, &llm.Error{Op: "wasm.Guard", Kind: llm.KindRejected, Status: res.status, Message: otherwise(res.reason, "Rejected by guardrail "+g.name+".")}

@@ -65,7 +65,7 @@ func (p *Plugin) start(ctx context.Context) (*instance, error) {
 	in.ctx = &instanceContext{withMemory(ctx, uint64(p.limits.MemoryMB)<<20), in}
 	in.output = [2]output{{level: slog.LevelInfo}, {level: slog.LevelWarn}}
 	in.clock.now = p.now
-	in.clock.reset(p.limits.Start, 2*p.limits.Start)
+	in.clock.reset(p.limits.Start, 4*p.limits.Start)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
 	mod, err := p.runtime.InstantiateModule(in.ctx, p.compiled, config)
 	if err != nil {
