@@ -189,8 +189,9 @@ func (t *trip) skip() {
 		return
 	case shapeFixed:
 		if t.body.left <= int64(t.br.Buffered()) {
-			_, err = t.br.Discard(int(t.body.left))
-			t.body.left, err = 0, io.EOF
+			if _, err = t.br.Discard(int(t.body.left)); err == nil {
+				t.body.left, err = 0, io.EOF
+			}
 		}
 	case shapeChunked:
 		err = t.skipChunks()

@@ -87,7 +87,7 @@ func TestLeaveDuringAStream(t *testing.T) {
 	bothContexts(t, func(t *testing.T, leave leaver) {
 		c := newClient(t, upstream.Settings{})
 		ctx, cancel := leave()
-		s, v, target, a := begun(t, c, ctx)
+		s, v, target, a := begun(ctx, t, c)
 		failed := make(chan error)
 		go func() {
 			_, err := a.Body.Read(make([]byte, 10))
@@ -109,7 +109,7 @@ func TestLeaveBetweenReads(t *testing.T) {
 	bothContexts(t, func(t *testing.T, leave leaver) {
 		c := newClient(t, upstream.Settings{})
 		ctx, cancel := leave()
-		s, _, _, a := begun(t, c, ctx)
+		s, _, _, a := begun(ctx, t, c)
 		cancel()
 		_, err := a.Body.Read(make([]byte, 10))
 		for err == nil {

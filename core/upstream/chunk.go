@@ -1,9 +1,6 @@
 package upstream
 
-import (
-	"bytes"
-	"errors"
-)
+import "bytes"
 
 const (
 	maxChunk       = 1 << 30  // bytes of one chunk
@@ -12,24 +9,20 @@ const (
 	maxTrailer     = 16 << 10 // bytes of all of them
 )
 
-// Mistakes in the framing of a chunked body. The body is then no HTTP, and nothing after it can be trusted.
-var (
-	errChunkSize  = errors.New("a chunk size is not a hexadecimal number")
-	errChunkHuge  = errors.New("a chunk is longer than 1 GB")
-	errChunkLine  = errors.New("a chunk line is too long or does not end in CR LF")
-	errChunkEnd   = errors.New("a chunk does not end in CR LF")
-	errTrailer    = errors.New("a trailer line does not end in CR LF")
-	errTrailerBig = errors.New("the trailer is longer than 16 KB")
-)
+// framingError is a mistake in the framing of a chunked body. The body is then no HTTP, and nothing after it can be
+// trusted.
+type framingError string
 
-// framing reports whether err is a mistake in the framing.
-func framing(err error) bool {
-	switch err { //nolint:errorlint // never wrapped
-	case errChunkSize, errChunkHuge, errChunkLine, errChunkEnd, errTrailer, errTrailerBig:
-		return true
-	}
-	return false
-}
+func (e framingError) Error() string { return string(e) }
+
+const (
+	errChunkSize  framingError = "a chunk size is not a hexadecimal number"
+	errChunkHuge  framingError = "a chunk is longer than 1 GB"
+	errChunkLine  framingError = "a chunk line is too long or does not end in CR LF"
+	errChunkEnd   framingError = "a chunk does not end in CR LF"
+	errTrailer    framingError = "a trailer line does not end in CR LF"
+	errTrailerBig framingError = "the trailer is too long"
+)
 
 // frame reads what stands between the data of chunks (RFC 9112, section 7.1). It is strict where parsers differ, since
 // two readings of one body are how answers get mixed up.

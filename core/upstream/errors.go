@@ -115,7 +115,8 @@ func isTLS(err error) bool {
 
 // bodyFault makes the error of a failed read.
 func (t *trip) bodyFault(err error) *llm.Error {
-	if framing(err) {
+	var framing framingError
+	if errors.As(err, &framing) {
 		return &llm.Error{
 			Op: opRead, Kind: llm.KindBadGateway, Err: err,
 			Message: "Invalid answer from " + t.pool.name + ": the body is malformed.",

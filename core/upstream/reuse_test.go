@@ -209,7 +209,7 @@ func TestClose(t *testing.T) {
 }
 
 // begun starts a stream, reads its first event, and returns what is needed to go on.
-func begun(t *testing.T, c *upstream.Client, ctx context.Context) (*upstreamtest.Stream, *upstreamtest.Vendor, *llm.Target, *llm.Answer) {
+func begun(ctx context.Context, t *testing.T, c *upstream.Client) (*upstreamtest.Stream, *upstreamtest.Vendor, *llm.Target, *llm.Answer) {
 	t.Helper()
 	s := upstreamtest.NewStream()
 	v := upstreamtest.New(t, s.Answer, upstreamtest.JSON(200, "{}"))
@@ -233,7 +233,7 @@ func begun(t *testing.T, c *upstream.Client, ctx context.Context) (*upstreamtest
 func TestCloseAheadOfTheLastChunk(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, upstream.Settings{MaxConns: 1})
-	s, v, target, a := begun(t, c, t.Context())
+	s, v, target, a := begun(t.Context(), t, c)
 	a.Body.Close()
 	s.End()
 	// The only connection is in use until the last chunk was read in the background.
@@ -252,7 +252,7 @@ func err(_ int, _ string, err error) error { return err }
 func TestCloseAheadOfMore(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, upstream.Settings{})
-	s, _, _, a := begun(t, c, t.Context())
+	s, _, _, a := begun(t.Context(), t, c)
 	a.Body.Close()
 	s.Send("more")
 	<-s.Left()
@@ -263,7 +263,7 @@ func TestCloseAfterAbort(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, upstream.Settings{})
 	var life llm.Lifetime
-	s, _, _, a := begun(t, c, &life)
+	s, _, _, a := begun(&life, t, c)
 	life.Cancel(context.Canceled)
 	a.Body.Close()
 	<-s.Left()

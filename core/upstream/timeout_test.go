@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -291,6 +292,37 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 		begin := time.Now()
 		if took := (<-closed).Sub(begin); took < 5*time.Second || took > 11*time.Second {
 			t.Errorf("the idle connection was closed after %v, want 5 s to twice that", took)
+		}
+	})
+}
+
+// A deadline that fires early is moved, and the TLS layer goes on where it was.
+func TestIdleUnderTLS(t *testing.T) {
+	v := upstreamtest.NewTLS(t)
+	now := time.Now() // the certificate is not valid in the bubble's time
+	server, client := v.Config().Clone(), v.TLS.Clone()
+	client.Time = func() time.Time { return now }
+	server.SessionTicketsDisabled = true // a pipe has no buffer for what nobody reads yet
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		go func() {
+			conn := tls.Server(theirs, server)
+			defer conn.Close()
+			r, err := http.ReadRequest(bufio.NewReader(conn))
+			if err != nil {
+				return
+			}
+			io.Copy(io.Discard, r.Body)
+			send(conn, upstreamtest.StreamHead())
+			drip(conn, 3*time.Second, 5)
+			send(conn, upstreamtest.Last)
+		}()
+		c := newClient(t, upstream.Settings{TLS: client, Dial: dialTo(ours)})
+		defer settle(c)
+		call := post(&llm.Target{Scheme: "https", Host: "localhost", Addr: "localhost:443"})
+		call.FirstByte, call.Idle = time.Second, 4*time.Second
+		if got := ok(t, c, call); got != "xxxxx" {
+			t.Errorf("got %q", got)
 		}
 	})
 }

@@ -24,7 +24,7 @@ type Settings struct {
 	MaxConns    int           // open connections to one target; a call above it fails at once with llm.KindUnavailable. 0: no limit
 	MaxIdle     time.Duration // how long an unused connection is kept; 0: 90 s
 	DialTimeout time.Duration // for name lookup, connection, proxy and TLS handshake together; 0: 10 s
-	MaxHeader   int           // bytes of an answer's header; 0: 64 KB
+	MaxHeader   int           // bytes of an answer's header, at least 8 KB; 0: 64 KB
 	ForceIPv4   bool          // connect over IPv4 only
 	TLS         *tls.Config   // for https targets and proxies; it is cloned. nil: the system's certificates
 

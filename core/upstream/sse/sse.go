@@ -283,15 +283,15 @@ func (r *Reader) addData(value span) {
 }
 
 func (r *Reader) setRetry(v []byte) {
-	var ms time.Duration
+	ms := 0
 	for _, c := range v {
-		if c < '0' || c > '9' || ms > 1e9 {
+		if c < '0' || c > '9' || ms > 1e8 {
 			return
 		}
-		ms = ms*10 + time.Duration(c-'0')
+		ms = ms*10 + int(c-'0')
 	}
 	if len(v) > 0 {
-		r.retry = ms * time.Millisecond
+		r.retry = time.Duration(ms) * time.Millisecond
 	}
 }
 

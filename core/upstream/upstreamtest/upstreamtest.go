@@ -93,6 +93,9 @@ func (v *Vendor) Target() *llm.Target {
 	return t
 }
 
+// Config is the TLS configuration of the vendor's own side; nil without TLS.
+func (v *Vendor) Config() *tls.Config { return v.secure }
+
 // Addr is the address the vendor listens on, in the form host:port.
 func (v *Vendor) Addr() string { return v.listener.Addr().String() }
 
