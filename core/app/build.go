@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/config"
@@ -32,6 +33,7 @@ type builder struct {
 	*App
 	cfg      *config.Config
 	mistakes mistakes
+	vendors  sync.Map // of provider.Provider by name; wildcards add to it while requests are served
 }
 
 // mistakes are what keeps a configuration from being used, each with its setting.

@@ -78,11 +78,20 @@ func (b *builder) bindTo(d *llm.Deployment, v compat.Vendor, keyVar string) erro
 			Message: fmt.Sprintf("there is no API key for %s: set litellm_params.api_key or %s", v.Name, strings.Join(vars, " or ")),
 		})
 	}
-	return b.mocked(d, openai.New(openai.Settings{
+	return b.mocked(d, b.vendor(v))
+}
+
+// vendor returns the provider for a row of the table. The deployments of one vendor share it, and its buffers.
+func (b *builder) vendor(v compat.Vendor) provider.Provider {
+	if p, ok := b.vendors.Load(v.Name); ok {
+		return p.(provider.Provider)
+	}
+	p, _ := b.vendors.LoadOrStore(v.Name, openai.New(openai.Settings{
 		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
 		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,
 		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, MaxResponse: bytesOf(b.cfg.GeneralSettings.MaxResponseSizeMB),
 	}))
+	return p.(provider.Provider)
 }
 
 // mocked binds the deployment to a provider, with mock_response in front of it.

@@ -108,10 +108,29 @@ func (t *turn) route(ctx context.Context) error {
 			return err
 		}
 		t.x.Overrides = t.plan.Params()
+		if err := t.unseen(); err != nil {
+			return err
+		}
 		if failure = t.attempt(ctx, d); failure == nil {
 			return nil
 		}
 	}
+}
+
+// unseen refuses a fallback that brings another prompt than the one that guardrails have looked at.
+func (t *turn) unseen() error {
+	for _, o := range t.x.Overrides {
+		switch o.Name {
+		case "messages", "prompt", "input":
+			if t.Pipeline.Guarded() {
+				return &llm.Error{
+					Op: "gateway.route", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "fallbacks",
+					Message: "A fallback cannot bring its own " + o.Name + " while guardrails look at requests.",
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // attempt makes one call to one deployment, up to the first part of its reply.

@@ -19,8 +19,8 @@ type Span struct{ Start, End int }
 // Member is the place of one top-level member: the key without its quotes, and the value as written.
 type Member struct{ Key, Value Span }
 
-// Object is a JSON object as it was received, with the place of each top-level member. It is read and patched without
-// being decoded, so what nobody touches survives byte for byte. Parsing a 2 KB chat request costs well under a
+// Object is a JSON object as it was received, with the place of each top-level member. It is read without being decoded,
+// and whoever changes it replaces spans of its bytes, so what nobody touches survives byte for byte. Parsing a 2 KB chat request costs well under a
 // microsecond and allocates nothing once the member list has grown.
 //
 // The object borrows the bytes it was given.
@@ -127,105 +127,6 @@ func (o *Object) Get(key string) []byte {
 		return o.Value(o.members[i])
 	}
 	return nil
-}
-
-// Edit replaces, adds or removes one top-level member.
-type Edit struct {
-	Key   string
-	Value []byte // JSON; nil removes the member
-}
-
-// MaxEdits is how many edits one Splice takes.
-const MaxEdits = 64
-
-type placed struct {
-	at    int
-	value []byte
-}
-
-// Splice appends to dst the pieces that, written one after another, are the object with the edits made. Untouched
-// members keep their bytes. Members that are new come first. No key may appear twice in edits; over MaxEdits edits it
-// panics. The pieces borrow the object and the edits.
-func (o *Object) Splice(dst [][]byte, edits []Edit) [][]byte {
-	var found [MaxEdits]placed
-	n := 0
-	var added bool
-	for _, e := range edits {
-		at := o.Index(e.Key)
-		if at < 0 {
-			added = added || e.Value != nil
-			continue
-		}
-		i := n
-		for ; i > 0 && found[i-1].at > at; i-- {
-			found[i] = found[i-1]
-		}
-		found[i] = placed{at, e.Value}
-		n++
-	}
-	if n == 0 && !added {
-		return append(dst, o.raw)
-	}
-	w := splicer{o: o, dst: append(dst, openBrace)}
-	if added {
-		for _, e := range edits {
-			if e.Value != nil && o.Index(e.Key) < 0 {
-				w.add(e)
-			}
-		}
-	}
-	w.members(found[:n])
-	return append(w.dst, closeBrace)
-}
-
-// The pieces below are shared and never written to.
-var (
-	openBrace  = []byte("{")
-	closeBrace = []byte("}")
-	comma      = []byte(",")
-)
-
-type splicer struct {
-	o       *Object
-	dst     [][]byte
-	written bool
-}
-
-func (w *splicer) separate() {
-	if w.written {
-		w.dst = append(w.dst, comma)
-	}
-	w.written = true
-}
-
-func (w *splicer) add(e Edit) {
-	w.separate()
-	key := append(AppendQuoted(make([]byte, 0, len(e.Key)+3), e.Key), ':')
-	w.dst = append(w.dst, key, e.Value)
-}
-
-// members writes the members of the object; runs of untouched ones go out as one piece.
-func (w *splicer) members(edits []placed) {
-	from := 0
-	for _, e := range edits {
-		w.run(from, e.at)
-		from = e.at + 1
-		if e.value == nil {
-			continue
-		}
-		m := w.o.members[e.at]
-		w.separate()
-		w.dst = append(w.dst, w.o.raw[m.Key.Start-1:m.Value.Start], e.value)
-	}
-	w.run(from, len(w.o.members))
-}
-
-func (w *splicer) run(from, to int) {
-	if from >= to {
-		return
-	}
-	w.separate()
-	w.dst = append(w.dst, w.o.raw[w.o.members[from].Key.Start-1:w.o.members[to-1].Value.End])
 }
 
 // AppendQuoted appends s as a JSON string. Bytes that are not UTF-8 become the replacement character.

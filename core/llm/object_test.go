@@ -60,32 +60,6 @@ func TestObjectParse(t *testing.T) {
 	bad(`{"a":`+strings.Repeat(`{"a":`, 10000)+`1`+strings.Repeat("}", 10000)+`}`, "nested deeper than 512")
 }
 
-func TestObjectSplice(t *testing.T) {
-	t.Parallel()
-	f := func(raw, want string, edits ...Edit) {
-		t.Helper()
-		var o Object
-		if err := o.Parse([]byte(raw)); err != nil {
-			t.Fatal(err)
-		}
-		if got := string(bytes.Join(o.Splice(nil, edits), nil)); got != want {
-			t.Fatalf("got  %s\nwant %s", got, want)
-		}
-	}
-	set := func(k, v string) Edit { return Edit{k, []byte(v)} }
-	del := func(k string) Edit { return Edit{Key: k} }
-	f(` {"a": 1} `, ` {"a": 1} `)
-	f(`{"a": 1 , "b":2}`, `{"a": 1 , "b":2}`, del("x"))
-	f(`{"a": 1 , "b":2}`, `{"a": 9,"b":2}`, set("a", "9"))
-	f(`{"a": 1 , "b":2}`, `{"a": 1,"b":9}`, set("b", "9"))
-	f(`{"a":1,"b":2,"c":3}`, `{"b":2}`, del("c"), del("a"))
-	f(`{"a":1,"b":2,"c":3}`, `{"a":1}`, del("b"), del("c"))
-	f(`{"a":1,"b":2}`, `{}`, del("b"), del("a"))
-	f(`{}`, `{"n":1}`, set("n", "1"))
-	f(`{"a":1}`, `{"n":1,"m":2,"a":1}`, set("n", "1"), set("m", "2"))
-	f(`{"a":1,"b":2}`, `{"n":0,"b":3}`, set("b", "3"), set("n", "0"), del("a"))
-}
-
 func TestText(t *testing.T) {
 	t.Parallel()
 	f := func(raw, want string) {
@@ -110,21 +84,17 @@ func TestText(t *testing.T) {
 func TestObjectAllocatesNothing(t *testing.T) {
 	raw := []byte(`{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}],"stream":true,"temperature":0.5}`)
 	var o Object
-	pieces := make([][]byte, 0, 16)
-	edits := []Edit{{"model", []byte(`"other"`)}}
 	n := testing.AllocsPerRun(100, func() {
 		if o.Parse(raw) != nil || o.Get("stream") == nil {
 			t.Fatal("parse failed")
 		}
-		pieces = o.Splice(pieces[:0], edits)
 	})
 	if n != 0 {
 		t.Fatalf("%v allocations, want 0", n)
 	}
 }
 
-// FuzzObject compares with encoding/json: whatever we accept it accepts, with the same members, and a splice of one
-// changed member changes that member only.
+// FuzzObject compares with encoding/json: whatever we accept it accepts, with the same members.
 func FuzzObject(f *testing.F) {
 	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":"a\"b\\"}],"n":1.5e3,"x":[true,null]}`))
 	f.Add([]byte(`{"a":{"b":[{}]},"c":"\u00e9"}`))
@@ -150,14 +120,6 @@ func FuzzObject(f *testing.F) {
 			if !bytes.Equal(bytes.TrimSpace(want[key]), o.Value(m)) {
 				t.Fatalf("%q: value of %q is %q, want %q", raw, key, o.Value(m), want[key])
 			}
-		}
-		got := bytes.Join(o.Splice(nil, []Edit{{"model", []byte(`"new"`)}, {Key: "n"}}), nil)
-		var after map[string]json.RawMessage
-		if err := json.Unmarshal(got, &after); err != nil {
-			t.Fatalf("splice of %q gave %q: %v", raw, got, err)
-		}
-		if string(after["model"]) != `"new"` {
-			t.Fatalf("splice of %q gave %q", raw, got)
 		}
 	})
 }

@@ -53,6 +53,16 @@ func NewChain(hooks ...Hook) *Chain {
 	return c
 }
 
+// Guarded reports whether a guardrail looks at requests.
+func (c *Chain) Guarded() bool {
+	for _, h := range c.before {
+		if h.guard {
+			return true
+		}
+	}
+	return len(c.during) > 0
+}
+
 // Before runs the hooks on a request. A reply does not end the walk: guardrails that follow still see the request and
 // may refuse it, so a cached answer never gets around them.
 func (c *Chain) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
