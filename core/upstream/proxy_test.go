@@ -2,11 +2,14 @@ package upstream_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/upstream"
@@ -55,6 +58,60 @@ func TestProxyForward(t *testing.T) {
 	if len(seen) != 1 || seen[0].Method != "POST" || seen[0].Path != want || seen[0].Header.Get("Proxy-Authorization") != joe {
 		t.Errorf("the proxy got %+v, want one POST %s from joe", seen, want)
 	}
+}
+
+// front accepts TLS connections and passes on what is in them.
+func front(t *testing.T, config *tls.Config, to string) (addr string) {
+	t.Helper()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go func() {
+				io.Copy(server, client)
+				server.Close()
+			}()
+			go func() {
+				io.Copy(client, server)
+				client.Close()
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A proxy that is itself reached over TLS; its connections have no descriptor to look at.
+func TestProxyOverTLS(t *testing.T) {
+	t.Parallel()
+	v := upstreamtest.NewTLS(t, upstreamtest.JSON(200, `{}`))
+	proxy := upstreamtest.NewProxy(t)
+	clock := newClock()
+	c := newClient(t, upstream.Settings{
+		TLS: v.TLS, Now: clock.Now, Proxy: via(t, "https://"+front(t, v.Config(), strings.TrimPrefix(proxy.URL, "http://"))),
+	})
+	target := v.Target()
+	for range 3 {
+		ok(t, c, post(target))
+		clock.Add(time.Minute)
+	}
+	if got := len(proxy.Seen()); got != 1 || v.Conns() != 1 {
+		t.Errorf("three calls took %d tunnels and %d connections, want 1", got, v.Conns())
+	}
+	c = newClient(t, upstream.Settings{TLS: v.TLS, Proxy: via(t, "https://"+strings.TrimPrefix(proxy.URL, "http://"))})
+	_, _, err := fetch(t.Context(), c, post(target))
+	wantMessage(t, wantError(t, err, "upstream.Do", llm.KindConnection), "no secure connection")
 }
 
 func TestProxySocks(t *testing.T) {

@@ -189,6 +189,26 @@ func TestDeadlineDoesNotOutliveTheCall(t *testing.T) {
 	})
 }
 
+// What a server says unasked is not the answer to the next call.
+func TestUnaskedBytesWhileIdle(t *testing.T) {
+	calls := 0
+	play := func(conn net.Conn) {
+		calls++
+		send(conn, upstreamtest.Head(200, "Content-Length: 1"), string(rune('0'+calls)))
+		time.Sleep(5 * time.Second)
+		send(conn, upstreamtest.Head(408, "Content-Length: 0"))
+	}
+	piped(t, play, func(t *testing.T, c *upstream.Client) {
+		target := anyTarget()
+		for _, want := range []string{"1", "2", "3"} {
+			if got := ok(t, c, post(target)); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
 // The last chunk of a closed stream is waited for a second, and then the connection goes.
 func TestLastChunkNeverComes(t *testing.T) {
 	var closed chan time.Time
