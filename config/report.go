@@ -129,10 +129,6 @@ func (r *Report) warn(pos Position, path, msg, fix string) {
 	r.add(Entry{Path: path, File: pos.File, Line: pos.Line, Severity: Warning, Message: msg, Suggestion: fix})
 }
 
-func (r *Report) info(pos Position, path, msg string) {
-	r.add(Entry{Path: path, File: pos.File, Line: pos.Line, Severity: Info, Message: msg})
-}
-
 // secret remembers a value that must appear nowhere in the report.
 func (r *Report) secret(value string) {
 	if len(value) >= minSecret {

@@ -62,6 +62,7 @@ func (a *App) follow(ctx context.Context) {
 	w, err := newWatch()
 	if err != nil {
 		a.log.Warn("configuration files are not watched; send SIGHUP to load them again", "error", err)
+		w = nil
 	} else {
 		defer w.Close()
 		w.set(a.watched())
@@ -85,6 +86,9 @@ func (a *App) follow(ctx context.Context) {
 				continue
 			}
 			force = false
+			if w != nil {
+				w.mark()
+			}
 			if err := a.Reload(ctx); err != nil {
 				a.log.Error("the configuration was not loaded; the former one stays in force", "error", err)
 			}

@@ -33,11 +33,24 @@ func (w *watch) events() <-chan fsnotify.Event {
 	return w.fs.Events
 }
 
-// set makes files the set to watch, as they are now.
+// mark takes the files as they are now. It is called before they are read, so that a change while they are read is
+// seen as one.
+func (w *watch) mark() {
+	for f := range w.files {
+		w.files[f] = digest(f)
+	}
+}
+
+// set makes files the set to watch. Those that were in it stay as they were marked.
 func (w *watch) set(files []string) {
+	old := w.files
 	w.files = make(map[string][sha256.Size]byte, len(files))
 	for _, f := range files {
-		w.files[f] = digest(f)
+		sum, ok := old[f]
+		if !ok {
+			sum = digest(f)
+		}
+		w.files[f] = sum
 		dir := filepath.Dir(f)
 		if !w.folders[dir] && w.fs.Add(dir) == nil {
 			w.folders[dir] = true
@@ -45,7 +58,7 @@ func (w *watch) set(files []string) {
 	}
 }
 
-// stale reports whether a file differs from when it was set.
+// stale reports whether a file differs from when it was marked.
 func (w *watch) stale() bool {
 	for f, old := range w.files {
 		if digest(f) != old {

@@ -3,6 +3,7 @@ package listener
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -16,6 +17,9 @@ const (
 	writeWait = 60 * time.Second
 	// A deadline is moved only when this much of it has passed, since moving one costs 130 ns.
 	deadlineSlack = 5 * time.Second
+	// How long, and how much, is read from a caller whose request was refused halfway.
+	lingerWait  = 2 * time.Second
+	lingerBytes = 64 << 20
 )
 
 // conn is a caller's connection. It knows the exchange under way, so that a caller who leaves ends it.
@@ -31,6 +35,8 @@ type conn struct {
 	life *llm.Lifetime // of the exchange under way
 
 	readSet, writeSet time.Time // when the deadlines were last moved; each used by one goroutine
+
+	linger bool // there is more to read than was read; see Close
 
 	hold bool   // the next Write waits for the one after it
 	held []byte // what waits
@@ -116,11 +122,21 @@ func (c *conn) send(p []byte) (int, error) {
 }
 
 // Close stops watching before the descriptor can be reused. What is still held goes out first.
+//
+// A caller whose request was refused halfway is still sending. Closing now would reset the connection, and the caller
+// might lose the answer that says why; so for a moment the rest is read and thrown away.
 func (c *conn) Close() error {
 	c.w.remove(c)
 	if len(c.held) > 0 {
 		_, _ = c.send(c.held)
 		c.held = nil
+	}
+	if c.linger && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerWait)) == nil {
+		go func() {
+			_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes)
+			_ = c.TCPConn.Close()
+		}()
+		return nil
 	}
 	return c.TCPConn.Close()
 }

@@ -49,6 +49,9 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	default:
 		e.Message = "The request is not valid HTTP."
 	}
+	if c := connOf(ctx.Conn()); c != nil {
+		c.linger = true
+	}
 	ctx.Response.SetConnectionClose()
 	s.fail(ctx, e)
 	s.Logger.Debug("request refused", "status", e.HTTPStatus(), "error", e.Message)
