@@ -66,7 +66,7 @@ func (a *authenticator) Authenticate(ctx context.Context, x *llm.Exchange, c aut
 	if err != nil {
 		return nil, a.failed(ctx, err)
 	}
-	return a.decide(ctx, c, &res)
+	return a.decide(c, &res)
 }
 
 func (a *authenticator) ask(in *instance, x *llm.Exchange) (res result, err error) {
@@ -89,7 +89,7 @@ func (a *authenticator) ask(in *instance, x *llm.Exchange) (res result, err erro
 	return res, nil
 }
 
-func (a *authenticator) decide(_ context.Context, c auth.Credential, res *result) (*llm.Principal, error) {
+func (a *authenticator) decide(c auth.Credential, res *result) (*llm.Principal, error) {
 	switch res.verdict {
 	case abi.VerdictAllow:
 		if len(c.Key) > 0 {

@@ -119,6 +119,7 @@ func TestHostile(t *testing.T) {
 	result(ErrResult, []byte{1, 2, 3})
 	result(ErrResult, []byte{64, 0, 0, 0, 255, 255, 255, 255})
 	result(ErrResult, verdict(99))
+	result(ErrResult, textRecord(abi.TagModel, "a result without a verdict"))
 	result(ErrResult, textRecord(abi.TagVerdict, "2"))
 	result(ErrResult, verdict(abi.VerdictReject))
 	result(ErrResult, verdict(abi.VerdictReject), number(abi.TagStatus, 200))
@@ -355,4 +356,29 @@ func TestAuthFailure(t *testing.T) {
 	if _, err := (&Plugin{}).Authenticator("maybe"); err == nil {
 		t.Error("an unknown mode was accepted")
 	}
+}
+
+// FuzzResult decodes foreign bytes as the result of a hook. It must not panic, and nothing that the host would choke on
+// may come out.
+func FuzzResult(f *testing.F) {
+	f.Add(records(verdict(abi.VerdictReject), number(abi.TagStatus, 400), textRecord(abi.TagReason, "no")))
+	f.Add(records(verdict(abi.VerdictEdit), nested(abi.TagEdit, number(abi.TagIndex, 0), textRecord(abi.TagText, "x")), textRecord(abi.TagModel, "m")))
+	f.Add(records(verdict(abi.VerdictAllow), nested(abi.TagPrincipal, textRecord(abi.TagUserID, "u"), nested(abi.TagMetadata))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		res, err := readResult(b, 3)
+		if err != nil {
+			return
+		}
+		last := -1
+		for _, e := range res.edits {
+			if e.segment <= last || e.segment >= 3 {
+				t.Fatalf("edits %v", res.edits)
+			}
+			last = e.segment
+		}
+		if res.verdict > abi.VerdictAllow || res.verdict == abi.VerdictReject && res.status/100 != 4 ||
+			res.verdict == abi.VerdictAllow && res.principal == nil || strings.ContainsAny(res.reason, "\r\n\x00") {
+			t.Fatalf("got %+v", res)
+		}
+	})
 }

@@ -61,6 +61,14 @@ func (c *instanceContext) Value(key any) any {
 
 // start makes an instance and configures it.
 func (p *Plugin) start(ctx context.Context) (*instance, error) {
+	in, err := p.instantiate(ctx)
+	if errors.Is(err, ErrCPU) || errors.Is(err, ErrWall) {
+		return nil, fmt.Errorf("the plugin takes more than %v to start and read its config: %w", p.limits.Start, ErrCPU)
+	}
+	return in, err
+}
+
+func (p *Plugin) instantiate(ctx context.Context) (*instance, error) {
 	in := &instance{p: p}
 	in.ctx = &instanceContext{withMemory(ctx, uint64(p.limits.MemoryMB)<<20), in}
 	in.output = [2]output{{level: slog.LevelInfo}, {level: slog.LevelWarn}}
@@ -173,10 +181,13 @@ func (in *instance) close() {
 
 // explain turns what the runtime says about a call that ended badly into an error of this package.
 func (in *instance) explain(what string, err error) error {
-	for _, limit := range []error{ErrCPU, ErrWall, ErrDepth} {
-		if errors.Is(err, limit) {
-			return fmt.Errorf("%s: %w", what, limit)
-		}
+	switch {
+	case errors.Is(err, ErrCPU):
+		return fmt.Errorf("%s: %w: it may take %v (limits.cpu_ms)", what, ErrCPU, in.clock.cpu)
+	case errors.Is(err, ErrWall):
+		return fmt.Errorf("%s: %w: it may take %v (limits.wall_ms)", what, ErrWall, in.clock.wall)
+	case errors.Is(err, ErrDepth):
+		return fmt.Errorf("%s: %w: %d calls in progress are allowed", what, ErrDepth, in.p.limits.Depth)
 	}
 	var exit *sys.ExitError
 	if errors.As(err, &exit) {

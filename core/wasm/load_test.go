@@ -52,7 +52,7 @@ func TestLoadErrors(t *testing.T) {
 	guest("memory", hand{pages: 1000})
 
 	guest("_initialize: the plugin crashed", hand{init: trap})
-	guest("_initialize: the plugin used up its", hand{init: loopForever})
+	guest("takes more than 100ms to start", hand{init: loopForever})
 	guest("configure: the plugin crashed", hand{conf: trap})
 	guest("the plugin broke the plugin interface", hand{conf: returnAt(-1, -1)})
 	guest("sp_buf has no room", hand{buf: []byte{0x41, 0}})

@@ -24,11 +24,12 @@ func broken(format string, a ...any) error {
 
 // readResult decodes a result; segments is how many texts the hook was given. Whatever is out of order is an error.
 func readResult(out []byte, segments int) (res result, err error) {
+	decided := false
 	r := abi.Reader{Rest: out}
-	for r.Next() && err == nil {
+	for err == nil && r.Next() {
 		switch r.Tag {
 		case abi.TagVerdict:
-			res.verdict = abi.Verdict(r.Number())
+			res.verdict, decided = abi.Verdict(r.Number()), true
 		case abi.TagStatus:
 			res.status = int(min(r.Number(), 999))
 		case abi.TagReason:
@@ -47,6 +48,9 @@ func readResult(out []byte, segments int) (res result, err error) {
 	}
 	if err == nil && r.Err != nil {
 		err = broken("result: %v", r.Err)
+	}
+	if err == nil && !decided {
+		err = broken("a result without a verdict")
 	}
 	if err != nil {
 		return result{}, err

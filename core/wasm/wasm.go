@@ -23,9 +23,9 @@ import (
 // Why a call of a plugin failed, for errors.Is. Every one of them discards the instance except ErrBusy and ErrClosed.
 var (
 	// ErrCPU: the hook used more CPU time than Limits.CPU.
-	ErrCPU = errors.New("the plugin used up its CPU time (limits.cpu_ms)")
+	ErrCPU = errors.New("the plugin used up its CPU time")
 	// ErrWall: the hook took longer than Limits.Wall.
-	ErrWall = errors.New("the plugin used up its wall time (limits.wall_ms)")
+	ErrWall = errors.New("the plugin used up its time")
 	// ErrDepth: the hook recursed too deep.
 	ErrDepth = errors.New("the plugin recursed too deep")
 	// ErrTrap: the module trapped or left through exit.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/bits"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 	"unsafe"
@@ -41,6 +42,9 @@ func newMatcher(words []string, whole bool) (*matcher, error) {
 	m := &matcher{whole: whole}
 	shortest := 4
 	for _, w := range words {
+		if strings.ContainsRune(w, utf8.RuneError) {
+			return nil, errors.New(`setting "words": ` + strconv.Quote(w) + " is not UTF-8")
+		}
 		folded := foldWord(w)
 		if len(folded) == 0 || whole && !wordRune(folded[0]) {
 			return nil, errors.New(`setting "words": ` + strconv.Quote(w) + " does not begin with a letter or digit: set whole_words to false, or correct it")
