@@ -43,6 +43,8 @@ func TestNoAnswer(t *testing.T) {
 	f(upstreamtest.Raw("HTTP/2.0 200 OK\r\n\r\n"), garbage, "Invalid answer")
 	f(upstreamtest.Raw("HTTP/1.1 2000 OK\r\n\r\n"), garbage, "Invalid answer")
 	f(upstreamtest.Raw("HTTP/1.1 999 Odd\r\n\r\n"), garbage, "Invalid answer")
+	f(upstreamtest.Raw("HTTP/1.1 000 Odd\r\n\r\n"), garbage, "Invalid answer")
+	f(upstreamtest.Raw("\r\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), garbage, "Invalid answer")
 	f(upstreamtest.Raw("HTTP/1.1 099 Odd\r\n\r\n"), garbage, "Invalid answer")
 	f(upstreamtest.Raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), garbage, "Invalid answer")
 	f(upstreamtest.Raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 20)), garbage, "Invalid answer")

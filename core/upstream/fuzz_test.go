@@ -54,6 +54,7 @@ func FuzzAnswer(f *testing.F) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n",
 		"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\nx",
 		"HTTP/1.1 200 OK\r\nConnection: close\r\nSet-Cookie: a=b\r\nTrailer: X\r\n\r\n", "SSH-2.0-x\r\n",
+		"HTTP/1.1 000 OK\r\n\r\nh",
 	} {
 		f.Add(s, []byte{255}, uint16(1000))
 		f.Add(s, []byte{0, 3}, uint16(2))

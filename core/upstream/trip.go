@@ -301,14 +301,11 @@ func (t *trip) readHead() error {
 		if err := t.readOneHead(); err != nil {
 			return err
 		}
-		if !bytes.HasPrefix(t.head.Protocol(), []byte("HTTP/1.")) {
-			return t.garbage("its version is not HTTP/1")
-		}
 		code := t.head.StatusCode()
 		if code >= 200 && code < 600 {
 			return nil
 		}
-		if code < 100 || code >= 600 || code == http.StatusSwitchingProtocols {
+		if code >= 600 || code == http.StatusSwitchingProtocols {
 			return t.garbage("its status is " + strconv.Itoa(code))
 		}
 	}
@@ -316,15 +313,10 @@ func (t *trip) readHead() error {
 }
 
 func (t *trip) readOneHead() error {
-	// What does not begin like HTTP is told at once, not when a line ends or time runs out.
-	b, err := t.br.Peek(5)
-	if len(b) > 0 && b[0] != '\r' && b[0] != '\n' && !bytes.HasPrefix([]byte("HTTP/"), b) {
-		return t.garbage("it does not begin with HTTP/")
+	if err := t.expectHTTP(); err != nil {
+		return err
 	}
-	if err != nil {
-		return t.fault(phaseHeader, err)
-	}
-	err = t.head.Read(t.br)
+	err := t.head.Read(t.br)
 	if err == nil {
 		return nil
 	}
@@ -343,6 +335,38 @@ func (t *trip) readOneHead() error {
 	// The parser's own words quote the answer, which may hold anything.
 	return t.garbage("its header is malformed")
 }
+
+// expectHTTP waits for the beginning of a status line. What does not begin like HTTP/1 is told at once, not when a line
+// ends or time runs out. Some servers send a line end too many after an answer; it is skipped.
+func (t *trip) expectHTTP() error {
+	for range 4 {
+		b, err := t.br.Peek(1)
+		if err != nil {
+			return t.fault(phaseHeader, err)
+		}
+		if b[0] != '\r' && b[0] != '\n' {
+			break
+		}
+		if _, err := t.br.Discard(1); err != nil {
+			return t.fault(phaseHeader, err)
+		}
+	}
+	b, err := t.br.Peek(len(statusLine))
+	for i, c := range b {
+		switch want := statusLine[i]; {
+		case want == 'd' && '0' <= c && c <= '9', want == 'D' && '1' <= c && c <= '9', want == c:
+		default:
+			return t.garbage("it does not begin with a status line of HTTP/1")
+		}
+	}
+	if err != nil {
+		return t.fault(phaseHeader, err)
+	}
+	return nil
+}
+
+// statusLine is how an answer begins; d is a digit and D one that is not 0.
+const statusLine = "HTTP/1.d Ddd"
 
 func tooSmall(err error) bool {
 	var small *fasthttp.ErrSmallBuffer

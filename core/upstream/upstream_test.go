@@ -58,6 +58,9 @@ func TestAnswers(t *testing.T) {
 		c.Write(upstreamtest.StreamHead() + "1;name=value\r\na\r\n0001  \r\nb\r\n0;x\r\n\r\n")
 	}, 200, "ab", 1)
 	f("long header", upstreamtest.JSON(200, `{"a":1}`, "X-Long: "+strings.Repeat("x", 30_000)), 200, `{"a":1}`, 1)
+	f("line end ahead", func(c *upstreamtest.Conn) {
+		c.Write("\r\n" + upstreamtest.Head(200, "Content-Length: 2") + "{}")
+	}, 200, `{}`, 1)
 	f("bytes after the end", upstreamtest.JSON(200, `{}`+"garbage", "X: y"), 200, `{}garbage`, 1)
 	f("unasked bytes", func(c *upstreamtest.Conn) {
 		c.Write(upstreamtest.Head(200, "Content-Length: 2") + "{}HTTP/1.1 200 OK\r\n")

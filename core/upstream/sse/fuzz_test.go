@@ -74,7 +74,8 @@ func (p *pieces) Read(b []byte) (int, error) {
 func FuzzNext(f *testing.F) {
 	for _, in := range []string{
 		"data: a\n\n", "data: a\r\n\r\ndata: b\r\rdata: c", "\ufeffevent: x\nid: 1\ndata: 1\ndata: 22\nevent: y\ndata: 333\n\n",
-		": c\n\nid: \x00\n\ndata\n\n\n", "data: 1\nevent: long name\ndata: overwrites\n\nid: 2\n\nid: 3\n\ndata: 2\n\n", "da", "\xef\xbb", "data\r",
+		": c\n\nid: \x00\n\ndata\n\n\n", "data: 1\nevent: long name\ndata: overwrites\n\nid: 2\n\nid: 3\n\ndata: 2\n\n", "da", "\xef\xbb", "data\r", "\ufeff",
+		"\n c\n\nid: \x00\n\n@ata\n:\n",
 	} {
 		f.Add(in, []byte{0, 3, 20}, true)
 		f.Add(in, []byte{255}, false)

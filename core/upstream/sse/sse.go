@@ -23,7 +23,8 @@ const (
 	keepBuffer   = 64 << 10 // a buffer that grew beyond this is not kept for the next stream
 	keepName     = 1 << 10
 	defaultLimit = 16 << 20
-	maxEmpty     = 100 // reads in a row that brought nothing
+	maxEmpty     = 100      // reads in a row that brought nothing
+	mark         = "\ufeff" // may begin a stream, and means nothing
 )
 
 // ErrTooLong is returned for an event over the limit. The stream cannot be read on.
@@ -219,8 +220,9 @@ func (r *Reader) endLine(end, next int, skipLF bool) span {
 	r.at, r.skipLF = next, skipLF
 	if !r.begun {
 		r.begun = true
-		if bytes.HasPrefix(line.of(r.buf), []byte("\ufeff")) {
-			line.start += len("\ufeff")
+		if bytes.HasPrefix(line.of(r.buf), []byte(mark)) {
+			line.start += len(mark)
+			r.base = line.start
 		}
 	}
 	return line
@@ -266,7 +268,7 @@ func (r *Reader) field(line span) {
 		r.setRetry(value.of(r.buf))
 	case "":
 		// A comment, such as those that keep a connection alive. It does not begin an event.
-		if !r.filled && !r.named {
+		if r.base == line.start {
 			r.base = r.at
 		}
 	}
@@ -366,6 +368,9 @@ func (r *Reader) shift(to []byte) {
 func (r *Reader) stop(ev *Event, err error) error {
 	*ev = Event{}
 	if err != io.EOF || r.base == r.end { //nolint:errorlint // a source returns io.EOF bare
+		return err
+	}
+	if !r.begun && string(r.buf[r.base:r.end]) == mark {
 		return err
 	}
 	// The last line may lack its end. It is read as if it had one, since only the user can tell whether it is complete.

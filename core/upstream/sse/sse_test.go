@@ -81,6 +81,8 @@ func TestNext(t *testing.T) {
 	f("data: 1\n\ndata: 2\n", `||"1"`, `cut ||"2"`)
 	f("data: 1\n\nda", `||"1"`, `cut ||""`)
 	f("data: 1\n\nevent: x\n", `||"1"`, `cut x||""`)
+	f("data: 1\n\nunknown\n:\n", `||"1"`, `cut ||""`)
+	f("\ufeff: c\n")
 	f("data: 1\n\n: c", `||"1"`, `cut ||""`)
 	f("data: 1\r\n\r", `||"1"`)
 	f("data: "+strings.Repeat("x", 20000)+"\n\n", fmt.Sprintf("||%q", strings.Repeat("x", 20000)))
