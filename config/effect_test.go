@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,7 +141,6 @@ func generalCases() []effectCase {
 
 func sectionCases() []effectCase {
 	const g = "guardrails[].litellm_params."
-	sum := strings.Repeat("ab", 32)
 	type G = GuardrailParams
 	one := func(c *Config) any { return c.CredentialList[0] }
 	return []effectCase{
@@ -150,13 +150,6 @@ func sectionCases() []effectCase {
 		{g + "guardrail", guardrail("default_on: true"), nil, guard(func(p G) any { return p.Guardrail }), "g.wasm"},
 		{g + "mode", guardrail("default_on: true"), nil, guard(func(p G) any { return p.Mode }), []string{"pre_call"}},
 		{g + "default_on", guardrail("default_on: true"), nil, guard(func(p G) any { return p.DefaultOn }), true},
-		{g + "sha256", guardrail("sha256: " + sum), nil, guard(func(p G) any { return p.SHA256 }), sum},
-		{g + "on_error", guardrail("on_error: fail_open"), nil, guard(func(p G) any { return p.OnError }), "fail_open"},
-		{g + "limits", guardrail("limits: {cpu_ms: 5}"), nil, guard(func(p G) any { return *p.Limits.CPUMS }), 5},
-		{g + "limits.memory_mb", guardrail("limits: {memory_mb: 6}"), nil, guard(func(p G) any { return *p.Limits.MemoryMB }), 6},
-		{g + "limits.cpu_ms", guardrail("limits: {cpu_ms: 5}"), nil, guard(func(p G) any { return *p.Limits.CPUMS }), 5},
-		{g + "limits.wall_ms", guardrail("limits: {wall_ms: 7}"), nil, guard(func(p G) any { return *p.Limits.WallMS }), 7},
-		{g + "config", guardrail("config: {a: [b]}"), nil, guard(func(p G) any { return p.Config }), map[string]any{"a": []any{"b"}}},
 		{"credential_list", "credential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, one, Credential{Name: "c", Values: map[string]any{"api_key": "k"}}},
 		{"credential_list[].credential_name", "credential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, one, Credential{Name: "c", Values: map[string]any{"api_key": "k"}}},
 		{"credential_list[].credential_values", "credential_list: [{credential_name: c, credential_values: {api_key: os.environ/K}}]", []string{"K=v"}, one, Credential{Name: "c", Values: map[string]any{"api_key": "v"}}},
@@ -164,6 +157,34 @@ func sectionCases() []effectCase {
 		{"environment_variables", "environment_variables: {A: b}", []string{"A=c"}, func(c *Config) any { return c.Env().Get("A") }, "b"},
 		{"environment_variables.*", "environment_variables: {A: 12}", nil, func(c *Config) any { return c.Env().Get("A") }, "12"},
 		{"include", "include: []", nil, func(c *Config) any { return len(c.Include) }, 0},
+	}
+}
+
+// pluginCases are the options that every plugin has, at each place where one is named.
+func pluginCases() []effectCase {
+	custom := func(option string) string {
+		return "general_settings: {custom_auth: a.wasm, custom_auth_settings: {" + option + "}}"
+	}
+	return slices.Concat(
+		optionCases("guardrails[].litellm_params.", guardrail, func(c *Config) PluginOptions { return c.Guardrails[0].Params.PluginOptions }),
+		optionCases("general_settings.custom_auth_settings.", custom, func(c *Config) PluginOptions {
+			return c.GeneralSettings.CustomAuthSettings.PluginOptions
+		}),
+	)
+}
+
+func optionCases(prefix string, yaml func(option string) string, of func(*Config) PluginOptions) []effectCase {
+	sum := strings.Repeat("ab", 32)
+	get := func(f func(PluginOptions) any) func(*Config) any { return func(c *Config) any { return f(of(c)) } }
+	type P = PluginOptions
+	return []effectCase{
+		{prefix + "sha256", yaml("sha256: " + sum), nil, get(func(p P) any { return p.SHA256 }), sum},
+		{prefix + "on_error", yaml("on_error: fail_open"), nil, get(func(p P) any { return p.OnError }), "fail_open"},
+		{prefix + "limits", yaml("limits: {cpu_ms: 5}"), nil, get(func(p P) any { return *p.Limits.CPUMS }), 5},
+		{prefix + "limits.memory_mb", yaml("limits: {memory_mb: 6}"), nil, get(func(p P) any { return *p.Limits.MemoryMB }), 6},
+		{prefix + "limits.cpu_ms", yaml("limits: {cpu_ms: 5}"), nil, get(func(p P) any { return *p.Limits.CPUMS }), 5},
+		{prefix + "limits.wall_ms", yaml("limits: {wall_ms: 7}"), nil, get(func(p P) any { return *p.Limits.WallMS }), 7},
+		{prefix + "config", yaml("config: {a: [b]}"), nil, get(func(p P) any { return p.Config }), map[string]any{"a": []any{"b"}}},
 	}
 }
 
@@ -193,7 +214,7 @@ func variableCases() []effectCase {
 
 func effectCases() []effectCase {
 	var all []effectCase
-	for _, list := range [][]effectCase{modelCases(), litellmCases(), generalCases(), sectionCases(), variableCases()} {
+	for _, list := range [][]effectCase{modelCases(), litellmCases(), generalCases(), sectionCases(), pluginCases(), variableCases()} {
 		all = append(all, list...)
 	}
 	return all

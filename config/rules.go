@@ -78,6 +78,7 @@ func (k *checker) rules(root *node) {
 	k.unique(root, "guardrails", "guardrail_name")
 	k.models(root.get("model_list"), credentials)
 	k.guardrails(root.get("guardrails"))
+	k.pin(root.get("general_settings").get("custom_auth_settings"), "general_settings.custom_auth_settings")
 	groups := modelGroups(root)
 	for _, section := range []string{"litellm_settings", "router_settings"} {
 		s := root.get(section)
@@ -199,13 +200,18 @@ func (k *checker) guardrails(list *node) {
 		return
 	}
 	for i, item := range list.items {
-		sum := item.get("litellm_params").get("sha256")
-		if sum == nil || sum.isNull() {
-			continue
-		}
-		if raw, err := hex.DecodeString(sum.text); err != nil || len(raw) != 32 {
-			k.rep.fail(sum.pos, fmt.Sprintf("guardrails[%d].litellm_params.sha256", i), "expected 64 hexadecimal digits", "sha256sum FILE prints them")
-		}
+		k.pin(item.get("litellm_params"), fmt.Sprintf("guardrails[%d].litellm_params", i))
+	}
+}
+
+// pin checks the hash that a plugin's options may hold.
+func (k *checker) pin(options *node, path string) {
+	sum := options.get("sha256")
+	if sum == nil || sum.isNull() {
+		return
+	}
+	if raw, err := hex.DecodeString(sum.text); err != nil || len(raw) != 32 {
+		k.rep.fail(sum.pos, path+".sha256", "expected 64 hexadecimal digits", "sha256sum FILE prints them")
 	}
 }
 

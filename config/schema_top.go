@@ -48,8 +48,29 @@ func topLevelSettings() []Setting {
 	}
 }
 
-// pluginSettings lists the keys of an entry of guardrails.
-func pluginSettings() []Setting {
+// pluginOptions lists the options that every plugin has wherever it is named.
+// onError is the default of on_error there.
+func pluginOptions(onError string) []Setting {
+	return []Setting{
+		{Path: "sha256", Type: TypeString, Area: "plugin", Status: InEffect,
+			Doc: "SHA-256 of the module, in hexadecimal; a file with another one is refused."},
+		{Path: "on_error", Type: TypeString, Default: onError, Allowed: []string{"fail_closed", "fail_open"}, Area: "plugin", Status: InEffect,
+			Doc: "What happens when the plugin fails: fail_closed refuses the request, fail_open goes on without it."},
+		{Path: "limits", Type: TypeObject, Default: "{}", Area: "plugin", Status: InEffect, Unknown: UnknownError,
+			Doc: "Bounds of one call of the plugin."},
+		{Path: "limits.memory_mb", Type: TypeInt, Default: "the host's", Area: "plugin", Status: InEffect,
+			Doc: "Most memory of one instance in megabytes."},
+		{Path: "limits.cpu_ms", Type: TypeInt, Default: "the host's", Area: "plugin", Status: InEffect,
+			Doc: "Most computing time of one call in milliseconds."},
+		{Path: "limits.wall_ms", Type: TypeInt, Default: "the host's", Area: "plugin", Status: InEffect,
+			Doc: "Longest time of one call in milliseconds."},
+		{Path: "config", Type: TypeObject, Default: "{}", Area: "plugin", Status: InEffect,
+			Doc: "Handed to the plugin as it is."},
+	}
+}
+
+// guardrailSettings lists the keys of an entry of guardrails.
+func guardrailSettings() []Setting {
 	return []Setting{
 		{Path: "guardrails[].guardrail_name", Type: TypeString, Area: "plugin", Status: InEffect, Required: true,
 			Doc: "Name by which requests, keys and teams ask for the guardrail."},
@@ -61,20 +82,6 @@ func pluginSettings() []Setting {
 			Doc: "When the plugin runs: pre_call, during_call, post_call or logging_only."},
 		{Path: "guardrails[].litellm_params.default_on", Type: TypeBool, Default: "false", Area: "plugin", Status: InEffect,
 			Doc: "Runs the guardrail for requests that do not name it."},
-		{Path: "guardrails[].litellm_params.sha256", Type: TypeString, Area: "plugin", Status: InEffect,
-			Doc: "SHA-256 of the module, in hexadecimal; a file with another one is refused."},
-		{Path: "guardrails[].litellm_params.on_error", Type: TypeString, Default: "fail_closed", Allowed: []string{"fail_closed", "fail_open"}, Area: "plugin", Status: InEffect,
-			Doc: "What happens to a request when the plugin fails: fail_closed refuses it, fail_open lets it pass."},
-		{Path: "guardrails[].litellm_params.limits", Type: TypeObject, Default: "{}", Area: "plugin", Status: InEffect, Unknown: UnknownError,
-			Doc: "Bounds of one call of the plugin."},
-		{Path: "guardrails[].litellm_params.limits.memory_mb", Type: TypeInt, Default: "the host's", Area: "plugin", Status: InEffect,
-			Doc: "Most memory of one instance in megabytes."},
-		{Path: "guardrails[].litellm_params.limits.cpu_ms", Type: TypeInt, Default: "the host's", Area: "plugin", Status: InEffect,
-			Doc: "Most computing time of one call in milliseconds."},
-		{Path: "guardrails[].litellm_params.limits.wall_ms", Type: TypeInt, Default: "the host's", Area: "plugin", Status: InEffect,
-			Doc: "Longest time of one call in milliseconds."},
-		{Path: "guardrails[].litellm_params.config", Type: TypeObject, Default: "{}", Area: "plugin", Status: InEffect,
-			Doc: "Handed to the plugin as it is."},
 		{Path: "guardrails[].litellm_params.api_key", Type: TypeString, Area: "plugin", Secret: true,
 			Doc: "Key of a built-in guardrail's service."},
 		{Path: "guardrails[].litellm_params.api_base", Type: TypeString, Area: "plugin",

@@ -149,7 +149,8 @@ type GeneralSettings struct {
 type CustomAuthSettings struct {
 	// Mode is "on" (the plugin alone decides, the default), "off" or "auto"
 	// (the plugin first, keys when it refuses).
-	Mode string `config:"mode"`
+	Mode          string `config:"mode"`
+	PluginOptions `config:",squash"`
 }
 
 // PassThroughEndpoint adds a path whose requests go to Target unchanged.
@@ -239,15 +240,21 @@ type GuardrailParams struct {
 	// Mode holds pre_call, during_call, post_call or logging_only.
 	Mode []string `config:"mode"`
 	// DefaultOn runs the guardrail for requests that do not name it.
-	DefaultOn bool `config:"default_on"`
+	DefaultOn     bool `config:"default_on"`
+	PluginOptions `config:",squash"`
+	Other         map[string]any `config:",remain"`
+}
+
+// PluginOptions are the options that every plugin has, wherever it is named.
+type PluginOptions struct {
 	// SHA256 pins the module: 64 hexadecimal digits, or empty.
 	SHA256 string `config:"sha256"`
-	// OnError is "fail_closed" or "fail_open"; empty means fail_closed.
+	// OnError is "fail_closed" or "fail_open"; empty means the default of
+	// what the plugin is used for.
 	OnError string `config:"on_error"`
 	Limits  Limits `config:"limits"`
 	// Config is handed to the plugin as it is.
 	Config map[string]any `config:"config"`
-	Other  map[string]any `config:",remain"`
 }
 
 // Limits bounds one plugin; nil means the host's default.

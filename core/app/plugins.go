@@ -23,7 +23,6 @@ type plugin struct {
 	*wasm.Plugin
 	path string
 	use  string // for people: "guardrail keyword-guard, pre_call"
-	auth bool
 }
 
 // file finds a plugin's file: paths are relative to the folder of the configuration.
@@ -46,17 +45,11 @@ func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
 			b.mistake(fmt.Sprintf("guardrails[%d].litellm_params.mode", i), fmt.Errorf("%v: only pre_call is served so far", g.Params.Mode))
 			continue
 		}
-		p, err := wasm.Load(ctx, wasm.Settings{
-			Name: g.Name, Path: b.file(g.Params.Guardrail), SHA256: g.Params.SHA256, Config: g.Params.Config,
-			Limits: limits(g.Params.Limits), OnError: onError(g.Params.OnError), Logger: b.log,
-		})
+		p, err := b.load(ctx, out, g.Name, g.Params.Guardrail, "guardrail "+g.Name+", pre_call", g.Params.PluginOptions)
 		if err != nil {
 			b.mistake(setting, err)
 			continue
 		}
-		out.plugins = append(out.plugins, &plugin{
-			Plugin: p, path: b.file(g.Params.Guardrail), use: "guardrail " + g.Name + ", pre_call",
-		})
 		if !p.Has(abi.HookRequest) {
 			b.mistake(setting, fmt.Errorf("the plugin %s has no request hook, so it cannot be a guardrail", p.Name()))
 			continue
@@ -65,6 +58,19 @@ func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
 		hooks = append(hooks, pipeline.Hook{Name: g.Name, Guard: true, Do: guard})
 	}
 	return hooks
+}
+
+// load loads a plugin and notes what it is used for.
+func (b *builder) load(ctx context.Context, out *loaded, name, path, use string, o config.PluginOptions) (*wasm.Plugin, error) {
+	p, err := wasm.Load(ctx, wasm.Settings{
+		Name: name, Path: b.file(path), SHA256: o.SHA256, Config: o.Config, Limits: limits(o.Limits),
+		OnError: onError(o.OnError), Logger: b.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.plugins = append(out.plugins, &plugin{Plugin: p, path: b.file(path), use: use})
+	return p, nil
 }
 
 func limits(l config.Limits) wasm.Limits {
@@ -121,13 +127,11 @@ func (b *builder) auth(ctx context.Context, out *loaded) auth.Authenticator {
 func (b *builder) customAuth(ctx context.Context, out *loaded) auth.Authenticator {
 	const setting = "general_settings.custom_auth"
 	g := b.cfg.GeneralSettings
-	path := b.file(g.CustomAuth)
-	p, err := wasm.Load(ctx, wasm.Settings{Name: "custom_auth", Path: path, Logger: b.log})
+	p, err := b.load(ctx, out, "custom_auth", g.CustomAuth, "custom_auth", g.CustomAuthSettings.PluginOptions)
 	if err != nil {
 		b.mistake(setting, err)
 		return nil
 	}
-	out.plugins = append(out.plugins, &plugin{Plugin: p, path: path, use: "custom_auth", auth: true})
 	if !p.Has(abi.HookAuth) {
 		b.mistake(setting, errors.New("the plugin has no auth hook"))
 		return nil
@@ -141,7 +145,7 @@ func (b *builder) customAuth(ctx context.Context, out *loaded) auth.Authenticato
 }
 
 func (l *loaded) hasAuthPlugin() bool {
-	return slices.ContainsFunc(l.plugins, func(p *plugin) bool { return p.auth })
+	return slices.ContainsFunc(l.plugins, func(p *plugin) bool { return p.Has(abi.HookAuth) })
 }
 
 // closePlugins frees the plugins of a snapshot that nobody uses any more.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttputil"
 
 	"github.com/sallyport-ai/sallyport/core/app"
@@ -181,6 +182,42 @@ func BenchmarkWhole(b *testing.B) { bench(b, wholeAnswer(), prompt(2000)) }
 func BenchmarkLong(b *testing.B)  { bench(b, wholeAnswer(), prompt(100_000)) }
 func BenchmarkStream(b *testing.B) {
 	bench(b, streamAnswer(), strings.Replace(prompt(2000), "{", `{"stream":true,`, 1))
+}
+
+// BenchmarkBare is what a reverse proxy costs that does nothing: the same server, client and pipes without a gateway.
+func BenchmarkBare(b *testing.B) {
+	vendor := fasthttputil.NewInmemoryListener()
+	go func() {
+		for {
+			c, err := vendor.Accept()
+			if err != nil {
+				return
+			}
+			go repeat(c, wholeAnswer())
+		}
+	}()
+	client := &fasthttp.HostClient{Addr: "vendor.test:80", Dial: func(string) (net.Conn, error) { return vendor.Dial() }}
+	ln := fasthttputil.NewInmemoryListener()
+	s := &fasthttp.Server{NoDefaultServerHeader: true, Handler: func(ctx *fasthttp.RequestCtx) {
+		ctx.Request.SetHost("vendor.test")
+		if err := client.Do(&ctx.Request, &ctx.Response); err != nil {
+			ctx.Error(err.Error(), fasthttp.StatusBadGateway)
+		}
+	}}
+	go s.Serve(ln)
+	c, err := ln.Dial()
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := &memory{caller: c, read: bufio.NewReaderSize(c, 64<<10)}
+	req := request(prompt(2000))
+	b.ReportAllocs()
+	for b.Loop() {
+		m.do(b, req, "0\r\n")
+	}
+	c.Close()
+	_ = vendor.Close()
+	_ = s.Shutdown()
 }
 
 func bench(b *testing.B, answer, body string) {
