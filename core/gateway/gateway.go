@@ -147,7 +147,6 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 		return err
 	}
 	t.limit(d)
-	start := time.Now()
 	do := t.g.transport.Do
 	if t.call.Local != nil {
 		do = callLocal
@@ -156,7 +155,10 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 	if err == nil {
 		err = endpoint.Decode(t.x, &t.answer, &t.reply)
 	}
-	t.x.Upstream += time.Since(start)
+	t.x.Answered = time.Now()
+	if !t.answer.Began.IsZero() {
+		t.x.Upstream += t.x.Answered.Sub(t.answer.Began)
+	}
 	return err
 }
 

@@ -15,8 +15,8 @@ import (
 const (
 	readWait  = 75 * time.Second // also how long an idle connection is kept
 	writeWait = 60 * time.Second
-	// A deadline is moved only when this much of it has passed, since moving one costs 130 ns.
-	deadlineSlack = 5 * time.Second
+	// A deadline is moved only when this many seconds of it have passed, since moving one costs 130 ns.
+	deadlineSlack = 5
 	// How long, and how much, is read from a caller whose request was refused halfway.
 	lingerWait  = 2 * time.Second
 	lingerBytes = 64 << 20
@@ -34,7 +34,7 @@ type conn struct {
 	gone bool
 	life *llm.Lifetime // of the exchange under way
 
-	readSet, writeSet time.Time // when the deadlines were last moved; each used by one goroutine
+	readSet, writeSet int64 // watcher's clock when the deadlines were last moved; each used by one goroutine
 
 	linger bool // there is more to read than was read; see Close
 
@@ -77,9 +77,9 @@ func (c *conn) leave() {
 
 // Read bounds how long the caller may stay silent.
 func (c *conn) Read(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.readSet) > deadlineSlack {
+	if now := c.w.clock.Load(); now-c.readSet > deadlineSlack {
 		c.readSet = now
-		if err := c.SetReadDeadline(now.Add(readWait)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(readWait)); err != nil {
 			return 0, err
 		}
 	}
@@ -112,9 +112,9 @@ func (c *conn) writeHeld(p []byte) (int, error) {
 }
 
 func (c *conn) send(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.writeSet) > deadlineSlack {
+	if now := c.w.clock.Load(); now-c.writeSet > deadlineSlack {
 		c.writeSet = now
-		if err := c.SetWriteDeadline(now.Add(writeWait)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
 			return 0, err
 		}
 	}

@@ -13,8 +13,14 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// fail answers with the error envelope. Whatever an earlier step put into the response is dropped.
+// fail answers with the error envelope, for a request that never became an exchange.
 func (s *Server) fail(ctx *fasthttp.RequestCtx, e *llm.Error) {
+	s.envelope(ctx, e)
+	ctx.Response.Header.SetCanonical([]byte(hVersion), s.version)
+}
+
+// envelope makes the response an error. Whatever an earlier step put into it is dropped.
+func (s *Server) envelope(ctx *fasthttp.RequestCtx, e *llm.Error) {
 	shut := ctx.Response.ConnectionClose()
 	ctx.Response.Reset()
 	if shut {
@@ -25,7 +31,6 @@ func (s *Server) fail(ctx *fasthttp.RequestCtx, e *llm.Error) {
 	ctx.Response.SetStatusCode(e.HTTPStatus())
 	h.SetCanonical(hContentType, typeJSON)
 	ctx.Response.SetBodyRaw(openai.AppendError(nil, e))
-	appendVendor(nil, h, e.Header)
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}

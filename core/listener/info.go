@@ -97,7 +97,7 @@ func (s *Server) withModels(ctx *fasthttp.RequestCtx, path string, body func(*se
 	}
 	ctx.Response.Header.SetCanonical(hContentType, typeJSON)
 	ctx.Response.SetBodyRaw(b)
-	c.common(ctx)
+	c.finish(&ctx.Response.Header, c.buf[:0])
 	c.log(fasthttp.StatusOK, nil)
 	c.release()
 }

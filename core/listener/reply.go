@@ -4,147 +4,165 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/valyala/fasthttp"
 )
 
 // Names of response headers, in the lower case that the reference sends.
-var (
-	hContentType  = []byte("Content-Type")
-	hCallID       = []byte("x-litellm-call-id")
-	hModelID      = []byte("x-litellm-model-id")
-	hModelBase    = []byte("x-litellm-model-api-base")
-	hModelGroup   = []byte("x-litellm-model-group")
-	hVersion      = []byte("x-litellm-version")
-	hDuration     = []byte("x-litellm-response-duration-ms")
-	hOverhead     = []byte("x-litellm-overhead-duration-ms")
-	hRetries      = []byte("x-litellm-attempted-retries")
-	hMaxRetries   = []byte("x-litellm-max-retries")
-	hFallbacks    = []byte("x-litellm-attempted-fallbacks")
-	hGuardrails   = []byte("x-litellm-applied-guardrails")
-	hCacheControl = []byte("Cache-Control")
-	hBuffering    = []byte("X-Accel-Buffering")
+const (
+	hCallID     = "x-litellm-call-id"
+	hModelID    = "x-litellm-model-id"
+	hModelBase  = "x-litellm-model-api-base"
+	hModelGroup = "x-litellm-model-group"
+	hVersion    = "x-litellm-version"
+	hDuration   = "x-litellm-response-duration-ms"
+	hOverhead   = "x-litellm-overhead-duration-ms"
+	hRetries    = "x-litellm-attempted-retries"
+	hMaxRetries = "x-litellm-max-retries"
+	hFallbacks  = "x-litellm-attempted-fallbacks"
+	hGuardrails = "x-litellm-applied-guardrails"
+	hVendor     = "llm_provider-"
+)
 
-	typeJSON   = []byte("application/json")
-	typeStream = []byte("text/event-stream; charset=utf-8")
-	noCache    = []byte("no-cache")
-	no         = []byte("no")
+// Values that never change. They are never written to.
+var (
+	hContentType = []byte("Content-Type")
+	typeJSON     = []byte("application/json")
+	typeStream   = []byte("text/event-stream; charset=utf-8")
 )
 
 // headers writes the header of a reply.
 func (c *session) headers(ctx *fasthttp.RequestCtx) {
 	h, r := &ctx.Response.Header, c.reply
 	ctx.Response.SetStatusCode(r.Status)
-	if r.Verbatim {
-		c.verbatim(ctx)
+	b := c.buf[:0]
+	switch {
+	case r.Verbatim:
+		for _, f := range r.Header {
+			if forwardable(f.Name) {
+				h.AddBytesKV(f.Name, f.Value)
+			}
+		}
+		c.finish(h, b)
 		return
-	}
-	if r.Streamed {
+	case r.Streamed:
 		h.SetCanonical(hContentType, typeStream)
-		h.SetCanonical(hCacheControl, noCache)
-		h.SetCanonical(hBuffering, no)
-	} else {
+		b = append(b, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"...)
+	default:
 		h.SetCanonical(hContentType, typeJSON)
 	}
-	c.common(ctx)
 	if d := r.Deployment; d != nil {
-		h.SetCanonical(hModelID, viewBytes(d.ID))
+		b = line(b, hModelID, d.ID)
 		if d.Base != "" {
-			h.SetCanonical(hModelBase, viewBytes(d.Base))
+			b = line(b, hModelBase, d.Base)
 		}
-		h.SetCanonical(hModelGroup, viewBytes(d.Group))
+		b = line(b, hModelGroup, d.Group)
 	}
 	total := c.elapsed()
-	c.milliseconds(h, hDuration, total)
-	c.milliseconds(h, hOverhead, max(0, total-c.x.Upstream))
-	c.number(h, hRetries, c.x.Retries)
-	c.number(h, hMaxRetries, c.x.MaxRetries)
-	c.number(h, hFallbacks, c.x.Fallbacks)
-	c.vendor(h, r.Header)
-}
-
-// verbatim passes the vendor's header on as it is, and adds only who answered.
-func (c *session) verbatim(ctx *fasthttp.RequestCtx) {
-	for _, f := range c.reply.Header {
-		if forwardable(f.Name) {
-			ctx.Response.Header.AddBytesKV(f.Name, f.Value)
-		}
+	b = milliseconds(b, hDuration, total)
+	b = milliseconds(b, hOverhead, max(0, total-c.x.Upstream))
+	b = number(b, hRetries, c.x.Retries)
+	b = number(b, hFallbacks, c.x.Fallbacks)
+	if c.x.Retries > 0 {
+		b = number(b, hMaxRetries, c.x.MaxRetries)
 	}
-	c.common(ctx)
+	b = vendorLines(b, r.Header)
+	c.finish(h, b)
 }
 
-// common writes the headers of replies and errors alike.
-func (c *session) common(ctx *fasthttp.RequestCtx) {
-	h := &ctx.Response.Header
-	h.SetCanonical(hCallID, c.x.ID[:])
-	h.SetCanonical(hVersion, c.s.version)
+// finish adds the lines that replies and errors have in common to those in b, and puts all of them into the header.
+//
+// fasthttp keeps a list of lines, and searches and copies it for each one that is set. With some fifteen lines that is
+// a microsecond a request, so all go in as the name of one last line, whose name and value end the block. Every value
+// has been through clean, so that none can break out of its line.
+func (c *session) finish(h *fasthttp.ResponseHeader, b []byte) {
+	b = line(b, hCallID, view(c.x.ID[:]))
 	if len(c.x.Applied) > 0 {
-		c.buf = c.buf[:0]
+		b = append(append(b, hGuardrails...), ": "...)
 		for i, name := range c.x.Applied {
 			if i > 0 {
-				c.buf = append(c.buf, ',')
+				b = append(b, ',')
 			}
-			c.buf = append(c.buf, name...)
+			b = append(b, clean(name)...)
 		}
-		h.SetCanonical(hGuardrails, c.buf)
+		b = append(b, "\r\n"...)
 	}
+	b = append(b, hVersion...)
+	h.SetCanonical(b, c.s.version)
+	c.buf = b
 }
 
-func (c *session) number(h *fasthttp.ResponseHeader, name []byte, n int) {
-	c.buf = strconv.AppendInt(c.buf[:0], int64(n), 10)
-	h.SetCanonical(name, c.buf)
+func line(b []byte, name, value string) []byte {
+	b = append(append(b, name...), ": "...)
+	return append(append(b, clean(value)...), "\r\n"...)
+}
+
+// clean returns a value without line breaks.
+func clean(s string) string {
+	if strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 {
+		return s
+	}
+	return strings.NewReplacer("\n", " ", "\r", " ").Replace(s)
+}
+
+func number(b []byte, name string, n int) []byte {
+	b = append(append(b, name...), ": "...)
+	return append(strconv.AppendInt(b, int64(n), 10), "\r\n"...)
 }
 
 // milliseconds writes a duration with microsecond digits.
-func (c *session) milliseconds(h *fasthttp.ResponseHeader, name []byte, d time.Duration) {
+func milliseconds(b []byte, name string, d time.Duration) []byte {
 	us := d.Microseconds()
-	b := strconv.AppendInt(c.buf[:0], us/1000, 10)
-	b = append(b, '.', byte('0'+us/100%10), byte('0'+us/10%10), byte('0'+us%10))
-	c.buf = b
-	h.SetCanonical(name, b)
+	b = append(append(b, name...), ": "...)
+	b = strconv.AppendInt(b, us/1000, 10)
+	return append(b, '.', byte('0'+us/100%10), byte('0'+us/10%10), byte('0'+us%10), '\r', '\n')
 }
 
-// vendor passes the vendor's headers on under the reference's prefix.
-func (c *session) vendor(h *fasthttp.ResponseHeader, from llm.Header) {
-	c.buf = appendVendor(c.buf, h, from)
-}
-
-func appendVendor(buf []byte, h *fasthttp.ResponseHeader, from llm.Header) []byte {
+// vendorLines passes the vendor's headers on under the reference's prefix.
+func vendorLines(b []byte, from llm.Header) []byte {
 	for i := range from {
 		name := from[i].Name
 		if !forwardable(name) {
 			continue
 		}
-		buf = append(buf[:0], "llm_provider-"...)
-		for _, b := range name {
-			if 'A' <= b && b <= 'Z' {
-				b += 'a' - 'A'
+		b = append(b, hVendor...)
+		for _, c := range name {
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
 			}
-			buf = append(buf, b)
+			b = append(b, c)
 		}
-		h.SetCanonical(buf, from[i].Value)
+		b = append(append(append(b, ": "...), clean(view(from[i].Value))...), "\r\n"...)
 	}
-	return buf
+	return b
 }
 
 // forwardable leaves out what describes the connection to the vendor or would act on the caller's.
 func forwardable(name []byte) bool {
-	for _, skip := range [...]string{
-		"Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Set-Cookie", "Trailer", "Upgrade",
-		"Proxy-Authenticate", "Date",
-	} {
-		if llm.EqualFold(name, skip) {
-			return false
-		}
+	if len(name) == 0 {
+		return false
 	}
-	return len(name) > 0
+	switch name[0] | 0x20 {
+	case 'c':
+		return !llm.EqualFold(name, "Connection") && !llm.EqualFold(name, "Content-Length")
+	case 'd':
+		return !llm.EqualFold(name, "Date")
+	case 'k':
+		return !llm.EqualFold(name, "Keep-Alive")
+	case 'p':
+		return !llm.EqualFold(name, "Proxy-Authenticate")
+	case 's':
+		return !llm.EqualFold(name, "Set-Cookie")
+	case 't':
+		return !llm.EqualFold(name, "Transfer-Encoding") && !llm.EqualFold(name, "Trailer")
+	case 'u':
+		return !llm.EqualFold(name, "Upgrade")
+	}
+	return true
 }
-
-// viewBytes returns the bytes of s without copying. They must not be written to.
-func viewBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // log writes the one line of a request. It is built only when debug lines are on.
 func (c *session) log(status int, err error) {

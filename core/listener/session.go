@@ -26,7 +26,11 @@ type session struct {
 	bytes int64  // sent to the caller
 }
 
-var sessions = sync.Pool{New: func() any { return new(session) }}
+var sessions = sync.Pool{New: func() any {
+	c := new(session)
+	c.x.Reset()
+	return c
+}}
 
 // Blocks and scratch over these sizes are not kept for reuse.
 const (
@@ -67,7 +71,6 @@ func (s *Server) open(ctx *fasthttp.RequestCtx, op llm.Operation, path string) *
 	c := sessions.Get().(*session)
 	c.s = s
 	x := &c.x
-	x.Reset()
 	x.Start = ctx.Time()
 	x.ID = llm.NewID(x.Start)
 	x.Op, x.Path = op, path
@@ -299,8 +302,8 @@ func (c *session) Close() error {
 // fail answers with an error and ends the session.
 func (c *session) fail(ctx *fasthttp.RequestCtx, err error) {
 	e := llm.AsError(err)
-	c.s.fail(ctx, e)
-	c.common(ctx)
+	c.s.envelope(ctx, e)
+	c.finish(&ctx.Response.Header, vendorLines(c.buf[:0], e.Header))
 	c.log(e.HTTPStatus(), err)
 	c.release()
 }
@@ -319,5 +322,10 @@ func (c *session) release() {
 	sessions.Put(c)
 }
 
-// elapsed is the time since the request was read.
-func (c *session) elapsed() time.Duration { return time.Since(c.x.Start) }
+// elapsed is the time since the request was read, up to the answer if there is one.
+func (c *session) elapsed() time.Duration {
+	if c.x.Answered.IsZero() {
+		return time.Since(c.x.Start)
+	}
+	return c.x.Answered.Sub(c.x.Start)
+}

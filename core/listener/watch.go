@@ -1,6 +1,10 @@
 package listener
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
 // watcher notices callers who close their side while the gateway works for them. fasthttp does not: it reads a
 // connection only between requests. On Linux one epoll set with EPOLLRDHUP watches all connections, at about 1 µs of
@@ -13,11 +17,35 @@ type watcher struct {
 	next  uint64
 	conns map[uint64]*conn
 	poll  poller
+
+	// clock counts seconds, so that a connection can tell on each read and write whether a deadline is due to be moved
+	// without asking for the time. It starts beyond any slack, so that the first read and write set one.
+	clock atomic.Int64
+	stop  chan struct{}
+	once  sync.Once
 }
 
 func newWatcher() (*watcher, error) {
-	w := &watcher{conns: make(map[uint64]*conn)}
-	return w, w.poll.start(w.left)
+	w := &watcher{conns: make(map[uint64]*conn), stop: make(chan struct{})}
+	w.clock.Store(deadlineSlack + 1)
+	if err := w.poll.start(w.left); err != nil {
+		return nil, err
+	}
+	go w.tick()
+	return w, nil
+}
+
+func (w *watcher) tick() {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			w.clock.Add(1)
+		case <-w.stop:
+			return
+		}
+	}
 }
 
 func (w *watcher) open() int {
@@ -67,4 +95,10 @@ func (w *watcher) each(f func(*conn)) {
 	}
 }
 
-func (w *watcher) close() { w.poll.close() }
+// close stops watching. It may be called again.
+func (w *watcher) close() {
+	w.once.Do(func() {
+		close(w.stop)
+		w.poll.close()
+	})
+}

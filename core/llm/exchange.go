@@ -29,11 +29,12 @@ type Exchange struct {
 	Overrides []Pair     // members that the fallback under way sets in the request body; Value is JSON
 	Principal *Principal // nil until authenticated
 
-	Retries    int      // attempts after the first, in the group that answered
-	MaxRetries int      // how many were allowed
-	Fallbacks  int      // groups tried after the first
-	Applied    []string // guardrails that looked at the exchange
-	Upstream   time.Duration
+	Retries    int           // attempts after the first, in the group that answered
+	MaxRetries int           // how many were allowed
+	Fallbacks  int           // groups tried after the first
+	Applied    []string      // guardrails that looked at the exchange
+	Upstream   time.Duration // spent on vendors so far
+	Answered   time.Time     // when the last vendor had answered: a whole answer to its end, a stream to its first part
 }
 
 // Controls are the settings a caller can send along that are for the gateway, not for the model. The reference lists
@@ -68,5 +69,6 @@ func (x *Exchange) Reset() {
 	x.Body, x.Model, x.Streamed, x.WantUsage = body, "", false, false
 	x.Raw, x.Tail, x.Pinned, x.Overrides = nil, "", nil, nil
 	x.Controls = Controls{Retries: -1, DropParams: -1}
-	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied, x.Upstream = nil, 0, 0, 0, applied, 0
+	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied = nil, 0, 0, 0, applied
+	x.Upstream, x.Answered = 0, time.Time{}
 }

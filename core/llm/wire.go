@@ -63,7 +63,7 @@ type Answer struct {
 	Streamed  bool // the content type is text/event-stream
 	Size      int  // length of the body, -1 unknown
 	Body      io.ReadCloser
-	Sent      time.Time // when the request was written
+	Began     time.Time // when the call began, connecting included
 	FirstByte time.Time // when the header of the answer was there
 }
 

@@ -87,13 +87,13 @@ func shorter(a, b time.Duration) time.Duration {
 
 // run makes the call and fills the answer.
 func (t *trip) run(c *llm.Call, a *llm.Answer) error {
+	a.Began = t.start
 	if !t.attach() {
 		return t.fault(phaseConnect, t.ctx.Err())
 	}
 	if err := t.send(c); err != nil {
 		return err
 	}
-	a.Sent = time.Now()
 	if !t.early {
 		if err := t.readHead(); err != nil {
 			return err

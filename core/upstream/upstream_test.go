@@ -85,7 +85,7 @@ func TestAnswerFields(t *testing.T) {
 	f("status", a.Status, 200)
 	f("streamed", a.Streamed, true)
 	f("size", a.Size, -1)
-	f("order of times", !a.Sent.IsZero() && !a.FirstByte.Before(a.Sent), true)
+	f("order of times", !a.Began.IsZero() && !a.FirstByte.Before(a.Began), true)
 	a.Body.Close()
 	a.Reset()
 	if err := c.Do(t.Context(), post(target), &a); err != nil {

@@ -79,7 +79,7 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 			return err
 		}
 		now := time.Now()
-		*a = llm.Answer{Status: http.StatusOK, Body: http.NoBody, Header: a.Header[:0], Sent: now, FirstByte: now}
+		*a = llm.Answer{Status: http.StatusOK, Body: http.NoBody, Header: a.Header[:0], Began: now, FirstByte: now}
 		return nil
 	}
 	return nil
