@@ -168,7 +168,7 @@ func (in *instance) reserve(n int) error {
 
 // worn reports whether the instance should be replaced: its memory never shrinks.
 func (in *instance) worn() bool {
-	return in.calls >= in.p.limits.Calls || in.mem.Size() >= uint32(min(in.p.limits.RecycleMB, 4095)<<20)
+	return in.calls >= in.p.limits.Calls || int(in.mem.Size()) >= in.p.limits.RecycleMB<<20
 }
 
 func (in *instance) close() {
@@ -194,7 +194,7 @@ func (in *instance) explain(what string, err error) error {
 		return fmt.Errorf("%s: %w: it left with exit status %d", what, ErrTrap, exit.ExitCode())
 	}
 	text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "wasm error: "), "\n")
-	if in.mem != nil && in.mem.Size() >= uint32(min(in.p.limits.MemoryMB, 4095)<<20)/8*7 {
+	if in.mem != nil && int(in.mem.Size()) >= in.p.limits.MemoryMB<<20/8*7 {
 		text += "; its memory is nearly at limits.memory_mb (" + strconv.Itoa(in.p.limits.MemoryMB) + ")"
 	}
 	return fmt.Errorf("%s: %w: %s", what, ErrTrap, text)

@@ -51,6 +51,9 @@ func load(ctx context.Context, s Settings) (p *Plugin, err error) {
 		return nil, err
 	}
 	limits := s.Limits.withDefaults()
+	if err := limits.check(); err != nil {
+		return nil, err
+	}
 	if err := manifest.checkLimits(limits); err != nil {
 		return nil, err
 	}
@@ -77,7 +80,7 @@ func (p *Plugin) prepare(ctx context.Context, module []byte, s Settings) error {
 	if err != nil {
 		return err
 	}
-	pages := uint32(min(p.limits.MemoryMB, 4096) << 4)
+	pages := uint32(p.limits.MemoryMB) << 4
 	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(pages).WithDebugInfoEnabled(false)
 	if p.cache = p.openCache(s); p.cache != nil {
 		config = config.WithCompilationCache(p.cache)

@@ -78,6 +78,9 @@ func TestLoadErrors(t *testing.T) {
 
 	path := hand{}.file(t)
 	refused("the file was replaced", Settings{Path: path, SHA256: strings.Repeat("0", 64)})
+	refused("limits.memory_mb is -1: it must be at least 1", Settings{Path: path, Limits: Limits{MemoryMB: -1}})
+	refused("limits.memory_mb is 5000: it can be at most 4095", Settings{Path: path, Limits: Limits{MemoryMB: 5000}})
+	refused("limits.cpu_ms is 0: it must be at least 1", Settings{Path: path, Limits: Limits{CPU: time.Microsecond}})
 	refused("neither text, number", Settings{Path: path, Config: map[string]any{"k": map[string]any{"when": time.Time{}}}})
 }
 

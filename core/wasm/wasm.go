@@ -10,6 +10,7 @@ package wasm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"sync/atomic"
@@ -99,6 +100,27 @@ func otherwise[T comparable](v, d T) T {
 	}
 	return v
 }
+
+// check refuses limits that cannot be meant.
+func (l Limits) check() error {
+	low := func(name string, v, least int64) error {
+		if v >= least {
+			return nil
+		}
+		return fmt.Errorf("limits.%s is %d: it must be at least %d", name, v, least)
+	}
+	if l.MemoryMB > maxMemoryMB {
+		return fmt.Errorf("limits.memory_mb is %d: it can be at most %d", l.MemoryMB, maxMemoryMB)
+	}
+	return errors.Join(
+		low("memory_mb", int64(l.MemoryMB), 1), low("cpu_ms", l.CPU.Milliseconds(), 1), low("wall_ms", l.Wall.Milliseconds(), 1),
+		low("start", int64(l.Start), 1), low("depth", int64(l.Depth), 1), low("instances", int64(l.Instances), 1),
+		low("wait", int64(l.Wait), 0), low("calls", int64(l.Calls), 1), low("recycle_mb", int64(l.RecycleMB), 1),
+	)
+}
+
+// maxMemoryMB is below 4 GB, where sizes no longer fit in 32 bits.
+const maxMemoryMB = 4095
 
 // maxView is how many bytes of a request one call hands over: a quarter of the memory, so that the plugin has room to
 // work on them.

@@ -19,20 +19,21 @@ import (
 type matcher struct {
 	whole  bool     // a match must not be part of a longer word
 	words  [][]rune // folded; a space stands for any run of white space
-	prefix uint32   // mask of the bytes that are looked up: as many as every word has, at most four
+	prefix uint64   // mask of the bytes that are looked up: as many as every word has, at most four
 	filter [buckets]uint8
 	heads  [buckets + 1]uint16 // the words of bucket b are order[heads[b]:heads[b+1]]
 	order  []uint16
 }
 
 const (
-	buckets  = 1 << 12
-	maxWords = 10_000
+	bucketBits = 12
+	buckets    = 1 << bucketBits
+	maxWords   = 10_000
 )
 
 // bucket hashes the first bytes of a word. Setting one bit makes upper and lower case letters the same.
-func bucket(first, prefix uint32) uint32 {
-	return (first | 0x20202020) & prefix * 0x9e3779b1 >> 20
+func bucket(first, prefix uint64) uint64 {
+	return (first | 0x20202020) & prefix * 0x9e3779b97f4a7c15 >> (64 - bucketBits)
 }
 
 func newMatcher(words []string, whole bool) (*matcher, error) {
@@ -62,11 +63,11 @@ func newMatcher(words []string, whole bool) (*matcher, error) {
 func (m *matcher) index() error {
 	members := make([][]uint16, buckets)
 	for n, w := range m.words {
-		seen := map[uint32]bool{}
+		seen := map[uint64]bool{}
 		for _, b := range beginnings(w) {
 			var first [4]byte
 			copy(first[:], b)
-			k := bucket(binary.LittleEndian.Uint32(first[:]), m.prefix)
+			k := bucket(uint64(binary.LittleEndian.Uint32(first[:])), m.prefix)
 			if !seen[k] {
 				seen[k] = true
 				members[k] = append(members[k], uint16(n))
@@ -169,93 +170,95 @@ func wordBytes(x uint64) uint64 {
 // find returns the place of the first match at or behind from.
 func (m *matcher) find(s string, from int) (start, end int, found bool) {
 	if !m.whole {
-		return m.scan(s, from, len(s), highs)
+		return m.everywhere(s, from)
 	}
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	before := uint64(0) // 0x80: the byte in front is an ASCII letter or digit
+	before := uint64(0)
 	if from > 0 && s[from-1] < utf8.RuneSelf && wordRune(rune(s[from-1])) {
 		before = 0x80
 	}
-	x, prefix := last(b, from), m.prefix
-	for i := from; i < len(b); i += 8 {
-		var next uint64
-		if i+16 <= len(b) {
-			next = abi.Load(b[i+8:])
-		} else {
-			next = last(b, i+8)
+	b := unsafe.Slice(unsafe.StringData(s), len(s))[from:]
+	if len(b) >= 16 {
+		var read int
+		if start, read, before = m.blocks(s, b, from, before); start >= 0 {
+			end, _ = m.matchAt(s, start)
+			return start, end, true
 		}
+		b, from = b[read:], from+read
+	}
+	var rest [24]byte // the last bytes of the text, with zeros behind them
+	copy(rest[:], b)
+	if start, _, _ = m.blocks(s, rest[:], from, before); start >= 0 {
+		end, _ = m.matchAt(s, start)
+		return start, end, true
+	}
+	return 0, 0, false
+}
+
+// everywhere is find for words that may be part of longer ones.
+func (m *matcher) everywhere(s string, from int) (start, end int, found bool) {
+	for at := from; at < len(s); at++ {
+		if end, ok := m.matchAt(s, at); ok {
+			return at, end, true
+		}
+	}
+	return 0, 0, false
+}
+
+// blocks reads b, which is s from a place on, by eight bytes, as long as there are sixteen. before is 0x80 if the byte in
+// front is an ASCII letter or digit. It returns the place in s of the first match, or -1, how many bytes it read, and
+// before for what follows.
+func (m *matcher) blocks(s string, b []byte, from int, before uint64) (start, read int, after uint64) {
+	x, prefix := abi.Load(b), m.prefix
+	// Three words or fewer begin in eight bytes of prose. They are looked up without a branch, and in vain if there are
+	// fewer: in a Go guest every jump goes through a table of all blocks of the function and costs more than a look-up.
+	for ; read+16 <= len(b); read += 8 {
+		next := abi.Load(b[read+8:])
 		w := wordBytes(x)
 		ascii := w &^ x
 		starts := w &^ (ascii<<8 | before)
 		before = ascii >> 56
-		// At most four words begin in eight bytes, unless they are not ASCII. A loop over them would cost more than
-		// the look-ups: in a Go guest every jump back goes through a table of all blocks of the function.
-		hit, rest := uint8(0), starts
-		if rest != 0 {
-			shift := bits.TrailingZeros64(rest) - 7
-			hit |= m.filter[bucket(uint32(x>>(shift&63)|next<<1<<(^shift&63)), prefix)]
-			rest &= rest - 1
-		}
-		if rest != 0 {
-			shift := bits.TrailingZeros64(rest) - 7
-			hit |= m.filter[bucket(uint32(x>>(shift&63)|next<<1<<(^shift&63)), prefix)]
-			rest &= rest - 1
-		}
-		if rest != 0 {
-			shift := bits.TrailingZeros64(rest) - 7
-			hit |= m.filter[bucket(uint32(x>>(shift&63)|next<<1<<(^shift&63)), prefix)]
-			rest &= rest - 1
-		}
+		at := bits.TrailingZeros64(starts) - 7
+		more := starts & (starts - 1)
+		hit := m.filter[bucket(x>>(at&63)|next<<1<<(^at&63), prefix)]
+		at = bits.TrailingZeros64(more) - 7
+		more &= more - 1
+		hit |= m.filter[bucket(x>>(at&63)|next<<1<<(^at&63), prefix)]
+		at = bits.TrailingZeros64(more) - 7
+		more &= more - 1
+		hit |= m.filter[bucket(x>>(at&63)|next<<1<<(^at&63), prefix)]
 		x = next
-		if hit == 0 && rest == 0 {
-			continue
-		}
-		if start, end, found := m.scan(s, i, min(i+8, len(s)), starts); found {
-			return start, end, true
-		}
-	}
-	return 0, 0, false
-}
-
-// last loads the bytes from the place on, with zeros behind the end.
-func last(b []byte, from int) uint64 {
-	n := len(b) - from
-	if n >= 8 {
-		return abi.Load(b[from:])
-	}
-	if len(b) >= 8 && n > 0 {
-		return abi.Load(b[len(b)-8:]) >> (8 * (8 - n))
-	}
-	x := uint64(0)
-	for i := range max(n, 0) {
-		x |= uint64(b[from+i]) << (8 * i)
-	}
-	return x
-}
-
-// scan returns the place of the first match that begins between from and to. In the first eight bytes it looks only
-// where starts has the high bit set.
-func (m *matcher) scan(s string, from, to int, starts uint64) (start, end int, found bool) {
-	for i := from; i < to; i++ {
-		if i < from+8 && starts>>(8*(i-from)+7)&1 == 0 {
-			continue
-		}
-		first := uint32(s[i])
-		for j := 1; j < 4 && i+j < len(s); j++ {
-			first |= uint32(s[i+j]) << (8 * j)
-		}
-		if k := bucket(first, m.prefix); m.filter[k] != 0 {
-			if end, ok := m.matchAt(s, i, k); ok {
-				return i, end, true
+		if uint64(hit)|more != 0 {
+			if start = m.scan(s, from+read, starts); start >= 0 {
+				return start, read, before
 			}
 		}
 	}
-	return 0, 0, false
+	return -1, read, before
 }
 
-// matchAt compares the words of a bucket with the text at a place.
-func (m *matcher) matchAt(s string, at int, k uint32) (end int, ok bool) {
-	if !utf8.RuneStart(s[at]) || m.whole && !boundary(s, at) {
+// scan returns the place of the first match among those of the eight bytes from a place on that have their high bit set
+// in starts, or -1.
+func (m *matcher) scan(s string, from int, starts uint64) int {
+	for ; starts != 0; starts &= starts - 1 {
+		at := from + bits.TrailingZeros64(starts)>>3
+		if at >= len(s) {
+			break
+		}
+		if _, ok := m.matchAt(s, at); ok {
+			return at
+		}
+	}
+	return -1
+}
+
+// matchAt reports whether one of the words begins at a place in the text, and where it ends.
+func (m *matcher) matchAt(s string, at int) (end int, ok bool) {
+	first := uint64(s[at])
+	for j := 1; j < 4 && at+j < len(s); j++ {
+		first |= uint64(s[at+j]) << (8 * j)
+	}
+	k := bucket(first, m.prefix)
+	if m.filter[k] == 0 || !utf8.RuneStart(s[at]) || m.whole && !boundary(s, at) {
 		return 0, false
 	}
 	for _, n := range m.order[m.heads[k]:m.heads[k+1]] {
