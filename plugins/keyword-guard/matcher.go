@@ -196,12 +196,27 @@ func (m *matcher) find(s string, from int) (start, end int, found bool) {
 
 // everywhere is find for words that may be part of longer ones.
 func (m *matcher) everywhere(s string, from int) (start, end int, found bool) {
+	first, prefix := fourBytes(s, from), m.prefix
 	for at := from; at < len(s); at++ {
-		if end, ok := m.matchAt(s, at); ok {
-			return at, end, true
+		if m.filter[bucket(first, prefix)] != 0 {
+			if end, ok := m.matchAt(s, at); ok {
+				return at, end, true
+			}
+		}
+		first >>= 8
+		if at+4 < len(s) {
+			first |= uint64(s[at+4]) << 24
 		}
 	}
 	return 0, 0, false
+}
+
+// fourBytes loads the bytes from a place on, with zeros behind the end.
+func fourBytes(s string, at int) (x uint64) {
+	for j := range min(4, len(s)-at) {
+		x |= uint64(s[at+j]) << (8 * j)
+	}
+	return x
 }
 
 // blocks reads b, which is s from a place on, by eight bytes, as long as there are sixteen. before is 0x80 if the byte in
@@ -253,11 +268,7 @@ func (m *matcher) scan(s string, from int, starts uint64) int {
 
 // matchAt reports whether one of the words begins at a place in the text, and where it ends.
 func (m *matcher) matchAt(s string, at int) (end int, ok bool) {
-	first := uint64(s[at])
-	for j := 1; j < 4 && at+j < len(s); j++ {
-		first |= uint64(s[at+j]) << (8 * j)
-	}
-	k := bucket(first, m.prefix)
+	k := bucket(fourBytes(s, at), m.prefix)
 	if m.filter[k] == 0 || !utf8.RuneStart(s[at]) || m.whole && !boundary(s, at) {
 		return 0, false
 	}
