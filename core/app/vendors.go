@@ -20,7 +20,7 @@ import (
 // A deployment that can never work is an error. One that cannot work as things are, for want of a key or because its
 // vendor is not supported yet, answers calls with the reason, and the others are served.
 func (b *builder) bind(d *llm.Deployment, custom, keyVar string) error {
-	if d.Model == "*" && custom == "" && d.Base == "" {
+	if d.Model == "*" && custom == "" {
 		return nil // the caller's name for the model says which vendor
 	}
 	v, model, err := compat.Resolve(d.Model, custom, d.Base)
