@@ -140,7 +140,7 @@ func generalSettings() []Setting {
 		{Path: "custom_auth_settings", Type: TypeObject, Default: "{}", Area: "auth", Status: InEffect,
 			Doc: "How custom_auth and virtual keys work together."},
 		{Path: "custom_auth_settings.mode", Type: TypeString, Default: "on", Allowed: []string{"on", "off", "auto"}, Area: "auth", Status: InEffect,
-			Doc: "With on the plugin alone decides, with auto keys are tried when it refuses, with off it is not asked."},
+			Doc: "With on the plugin alone decides, with auto keys are tried when it passes on, with off it is not asked."},
 		{Path: "custom_auth_run_common_checks", Type: TypeBool, Default: "false", Area: "auth",
 			Doc: "Checks budgets and limits also for callers that custom_auth let in."},
 		{Path: "custom_ui_sso_sign_in_handler", Type: TypeString, Area: "plugin", Hook: "sso",

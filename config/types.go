@@ -148,7 +148,7 @@ type GeneralSettings struct {
 // CustomAuthSettings says how the auth plugin and virtual keys work together.
 type CustomAuthSettings struct {
 	// Mode is "on" (the plugin alone decides, the default), "off" or "auto"
-	// (the plugin first, keys when it refuses).
+	// (the plugin first, keys when it passes on).
 	Mode          string `config:"mode"`
 	PluginOptions `config:",squash"`
 }

@@ -190,10 +190,7 @@ func (b *builder) passThrough() []gateway.Pass {
 		}
 		s := passthrough.Settings{
 			Target: e.Target, Forward: e.ForwardHeaders, MergeQuery: e.MergeQueryParams,
-			MaxResponse: bytesOf(b.cfg.GeneralSettings.MaxResponseSizeMB),
-		}
-		if name := b.cfg.GeneralSettings.LiteLLMKeyHeaderName; name != "" {
-			s.Hide = append(s.Hide, name)
+			MaxResponse: bytesOf(b.cfg.GeneralSettings.MaxResponseSizeMB), Hide: b.keyHeaders(),
 		}
 		for _, k := range slices.Sorted(maps.Keys(e.Headers)) {
 			s.Headers = append(s.Headers, llm.Pair{Name: k, Value: e.Headers[k].Reveal()})

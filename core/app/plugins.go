@@ -64,13 +64,21 @@ func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
 func (b *builder) load(ctx context.Context, out *loaded, name, path, use string, o config.PluginOptions) (*wasm.Plugin, error) {
 	p, err := wasm.Load(ctx, wasm.Settings{
 		Name: name, Path: b.file(path), SHA256: o.SHA256, Config: o.Config, Limits: limits(o.Limits),
-		OnError: onError(o.OnError), Logger: b.log,
+		OnError: onError(o.OnError), Logger: b.log, Secrets: b.keyHeaders(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	out.plugins = append(out.plugins, &plugin{Plugin: p, path: b.file(path), use: use})
 	return p, nil
+}
+
+// keyHeaders are the headers, besides the usual ones, that carry callers' keys.
+func (b *builder) keyHeaders() []string {
+	if name := b.cfg.GeneralSettings.LiteLLMKeyHeaderName; name != "" {
+		return []string{name}
+	}
+	return nil
 }
 
 func limits(l config.Limits) wasm.Limits {

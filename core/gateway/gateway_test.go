@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/sallyport-ai/sallyport/core/auth"
-	"github.com/sallyport-ai/sallyport/core/auth/masterkey"
 	"github.com/sallyport-ai/sallyport/core/gateway"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline"
@@ -52,6 +51,13 @@ func (v *vendor) Decode(_ *llm.Exchange, _ *llm.Answer, r *llm.Reply) error {
 func (v *vendor) Next(*llm.Part) error { return io.EOF }
 func (v *vendor) Close() error         { v.closed++; return nil }
 
+// anybody lets everybody in.
+type anybody struct{}
+
+func (anybody) Authenticate(context.Context, *llm.Exchange, auth.Credential) (*llm.Principal, error) {
+	return &llm.Principal{Role: llm.RoleProxyAdmin}, nil
+}
+
 // record counts what the recorder is told.
 type record struct{ ok, failed int }
 
@@ -72,7 +78,7 @@ func snapshot(t *testing.T, v *vendor, hooks ...pipeline.Hook) *gateway.Snapshot
 		t.Fatal(err)
 	}
 	return &gateway.Snapshot{
-		Auth: auth.NewChain("", masterkey.NewOpen()), Pipeline: pipeline.NewChain(hooks...), Router: r, Recorder: &record{},
+		Auth: auth.NewChain("", anybody{}), Pipeline: pipeline.NewChain(hooks...), Router: r, Recorder: &record{},
 	}
 }
 

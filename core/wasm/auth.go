@@ -27,7 +27,7 @@ const (
 // Authenticator presents the plugin's auth hook as an authenticator. The empty mode is ModeOn.
 //
 // A principal's KeyHash is the hash of the credential, whatever the plugin says. When the plugin failed, the caller is
-// refused with an error of kind llm.KindInternal that names the plugin and nothing else; only with FailOpen and
+// refused with an error of kind llm.KindAuth that names the plugin and nothing else; only with FailOpen and
 // ModeAuto is the next authenticator asked instead. Nobody is let in because a plugin failed.
 func (p *Plugin) Authenticator(mode AuthMode) (auth.Authenticator, error) {
 	switch mode {
@@ -121,7 +121,11 @@ func (a *authenticator) failed(ctx context.Context, err error) error {
 		a.p.log.Warn("the auth plugin failed and the next authenticator was asked (on_error is fail_open)", "error", err)
 		return nil
 	}
-	e := &llm.Error{Op: "wasm.Authenticator", Kind: llm.KindInternal, Err: err, Message: "Authentication Error, plugin " + a.p.name + " failed."}
+	// As in the reference, where an exception in custom_auth is a 401 (litellm/proxy/auth/auth_exception_handler.py).
+	e := &llm.Error{
+		Op: "wasm.Authenticator", Kind: llm.KindAuth, Err: err, Type: "auth_error", Param: "None",
+		Message: "Authentication Error, plugin " + a.p.name + " failed.",
+	}
 	if errors.Is(err, ErrBusy) {
 		e.Status, e.Message = 503, "Authentication Error, plugin "+a.p.name+" is overloaded, try again later."
 	}

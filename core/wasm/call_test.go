@@ -331,7 +331,7 @@ func TestAuthFailure(t *testing.T) {
 		t.Helper()
 		_, err := ask(p, mode)
 		var e *llm.Error
-		if !errors.As(err, &e) || e.HTTPStatus() != 500 || e.Kind != llm.KindInternal || strings.Contains(err.Error(), "sk-secret") {
+		if !errors.As(err, &e) || e.HTTPStatus() != 401 || e.Kind != llm.KindAuth || strings.Contains(err.Error(), "sk-secret") {
 			t.Errorf("mode %s: got %v", mode, err)
 		}
 	}
