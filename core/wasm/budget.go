@@ -24,6 +24,7 @@ type clock struct {
 	used      time.Duration // CPU time
 	yielded   time.Duration // when other goroutines last had their turn
 	at, last  threadTime    // last is of the moment resumed
+	ticks     uint64        // quanta used up since the instance began
 }
 
 func (c *clock) reset(cpu, wall time.Duration) {
@@ -32,6 +33,7 @@ func (c *clock) reset(cpu, wall time.Duration) {
 
 // tick is called once per quantum. It panics when a limit is passed, which ends the guest.
 func (c *clock) tick() {
+	c.ticks++
 	now := c.check()
 	if now-c.yielded < slice {
 		return

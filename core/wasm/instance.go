@@ -118,6 +118,9 @@ func (in *instance) call(hook abi.Hook, view []byte, x *llm.Exchange) ([]byte, e
 	in.calls++
 	out, err := in.send(hook, view)
 	in.x = nil
+	if in.p.trace != nil {
+		in.p.trace(Traced{Hook: hook, View: view, Result: out, Err: err})
+	}
 	return out, err
 }
 

@@ -57,7 +57,7 @@ func load(ctx context.Context, s Settings) (p *Plugin, err error) {
 	if err := manifest.checkLimits(limits); err != nil {
 		return nil, err
 	}
-	p = &Plugin{name: otherwise(s.Name, manifest.Name), manifest: manifest, limits: limits, onError: s.OnError, log: s.Logger, secrets: s.Secrets}
+	p = &Plugin{name: otherwise(s.Name, manifest.Name), manifest: manifest, limits: limits, onError: s.OnError, log: s.Logger, secrets: s.Secrets, trace: s.Trace}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

@@ -65,6 +65,7 @@ type Settings struct {
 	NoCache   bool         // compile afresh and keep nothing on disk
 	LogPerSec int          // lines a second that the plugin may log; 0 is 100
 	Secrets   []string     // headers, besides the usual ones, that carry credentials: only the auth hook reads them
+	Trace     func(Traced) // sees every call of a hook, with prompts and keys: for tests and authors' tools; nil for none
 }
 
 // Limits bound a plugin. Zero values take the default.
@@ -136,6 +137,7 @@ type Plugin struct {
 	log      *slog.Logger
 	lines    lineLimit
 	secrets  []string
+	trace    func(Traced)
 
 	runtime   wazero.Runtime
 	cache     wazero.CompilationCache
