@@ -143,9 +143,9 @@ model_list:
       extra_headers: {X-Team: blue}
       extra_body: {top_k: 5}
   - model_name: strict
-    litellm_params: {model: sarvam/x, api_base: "%[1]s/v1", api_key: sk-a}
+    litellm_params: {model: groq/x, api_base: "%[1]s/v1", api_key: sk-a}
   - model_name: dropping
-    litellm_params: {model: sarvam/x, api_base: "%[1]s/v1", api_key: sk-a, drop_params: true}
+    litellm_params: {model: groq/x, api_base: "%[1]s/v1", api_key: sk-a, drop_params: true}
   - model_name: orgs
     litellm_params: {model: openai/x, api_base: "%[1]s/v1", api_key: sk-a, organization: [org-a, org-b]}
 `, v.URL)+admin)
@@ -165,6 +165,15 @@ model_list:
 	if h.Get("Openai-Organization") != "org-1" || h.Get("X-Team") != "blue" || h.Get("X-Mine") != "yes" {
 		t.Errorf("sent %v", h)
 	}
+	const refused = `,"logit_bias":{"1":2}`
+	if r := s.Post(chat, `{"model":"strict","messages":[]`+refused+`}`); r.Status != 400 || !strings.Contains(r.Body, "logit_bias") {
+		t.Errorf("a parameter the vendor does not know: %d %s", r.Status, r.Body)
+	}
+	post(t, s, "strict", refused+`,"drop_params":true`)
+	post(t, s, "dropping", refused)
+	if strings.Contains(string(v.Last().Body), "logit_bias") {
+		t.Errorf("sent %s", v.Last().Body)
+	}
 	seen := map[string]bool{}
 	for range 40 {
 		post(t, s, "orgs", "")
@@ -172,6 +181,41 @@ model_list:
 	}
 	if !seen["org-a"] || !seen["org-b"] {
 		t.Errorf("organizations: %v", seen)
+	}
+}
+
+// The settings that hold for all deployments.
+func TestSettingsForAll(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, good())
+	groq := fmt.Sprintf(`model_list: [{model_name: m, litellm_params: {model: groq/x, api_base: "%s/v1", api_key: sk-a}}]`, v.URL) + admin
+	for _, c := range []struct{ yaml, env string }{
+		{"litellm_settings: {drop_params: true}\n", ""}, {"", "LITELLM_DROP_PARAMS=true"},
+	} {
+		s := apptest.Start(t, c.yaml+groq, apptest.Env(c.env))
+		post(t, s, "m", `,"logit_bias":{"1":2}`)
+	}
+	silent := ut.New(t, ut.Hang())
+	s := apptest.Start(t, "litellm_settings: {request_timeout: 0.05}\n"+one(silent, "num_retries: 0"))
+	if r := s.Post(chat, ask("")); r.Status != 408 {
+		t.Errorf("request_timeout: %d %s", r.Status, r.Body)
+	}
+	broken := ut.New(t, ut.ServerError())
+	both := fmt.Sprintf(`
+model_list:
+  - {model_name: m, litellm_params: {model: openai/x, api_base: "%s/v1", api_key: sk-a, num_retries: 0}}
+  - {model_name: spare, litellm_params: {model: openai/x, api_base: "%s/v1", api_key: sk-a}}
+`, broken.URL, v.URL) + admin
+	for _, section := range []string{"litellm_settings", "router_settings"} {
+		s = apptest.Start(t, section+": {default_fallbacks: [spare]}"+both)
+		if r := post(t, s, "m", ""); r.Header.Get("x-litellm-attempted-fallbacks") != "1" {
+			t.Errorf("%s: %v", section, r.Header)
+		}
+		s = apptest.Start(t, section+": {num_retries: 2}\n"+strings.Replace(one(broken), "num_retries: 0", "", 1))
+		n := len(broken.Requests())
+		if r := s.Post(chat, ask("")); r.Status != 500 || len(broken.Requests())-n != 3 {
+			t.Errorf("%s: %d after %d calls", section, r.Status, len(broken.Requests())-n)
+		}
 	}
 }
 

@@ -376,19 +376,25 @@ func TestJSONLogsOfABrokenStart(t *testing.T) {
 func TestLogLevels(t *testing.T) {
 	t.Parallel()
 	cfg := write(t, filepath.Join(t.TempDir(), "c.yaml"), mocked("m"))
-	f := func(level string, line bool) {
+	verbose := write(t, filepath.Join(t.TempDir(), "v.yaml"), "litellm_settings: {set_verbose: true}\n"+mocked("m"))
+	f := func(env string, line bool, cfg string, flags ...string) {
 		t.Helper()
-		p := start(t, []string{"LITELLM_LOG=" + level}, "--config", cfg, "--host", "127.0.0.1", "--port", freePort(t))
+		p := start(t, []string{env}, append(flags, "--config", cfg, "--host", "127.0.0.1", "--port", freePort(t))...)
 		p.do("POST", "/v1/chat/completions", `{"model":"m","messages":[]}`)
 		if err := p.stop(); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(p.stderr.String(), "/v1/chat/completions"); got != line {
-			t.Fatalf("%s: a line for the request is %v, want %v:\n%s", level, got, line, p.stderr)
+			t.Fatalf("%s %s: a line for the request is %v, want %v:\n%s", env, cfg, got, line, p.stderr)
 		}
 	}
-	f("DEBUG", true)
-	f("ERROR", false)
+	f("LITELLM_LOG=DEBUG", true, cfg)
+	f("LITELLM_LOG=ERROR", false, cfg)
+	f("SET_VERBOSE=True", true, cfg)
+	f("SET_VERBOSE=False", false, cfg)
+	f("X=", true, verbose)
+	f("X=", true, cfg, "--detailed_debug")
+	f("X=", false, cfg, "--debug")
 	out, err := command(t, []string{"LITELLM_LOG=nosuch"}, "--config", cfg).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "CRITICAL") {
 		t.Fatalf("an unknown level: %v %s", err, out)
