@@ -31,6 +31,13 @@ func Object(b []byte) Cursor { return open(b, 0, '{') }
 // Array returns a cursor over the elements of the array that b holds. If b holds something else, the cursor is broken.
 func Array(b []byte) Cursor { return open(b, 0, '[') }
 
+// Resume returns a cursor over the members of an object from the one whose key begins at the place on, as Place gave it
+// for bytes with the same beginning.
+func Resume(b []byte, at int) Cursor { return Cursor{b: b, i: at, end: '}'} }
+
+// Place is where the key of the member begins, its quote included.
+func (c *Cursor) Place() int { return c.key.Start - 1 }
+
 func open(b []byte, at int, bracket byte) Cursor {
 	c := Cursor{b: b, i: space(b, at), end: bracket + 2} // '}' and ']' are two above their opening
 	if c.i == len(b) || b[c.i] != bracket {

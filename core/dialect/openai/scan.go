@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"bytes"
+
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
@@ -23,26 +25,67 @@ type Scanned struct {
 func Scan(b []byte) (s Scanned, ok bool) {
 	c := dialect.Object(b)
 	for c.Next() {
-		switch string(c.Key()) {
-		case "model":
-			s.Model = c.Span()
-		case "usage":
-			if c.First() == '{' {
-				s.Usage = usage(&c)
-				s.UsageAt = c.Span()
-			}
-		case "error":
-			if refused(c.Value()) {
-				s.ErrorAt = c.Span()
-			}
-		case "choices":
-			s.Answered = true
-			s.choices(&c)
-		case "data":
-			s.Answered = true
-		}
+		s.member(&c)
 	}
 	return s, !c.Broken()
+}
+
+// member takes what the member that c stands at says.
+func (s *Scanned) member(c *dialect.Cursor) {
+	switch string(c.Key()) {
+	case "model":
+		s.Model = c.Span()
+	case "usage":
+		if c.First() == '{' {
+			s.Usage = usage(c)
+			s.UsageAt = c.Span()
+		}
+	case "error":
+		if refused(c.Value()) {
+			s.ErrorAt = c.Span()
+		}
+	case "choices":
+		s.Answered = true
+		s.choices(c)
+	case "data":
+		s.Answered = true
+	}
+}
+
+// Chunks scans the chunks of one stream. They all begin alike, with id, time, model and the like, and differ from
+// choices on; so the beginning is walked once and only compared from then on, which halves the cost of a chunk. The
+// zero value is ready.
+type Chunks struct {
+	start []byte   // the bytes before the choices of the last chunk that was walked whole
+	model llm.Span // the model's place in them
+}
+
+// maxStart is how long a beginning may be to be kept.
+const maxStart = 1 << 10
+
+// Reset makes c ready for another stream.
+func (c *Chunks) Reset() { c.start = c.start[:0] }
+
+// Scan is the function Scan for the next chunk of the stream.
+func (c *Chunks) Scan(b []byte) (s Scanned, ok bool) {
+	if len(c.start) > 0 && bytes.HasPrefix(b, c.start) {
+		s.Model = c.model
+		cur := dialect.Resume(b, len(c.start))
+		for cur.Next() {
+			s.member(&cur)
+		}
+		return s, !cur.Broken()
+	}
+	c.Reset()
+	cur := dialect.Object(b)
+	for cur.Next() {
+		plain := s.UsageAt.End == 0 && s.ErrorAt.End == 0 && !s.Answered
+		if plain && cur.Place() <= maxStart && string(cur.Key()) == "choices" {
+			c.start, c.model = append(c.start, b[:cur.Place()]...), s.Model
+		}
+		s.member(&cur)
+	}
+	return s, !cur.Broken()
 }
 
 // refused reports whether the value of a member called error says that there was one.

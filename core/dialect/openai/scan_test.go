@@ -169,6 +169,34 @@ func BenchmarkScanWhole(b *testing.B) {
 	}
 }
 
+// FuzzChunks checks that a stream's scanner finds in each chunk what Scan finds.
+func FuzzChunks(f *testing.F) {
+	f.Add([]byte(chunk), []byte(chunk), []byte(strings.Replace(chunk, "null", `{"prompt_tokens":1}`, 1)))
+	f.Add([]byte(`{"choices":[]}`), []byte(`{"choices":[],"model":"m"}`), []byte(`{"choices"`))
+	f.Add([]byte(`{"model":"a","choices":[]}`), []byte(`{"model":"a", "choices":[]}`), []byte(`{"model":"a","x":1}`))
+	f.Add([]byte(`{"model":"a","choices":[]}`), []byte(`{"model":"a",}`), []byte(`{"model":"a",`))
+	f.Fuzz(func(t *testing.T, first, second, third []byte) {
+		var c openai.Chunks
+		for _, b := range [][]byte{first, second, third} {
+			want, wantOK := openai.Scan(b)
+			got, ok := c.Scan(b)
+			// A chunk that ends where the choices of the others begin is broken either way, or has the same members.
+			if ok != wantOK && json.Valid(b) || ok && wantOK && got != want {
+				t.Fatalf("%q after %q: %+v %v, want %+v %v", b, first, got, ok, want, wantOK)
+			}
+		}
+	})
+}
+
+func BenchmarkChunks(b *testing.B) {
+	part := []byte(chunk)
+	var c openai.Chunks
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Scan(part)
+	}
+}
+
 func BenchmarkScanChunk(b *testing.B) {
 	part := []byte(chunk)
 	b.ReportAllocs()

@@ -20,6 +20,7 @@ type stream struct {
 	header llm.Header
 	events sse.Reader
 	event  sse.Event
+	chunks openai.Chunks
 	out    []byte
 
 	finished bool // a choice has told why it ended
@@ -52,6 +53,7 @@ func (e *endpoint) decodeStream(x *llm.Exchange, a *llm.Answer, r *llm.Reply) er
 	s.finished, s.last, s.ended = false, false, false
 	s.events.Limit = int(min(e.p.s.MaxResponse, defaultMaxResponse))
 	s.events.Reset(&s.body)
+	s.chunks.Reset()
 	err := s.Next(&r.First)
 	if err == nil {
 		r.Streamed, r.Rest = true, s
@@ -115,7 +117,7 @@ func (s *stream) cut(err error) error {
 // take makes a part of the event. It returns false if the caller is not to see it.
 func (s *stream) take(p *llm.Part) (shown bool, err error) {
 	data := s.event.Data
-	found, ok := openai.Scan(data)
+	found, ok := s.chunks.Scan(data)
 	if !ok {
 		return false, s.e.garbled("The stream of " + s.e.p.s.Name + " holds an event that is not a JSON object.")
 	}
