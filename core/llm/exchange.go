@@ -32,8 +32,11 @@ type Exchange struct {
 	Retries    int           // attempts after the first, in the group that answered
 	MaxRetries int           // how many were allowed
 	Fallbacks  int           // groups tried after the first
-	Applied    []string      // guardrails that looked at the exchange
+	Applied    []string      // guardrails that looked at the exchange, each once; see Guarded
+	GuardRuns  []GuardRun    // every look of a guardrail, in the order they ended
+	Tried      *Deployment   // the deployment called last; nil if none was
 	Upstream   time.Duration // spent on vendors so far
+	states     []state       // what plugins keep with the exchange
 	Answered   time.Time     // when the last vendor had answered: a whole answer to its end, a stream to its first part
 }
 
@@ -71,4 +74,7 @@ func (x *Exchange) Reset() {
 	x.Controls = Controls{Retries: -1, DropParams: -1}
 	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied = nil, 0, 0, 0, applied
 	x.Upstream, x.Answered = 0, time.Time{}
+	clear(x.GuardRuns)
+	clear(x.states)
+	x.GuardRuns, x.states, x.Tried = x.GuardRuns[:0], x.states[:0], nil
 }

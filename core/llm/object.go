@@ -181,6 +181,5 @@ func Text(raw []byte) (s []byte, ok bool) {
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return inner, true
 	}
-	s, err := unescape(make([]byte, 0, len(inner)), inner)
-	return s, err == nil
+	return AppendUnescaped(make([]byte, 0, len(inner)), inner)
 }

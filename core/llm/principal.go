@@ -26,6 +26,8 @@ type Principal struct {
 	Role     Role
 	Models   []string // model groups the principal may use; empty is all
 	Metadata map[string]any
+
+	TeamMetadata map[string]any // metadata of the team; what the key's own says counts more
 }
 
 // May reports whether the principal may use the model group. An empty list, "*" and "all-proxy-models" allow all;

@@ -3,8 +3,6 @@ package llm
 import (
 	"bytes"
 	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // scanner walks JSON once, left to right. It never looks at a byte inside a string that is not a quote or backslash.
@@ -244,70 +242,4 @@ func (s *scanner) digits() int {
 		s.i++
 	}
 	return s.i - start
-}
-
-// unescape appends the text of a string with escapes. A lone surrogate becomes the replacement character.
-func unescape(dst, b []byte) ([]byte, error) {
-	for i := 0; i < len(b); i++ {
-		if b[i] != '\\' {
-			dst = append(dst, b[i])
-			continue
-		}
-		i++
-		if i == len(b) {
-			return dst, &SyntaxError{i, "a string ends in a backslash"}
-		}
-		switch b[i] {
-		case '"', '\\', '/':
-			dst = append(dst, b[i])
-		case 'b':
-			dst = append(dst, '\b')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'n':
-			dst = append(dst, '\n')
-		case 'r':
-			dst = append(dst, '\r')
-		case 't':
-			dst = append(dst, '\t')
-		case 'u':
-			r, n := unicodeEscape(b[i+1:])
-			if n == 0 {
-				return dst, &SyntaxError{i, "four hexadecimal digits were expected"}
-			}
-			dst = utf8.AppendRune(dst, r)
-			i += n
-		default:
-			return dst, &SyntaxError{i, "unknown escape"}
-		}
-	}
-	return dst, nil
-}
-
-// unicodeEscape reads the digits behind \u, and a second \u escape if the two are a surrogate pair. n is how many
-// bytes it took, 0 on a mistake.
-func unicodeEscape(b []byte) (r rune, n int) {
-	hi, ok := hex4(b)
-	if !ok {
-		return 0, 0
-	}
-	if !utf16.IsSurrogate(hi) {
-		return hi, 4
-	}
-	if len(b) >= 10 && b[4] == '\\' && b[5] == 'u' {
-		if lo, ok := hex4(b[6:]); ok {
-			if r := utf16.DecodeRune(hi, lo); r != utf8.RuneError {
-				return r, 10
-			}
-		}
-	}
-	return utf8.RuneError, 4
-}
-
-func hex4(b []byte) (rune, bool) {
-	if len(b) < 4 {
-		return 0, false
-	}
-	v, err := strconv.ParseUint(string(b[:4]), 16, 32)
-	return rune(v), err == nil
 }

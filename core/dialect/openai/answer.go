@@ -1,0 +1,210 @@
+package openai
+
+import (
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// TextKind says what a text of an answer is.
+type TextKind uint8
+
+// The kinds. Content is choices[].message.content of a chat and choices[].text of a completion; the others are members
+// of the message that callers are shown as well.
+const (
+	Content TextKind = iota
+	Reasoning
+	Refusal
+)
+
+// String is the kind's name for a plugin.
+func (k TextKind) String() string {
+	switch k {
+	case Reasoning:
+		return "reasoning"
+	case Refusal:
+		return "refusal"
+	}
+	return "content"
+}
+
+// AnswerText is one text of an answer, or of one chunk of a streamed one. Text and Role are the places of JSON strings
+// with their quotes; an empty Role means none.
+type AnswerText struct {
+	Text, Role llm.Span
+	Choice     int // the choice's "index", or its place in the list if it has none
+	Kind       TextKind
+}
+
+// AppendAnswer lists the texts of an answer or a chunk: choices[].message or choices[].delta with content (a string or
+// a list of parts), reasoning_content, reasoning and refusal, and choices[].text. Arguments of tool calls are not among
+// them. It refuses what two parsers could read differently. It allocates only to make room.
+func AppendAnswer(dst []AnswerText, b []byte) ([]AnswerText, error) {
+	w := answerWalker{list: dst}
+	c := dialect.Object(b)
+	seen := false
+	for w.err == nil && c.Next() {
+		if !is(c.Key(), "choices", &w.err) {
+			continue
+		}
+		if seen {
+			w.err = errTwice
+		}
+		seen = true
+		if c.First() == '[' {
+			w.choices(&c)
+		}
+	}
+	if w.err == nil && c.Broken() {
+		w.err = errJSON
+	}
+	return w.list, w.err
+}
+
+// is compares a key with a name. An escaped key that means the name is an error.
+func is(key []byte, name string, err *error) bool {
+	if string(key) == name {
+		return true
+	}
+	if len(key) > len(name) && dialect.KeyIs(key, name) {
+		*err = errEscapedKey
+	}
+	return false
+}
+
+type answerWalker struct {
+	list  []AnswerText
+	first int // of the choice under way
+	err   error
+}
+
+func (w *answerWalker) leave(outer, inner *dialect.Cursor) {
+	if w.err != nil {
+		return
+	}
+	if inner.Broken() {
+		w.err = errJSON
+		return
+	}
+	outer.Leave(inner)
+}
+
+func (w *answerWalker) choices(outer *dialect.Cursor) {
+	c := outer.Enter()
+	for n := 0; w.err == nil && c.Next(); n++ {
+		if c.First() == '{' {
+			w.first = len(w.list)
+			w.choice(&c, n)
+		}
+	}
+	w.leave(outer, &c)
+}
+
+func (w *answerWalker) choice(outer *dialect.Cursor, n int) {
+	c := outer.Enter()
+	index, seen := n, 0
+	for w.err == nil && c.Next() {
+		which := 0
+		switch key := c.Key(); {
+		case string(key) == "index":
+			index = int(min(dialect.Int(c.Value()), 1<<20))
+		case is(key, "text", &w.err):
+			which = 1
+			w.string(&c, Content)
+		case is(key, "message", &w.err), is(key, "delta", &w.err):
+			which = 2
+			if c.First() == '{' {
+				w.message(&c)
+			}
+		}
+		if seen&which != 0 {
+			w.err = errTwice
+		}
+		seen |= which
+	}
+	for i := range w.list[w.first:] {
+		w.list[w.first+i].Choice = index
+	}
+	w.leave(outer, &c)
+}
+
+func (w *answerWalker) message(outer *dialect.Cursor) {
+	c := outer.Enter()
+	var role llm.Span
+	seen, first := 0, len(w.list)
+	for w.err == nil && c.Next() {
+		which := 0
+		switch key := c.Key(); {
+		case is(key, "content", &w.err):
+			which = 1
+			w.parts(&c, Content, 0)
+		case is(key, "reasoning_content", &w.err):
+			which = 2
+			w.string(&c, Reasoning)
+		case is(key, "reasoning", &w.err):
+			which = 4
+			w.string(&c, Reasoning)
+		case is(key, "refusal", &w.err):
+			which = 8
+			w.string(&c, Refusal)
+		case string(key) == "role" && c.First() == '"':
+			role = c.Span()
+		}
+		if seen&which != 0 {
+			w.err = errTwice
+		}
+		seen |= which
+	}
+	for i := range w.list[first:] {
+		w.list[first+i].Role = role
+	}
+	w.leave(outer, &c)
+}
+
+func (w *answerWalker) string(c *dialect.Cursor, kind TextKind) {
+	if c.First() != '"' || w.err != nil {
+		return
+	}
+	if len(w.list) == MaxTexts {
+		w.err = errTexts
+		return
+	}
+	w.list = append(w.list, AnswerText{Text: c.Span(), Kind: kind})
+}
+
+// parts walks a content: a string, or parts with a text, or with parts of their own, as some vendors have for
+// reasoning.
+func (w *answerWalker) parts(c *dialect.Cursor, kind TextKind, depth int) {
+	if depth > maxNesting {
+		w.err = errNesting
+		return
+	}
+	switch c.First() {
+	case '"':
+		w.string(c, kind)
+	case '[':
+		in := c.Enter()
+		for w.err == nil && in.Next() {
+			w.parts(&in, kind, depth+1)
+		}
+		w.leave(c, &in)
+	case '{':
+		in := c.Enter()
+		seen := 0
+		for w.err == nil && in.Next() {
+			which := 0
+			switch key := in.Key(); {
+			case is(key, "text", &w.err):
+				which = 1
+				w.parts(&in, kind, depth+1)
+			case is(key, "thinking", &w.err):
+				which = 2
+				w.parts(&in, Reasoning, depth+1)
+			}
+			if seen&which != 0 {
+				w.err = errTwice
+			}
+			seen |= which
+		}
+		w.leave(c, &in)
+	}
+}

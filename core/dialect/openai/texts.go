@@ -1,0 +1,231 @@
+package openai
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Text is one text of a request. Text and Role are the places of JSON strings in the body, with their quotes; an empty
+// Role means none.
+type Text struct {
+	Text, Role llm.Span
+	Message    int // index of the message, prompt or input
+}
+
+// MaxTexts is how many texts a request or an answer may hold; more are refused, because each costs memory.
+const MaxTexts = 1 << 16
+
+// maxNesting of contents within contents.
+const maxNesting = 8
+
+// Why texts cannot be listed. Whoever sent them can correct every one of these.
+var (
+	errEscapedKey = errors.New("a key in a message must be written without escapes")
+	errTwice      = errors.New("a key in a message appears twice")
+	errTexts      = errors.New("there are too many texts")
+	errNesting    = errors.New("the contents of a message are nested too deep")
+	errJSON       = errors.New("malformed JSON")
+)
+
+// AppendTexts lists every text of a request: what is in messages[].content, prompt and input, be it a string, a list of
+// strings, or a list of parts with a text or contents of their own. It refuses what two parsers could read differently,
+// because then a guardrail might check another text than the model gets.
+func AppendTexts(dst []Text, o *llm.Object) ([]Text, error) {
+	w := walker{list: dst}
+	for _, m := range o.Members() {
+		switch string(o.Key(m)) {
+		case "messages":
+			w.start(o.Value(m), m.Value.Start)
+			w.messages()
+		case "prompt", "input":
+			w.start(o.Value(m), m.Value.Start)
+			w.items()
+		}
+		if w.err != nil {
+			return w.list, w.err
+		}
+	}
+	return w.list, nil
+}
+
+// walker collects texts. The first error ends the walk.
+type walker struct {
+	b       []byte
+	base    int // place of b in the body
+	list    []Text
+	message int
+	err     error
+}
+
+func (w *walker) start(b []byte, base int) { w.b, w.base = b, base }
+
+func (w *walker) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// leave ends the walk of an inner container.
+func (w *walker) leave(outer, inner *dialect.Cursor) {
+	if inner.Broken() {
+		w.fail(errJSON)
+		return
+	}
+	outer.Leave(inner)
+}
+
+// list walks the value that b holds as if it were an element of a list.
+func (w *walker) whole(c *dialect.Cursor, walk func(*dialect.Cursor)) {
+	for w.err == nil && c.Next() {
+		walk(c)
+		w.message++
+	}
+	if c.Broken() {
+		w.fail(errJSON)
+	}
+}
+
+// messages walks the list of messages. Whatever else is in the place of the list is left to the vendor to refuse.
+func (w *walker) messages() {
+	w.message = 0
+	if len(w.b) == 0 || w.b[0] != '[' {
+		return
+	}
+	c := dialect.Array(w.b)
+	w.whole(&c, func(c *dialect.Cursor) {
+		if c.First() == '{' {
+			w.object(c, 0)
+			return
+		}
+		w.contents(c, 0)
+	})
+}
+
+// items walks a prompt or an input: one text, or a list of them.
+func (w *walker) items() {
+	w.message = 0
+	switch {
+	case len(w.b) == 0:
+	case w.b[0] == '[':
+		c := dialect.Array(w.b)
+		w.whole(&c, func(c *dialect.Cursor) { w.contents(c, 1) })
+	case w.b[0] == '"':
+		w.add(llm.Span{End: len(w.b)})
+	case w.b[0] == '{':
+		c := dialect.Object(w.b)
+		w.members(&c, 1)
+		if c.Broken() {
+			w.fail(errJSON)
+		}
+	}
+}
+
+func (w *walker) add(at llm.Span) {
+	if len(w.list) == MaxTexts {
+		w.fail(errTexts)
+		return
+	}
+	w.list = append(w.list, Text{Text: llm.Span{Start: w.base + at.Start, End: w.base + at.End}, Message: w.message})
+}
+
+// contents walks a string, a part, or a list of those: the value that c stands at.
+func (w *walker) contents(c *dialect.Cursor, depth int) {
+	if depth > maxNesting {
+		w.fail(errNesting)
+		return
+	}
+	switch c.First() {
+	case '"':
+		w.add(c.Span())
+	case '[':
+		in := c.Enter()
+		for w.err == nil && in.Next() {
+			w.contents(&in, depth+1)
+		}
+		w.leave(c, &in)
+	case '{':
+		w.object(c, depth+1)
+	}
+}
+
+// object walks the message or part that c stands at.
+func (w *walker) object(c *dialect.Cursor, depth int) {
+	in := c.Enter()
+	w.members(&in, depth)
+	w.leave(c, &in)
+}
+
+func (w *walker) members(c *dialect.Cursor, depth int) {
+	const role, content, text = 1, 2, 4
+	seen, first := 0, len(w.list)
+	var speaker llm.Span
+	for w.err == nil && c.Next() {
+		which := 0
+		switch key := c.Key(); string(key) {
+		case "role":
+			which = role
+		case "content":
+			which = content
+		case "text":
+			which = text
+		default:
+			if bytes.IndexByte(key, '\\') >= 0 {
+				w.fail(errEscapedKey)
+				return
+			}
+		}
+		if seen&which != 0 {
+			w.fail(errTwice)
+			return
+		}
+		seen |= which
+		switch {
+		case which == role && c.First() == '"':
+			at := c.Span()
+			speaker = llm.Span{Start: w.base + at.Start, End: w.base + at.End}
+		case which == content, which == text:
+			w.contents(c, depth)
+		}
+	}
+	if speaker.End == 0 {
+		return
+	}
+	for i := range w.list[first:] {
+		if s := &w.list[first+i]; s.Role.End == 0 {
+			s.Role = speaker
+		}
+	}
+}
+
+// Edit is a new text for the one with a number.
+type Edit struct {
+	Index int
+	Text  string
+}
+
+// AppendEdited appends body to dst with texts replaced; at returns the place of the string with a number. The edits are
+// in rising order of their places, none twice; everything else stays byte for byte. If model is not empty, it replaces
+// the string at modelAt, wherever that lies.
+func AppendEdited(dst, body []byte, edits []Edit, at func(i int) llm.Span, modelAt llm.Span, model string) []byte {
+	from := 0
+	replace := func(at llm.Span, text string) {
+		dst = llm.AppendQuoted(append(dst, body[from:at.Start]...), text)
+		from = at.End
+	}
+	pending := model != "" && modelAt.End > 0
+	for _, e := range edits {
+		place := at(e.Index)
+		if pending && modelAt.Start < place.Start {
+			replace(modelAt, model)
+			pending = false
+		}
+		replace(place, e.Text)
+	}
+	if pending {
+		replace(modelAt, model)
+	}
+	return append(dst, body[from:]...)
+}
