@@ -184,6 +184,14 @@ func optionCases(prefix string, yaml func(option string) string, of func(*Config
 		{prefix + "limits.memory_mb", yaml("limits: {memory_mb: 6}"), nil, get(func(p P) any { return *p.Limits.MemoryMB }), 6},
 		{prefix + "limits.cpu_ms", yaml("limits: {cpu_ms: 5}"), nil, get(func(p P) any { return *p.Limits.CPUMS }), 5},
 		{prefix + "limits.wall_ms", yaml("limits: {wall_ms: 7}"), nil, get(func(p P) any { return *p.Limits.WallMS }), 7},
+		{prefix + "limits.instances", yaml("limits: {instances: 3}"), nil, get(func(p P) any { return *p.Limits.Instances }), 3},
+		{prefix + "grants", yaml("grants: {kv: true}"), nil, get(func(p P) any { return p.Grants }), Grants{KV: true}},
+		{prefix + "grants.http", yaml("grants: {http: ['https://a', os.environ/X]}"), nil, get(func(p P) any { return p.Grants.HTTP }), []string{"https://a", "x"}},
+		{prefix + "grants.networks", yaml("grants: {networks: [10.0.0.0/8]}"), nil, get(func(p P) any { return p.Grants.Networks }), []string{"10.0.0.0/8"}},
+		{prefix + "grants.secrets", yaml("grants: {secrets: [X]}"), nil, get(func(p P) any { return p.Grants.Secrets }), []string{"X"}},
+		{prefix + "grants.kv", yaml("grants: {kv: true}"), nil, get(func(p P) any { return p.Grants.KV }), true},
+		{prefix + "grants.metrics", yaml("grants: {metrics: true}"), nil, get(func(p P) any { return p.Grants.Metrics }), true},
+		{prefix + "grants.prompts", yaml("grants: {prompts: true}"), nil, get(func(p P) any { return p.Grants.Prompts }), true},
 		{prefix + "config", yaml("config: {a: [b]}"), nil, get(func(p P) any { return p.Config }), map[string]any{"a": []any{"b"}}},
 	}
 }

@@ -253,6 +253,7 @@ type PluginOptions struct {
 	// what the plugin is used for.
 	OnError string `config:"on_error"`
 	Limits  Limits `config:"limits"`
+	Grants  Grants `config:"grants"`
 	// Config is handed to the plugin as it is.
 	Config map[string]any `config:"config"`
 }
@@ -262,6 +263,23 @@ type Limits struct {
 	MemoryMB *int `config:"memory_mb"`
 	CPUMS    *int `config:"cpu_ms"`
 	WallMS   *int `config:"wall_ms"`
+	// Instances is how many calls run at the same time.
+	Instances *int `config:"instances"`
+}
+
+// Grants are the capabilities given to one plugin; the default is none.
+type Grants struct {
+	// HTTP lists where requests may go: https://host, https://host:port,
+	// https://*.domain, https://host/path.
+	HTTP []string `config:"http"`
+	// Networks are networks besides the public ones in which a granted
+	// host's address may be.
+	Networks []string `config:"networks"`
+	// Secrets names environment variables.
+	Secrets []string `config:"secrets"`
+	KV      bool     `config:"kv"`
+	Metrics bool     `config:"metrics"`
+	Prompts bool     `config:"prompts"`
 }
 
 // Variables are the environment variables that are settings of the gateway,
