@@ -1,0 +1,41 @@
+package abi
+
+// Verdicts of the stream hooks, besides the usual ones.
+const (
+	VerdictHold Verdict = 6 // release nothing yet: the text comes again, with what follows
+	VerdictDrop Verdict = 7 // release nothing of this text, ever
+)
+
+// Further tags that describe a request and its caller. The guardrail hooks share TagTag, TagState, TagFinish,
+// TagProvider, TagDeploymentID, TagCallerMetadata and the token counts with the log hook.
+const (
+	TagGuardParams  Tag = 37 // map: what the request says to this guardrail, guardrails: [{NAME: {extra_body: this}}]
+	TagTeamMetadata Tag = 38 // map: metadata of the caller's team
+)
+
+// Further tags of a result.
+const (
+	TagSetJSON   Tag = 72 // nested: TagKey with a path in the request body, TagText with the JSON to put there
+	TagRemove    Tag = 73 // text: a path in the request body to remove
+	TagSetHeader Tag = 74 // nested: TagKey with the name of a request header, TagText with its value
+	TagErrorType Tag = 75 // text: "type" of the error the caller reads
+)
+
+// Tags of answers and streams.
+const (
+	TagChoice    Tag = 128 // number: a text begins, of the choice with this index
+	TagTextKind  Tag = 129 // text: "reasoning" or "refusal"; absent for content
+	TagContext   Tag = 130 // text: the end of what was already released of the text
+	TagFresh     Tag = 131 // number: bytes at the beginning of the text that the hook was shown before
+	TagFinal     Tag = 132 // number: 1 if no more of this text follows
+	TagLeft      Tag = 133 // number: 1 if the stream did not come to its end
+	TagErrorKind Tag = 134 // text: what sort of failure, such as "rate_limit"
+	TagPartial   Tag = 135 // number: 1 if the response hook is shown a part of a stream
+)
+
+// Fields of the answer that the host function field can read in the response hook.
+const (
+	FieldAnswerValue uint32 = 5 // as FieldValue, of the answer
+	FieldAnswerJSON  uint32 = 6 // as FieldJSON, of the answer
+	FieldAnswer      uint32 = 7 // the whole answer; the key is empty
+)
