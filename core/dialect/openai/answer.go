@@ -40,10 +40,16 @@ type AnswerText struct {
 // them. It refuses what two parsers could read differently. It allocates only to make room.
 func AppendAnswer(dst []AnswerText, b []byte) ([]AnswerText, error) {
 	w := answerWalker{list: dst}
+	w.walk(b)
+	return w.list, w.err
+}
+
+func (w *answerWalker) walk(b []byte) {
 	c := dialect.Object(b)
 	seen := false
 	for w.err == nil && c.Next() {
 		if !is(c.Key(), "choices", &w.err) {
+			w.more = w.more || c.First() == '{' && string(c.Key()) == "usage"
 			continue
 		}
 		if seen {
@@ -57,7 +63,6 @@ func AppendAnswer(dst []AnswerText, b []byte) ([]AnswerText, error) {
 	if w.err == nil && c.Broken() {
 		w.err = errJSON
 	}
-	return w.list, w.err
 }
 
 // is compares a key with a name. An escaped key that means the name is an error.
@@ -75,6 +80,11 @@ type answerWalker struct {
 	list  []AnswerText
 	first int // of the choice under way
 	err   error
+
+	logprobs []llm.Span // of choices, where they are not null: they repeat the text
+	ended    []int      // choices with a finish reason
+	more     bool       // there is something besides texts
+	role     bool       // a role is told
 }
 
 func (w *answerWalker) leave(outer, inner *dialect.Cursor) {
@@ -101,7 +111,7 @@ func (w *answerWalker) choices(outer *dialect.Cursor) {
 
 func (w *answerWalker) choice(outer *dialect.Cursor, n int) {
 	c := outer.Enter()
-	index, seen := n, 0
+	index, seen, ended := n, 0, false
 	for w.err == nil && c.Next() {
 		which := 0
 		switch key := c.Key(); {
@@ -115,6 +125,15 @@ func (w *answerWalker) choice(outer *dialect.Cursor, n int) {
 			if c.First() == '{' {
 				w.message(&c)
 			}
+		case string(key) == "finish_reason":
+			ended = c.First() == '"'
+			w.more = w.more || ended
+		case is(key, "logprobs", &w.err):
+			if c.First() != 'n' {
+				w.logprobs = append(w.logprobs, c.Span())
+			}
+		default:
+			w.more = w.more || c.First() != 'n'
 		}
 		if seen&which != 0 {
 			w.err = errTwice
@@ -123,6 +142,9 @@ func (w *answerWalker) choice(outer *dialect.Cursor, n int) {
 	}
 	for i := range w.list[w.first:] {
 		w.list[w.first+i].Choice = index
+	}
+	if ended {
+		w.ended = append(w.ended, index)
 	}
 	w.leave(outer, &c)
 }
@@ -148,6 +170,9 @@ func (w *answerWalker) message(outer *dialect.Cursor) {
 			w.string(&c, Refusal)
 		case string(key) == "role" && c.First() == '"':
 			role = c.Span()
+			w.role = true
+		default:
+			w.more = w.more || c.First() != 'n'
 		}
 		if seen&which != 0 {
 			w.err = errTwice

@@ -1,0 +1,437 @@
+package openai
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// WindowSettings say how much text of a stream is looked at together.
+type WindowSettings struct {
+	Chars    int           // a window is due once this many characters are new; 0 takes every chunk
+	Wait     time.Duration // or when the oldest of them is this old and another chunk comes; 0 never
+	Holdback int           // characters at the end of a window that stay back until what follows them is known
+}
+
+// Window is text of one choice of a stream that nobody outside has seen, on its way to a Judge. The slices are borrowed.
+type Window struct {
+	Choice  int
+	Kind    TextKind
+	Context []byte // the end of what was released before, as many characters as are held back
+	Text    []byte // what is not released yet, without escapes
+	Fresh   int    // how many bytes of Text a judge has seen before
+	Final   bool   // the choice ends here: nothing stays back
+}
+
+// Decision is what becomes of a window.
+type Decision uint8
+
+// The decisions.
+const (
+	Release Decision = iota // it goes out, but for what is held back
+	Replace                 // another text takes its place, and goes out, but for what is held back
+	Hold                    // nothing goes out; the text comes again with what follows
+	Drop                    // nothing of it goes out, ever
+)
+
+// Judge decides about windows.
+type Judge interface {
+	// Judge returns the text of Replace. An error ends the stream.
+	Judge(w *Window) (Decision, string, error)
+}
+
+// Bounds of what a stream may keep back.
+const (
+	maxHeld  = 256 << 10 // bytes of one text
+	maxLanes = 256       // texts
+)
+
+// Why a stream cannot be looked at.
+var (
+	errHeld    = errors.New("too much text of the stream is held back")
+	errLanes   = errors.New("the stream has too many choices")
+	errUndrawn = errors.New("the text of a choice that ended cannot be held back")
+)
+
+// Windows takes the chunks of a stream in and gives chunks out in which no text has left before a judge released it.
+// Chunks without text pass in order, byte for byte. In others only the texts are replaced, and log probabilities, which
+// repeat them, become null. Text that is released without a chunk of its own, at the end, goes out in the last chunk that
+// said such text and nothing else.
+//
+// A call of a tool does not wait for text that is held back: callers collect the two apart, and a model could
+// otherwise smuggle a text out by interrupting it.
+type Windows struct {
+	s     WindowSettings
+	judge Judge
+	walk  answerWalker
+	lanes []*lane
+	cuts  []cut
+	w     Window
+
+	out  []byte // chunks, one behind the other
+	ends []int
+	next int // of ends
+}
+
+// lane is one text of one choice.
+type lane struct {
+	choice  int
+	kind    TextKind
+	context []byte
+	text    []byte
+	fresh   int // bytes of text that were judged
+	chars   int // characters that were not
+	since   time.Time
+	spoke   bool
+
+	chunk []byte // a chunk that says such text and nothing else
+	at    llm.Span
+
+	said []byte // what the chunk under way may say
+	used bool
+}
+
+// cut is a place in a chunk that is replaced: by what its lane says, or, without a lane, by null or nothing.
+type cut struct {
+	at   llm.Span
+	lane *lane
+	same bool // the text is what it was
+}
+
+// NewWindows makes windows for one stream.
+func NewWindows(s WindowSettings, judge Judge) *Windows { return &Windows{s: s, judge: judge} }
+
+// Take returns the next chunk that may go out, or nil. It is valid until the next Put or End after Take returned nil.
+func (w *Windows) Take() []byte {
+	if w.next == len(w.ends) {
+		return nil
+	}
+	from := 0
+	if w.next > 0 {
+		from = w.ends[w.next-1]
+	}
+	to := w.ends[w.next]
+	w.next++
+	return w.out[from:to:to]
+}
+
+// Waiting is how many chunks may go out.
+func (w *Windows) Waiting() int { return len(w.ends) - w.next }
+
+func (w *Windows) rewind() {
+	if w.next == len(w.ends) {
+		w.out, w.ends, w.next = w.out[:0], w.ends[:0], 0
+	}
+}
+
+func (w *Windows) send(chunk []byte) {
+	w.out = append(w.out, chunk...)
+	w.ends = append(w.ends, len(w.out))
+}
+
+// Put takes a chunk. It copies what it keeps.
+func (w *Windows) Put(chunk []byte, now time.Time) error {
+	w.rewind()
+	k := &w.walk
+	*k = answerWalker{list: k.list[:0], logprobs: k.logprobs[:0], ended: k.ended[:0]}
+	if k.walk(chunk); k.err != nil {
+		return k.err
+	}
+	if len(k.list) == 0 && len(k.ended) == 0 {
+		w.send(chunk)
+		return nil
+	}
+	hadText, err := w.collect(chunk, now)
+	if err != nil {
+		return err
+	}
+	if err := w.decide(now); err != nil {
+		return err
+	}
+	w.compose(chunk, hadText)
+	return nil
+}
+
+// collect adds the texts of a chunk to their lanes.
+func (w *Windows) collect(chunk []byte, now time.Time) (hadText bool, err error) {
+	w.cuts = w.cuts[:0]
+	for i := range w.walk.list {
+		t := &w.walk.list[i]
+		inner := chunk[t.Text.Start+1 : t.Text.End-1]
+		if len(inner) == 0 {
+			continue
+		}
+		hadText = true
+		l, err := w.lane(t.Choice, t.Kind)
+		if err != nil {
+			return false, err
+		}
+		start, ok := len(l.text), true
+		if l.text, ok = llm.AppendUnescaped(l.text, inner); !ok {
+			return false, errJSON
+		}
+		if len(l.text) > maxHeld {
+			return false, errHeld
+		}
+		if l.chars == 0 {
+			l.since = now
+		}
+		l.chars += utf8.RuneCount(l.text[start:])
+		if !l.spoke {
+			l.spoke = true
+			w.walk.more = w.walk.more || w.walk.role
+		}
+		l.used = true
+		w.cuts = append(w.cuts, cut{at: t.Text, lane: l})
+	}
+	for i := range w.walk.list {
+		if t := &w.walk.list[i]; t.Text.End-t.Text.Start > 2 {
+			w.template(chunk, t)
+		}
+	}
+	return hadText, nil
+}
+
+func (w *Windows) lane(choice int, kind TextKind) (*lane, error) {
+	for _, l := range w.lanes {
+		if l.choice == choice && l.kind == kind {
+			return l, nil
+		}
+	}
+	if len(w.lanes) == maxLanes {
+		return nil, errLanes
+	}
+	l := &lane{choice: choice, kind: kind}
+	w.lanes = append(w.lanes, l)
+	return l, nil
+}
+
+// template keeps the chunk, or one made from it, for text that is released later.
+func (w *Windows) template(chunk []byte, t *AnswerText) {
+	l, err := w.lane(t.Choice, t.Kind)
+	if err != nil {
+		return
+	}
+	if len(w.walk.list) == 1 && !w.walk.more && len(w.walk.logprobs) == 0 {
+		l.chunk, l.at = append(l.chunk[:0], chunk...), t.Text
+		return
+	}
+	l.chunk, l.at = plainChunk(l.chunk[:0], chunk, t.Choice, t.Kind)
+}
+
+// plainChunk appends a chunk with the head of another one and one empty text.
+func plainChunk(dst, chunk []byte, choice int, kind TextKind) ([]byte, llm.Span) {
+	dst = append(dst, '{')
+	completion := false
+	for c := dialect.Object(chunk); c.Next(); {
+		key := c.Key()
+		switch {
+		case string(key) == "object":
+			completion = string(c.Value()) == `"text_completion"`
+		case string(key) == "usage", dialect.KeyIs(key, "choices"):
+			continue
+		}
+		dst = append(append(append(dst, '"'), key...), `":`...)
+		dst = append(append(dst, c.Value()...), ',')
+	}
+	dst = strconv.AppendInt(append(dst, `"choices":[{"index":`...), int64(choice), 10)
+	name := `,"delta":{"content":`
+	switch {
+	case completion:
+		name = `,"text":`
+	case kind == Reasoning:
+		name = `,"delta":{"reasoning_content":`
+	case kind == Refusal:
+		name = `,"delta":{"refusal":`
+	}
+	dst = append(dst, name...)
+	at := llm.Span{Start: len(dst), End: len(dst) + 2}
+	dst = append(dst, `""`...)
+	if !completion {
+		dst = append(dst, '}')
+	}
+	return append(dst, `,"finish_reason":null}]}`...), at
+}
+
+// decide has those lanes judged that are due. What may go out of lanes that the chunk does not speak for goes first.
+func (w *Windows) decide(now time.Time) error {
+	for _, l := range w.lanes {
+		final := w.ended(l.choice)
+		if l.used {
+			if err := w.due(l, now, final); err != nil {
+				return err
+			}
+			continue
+		}
+		if final && len(l.text) > 0 {
+			if err := w.flush(l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *Windows) ended(choice int) bool {
+	for _, c := range w.walk.ended {
+		if c == choice {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *Windows) due(l *lane, now time.Time, final bool) error {
+	l.said = l.said[:0]
+	waited := w.s.Wait > 0 && now.Sub(l.since) >= w.s.Wait
+	if !final && !waited && l.chars < w.s.Chars {
+		return nil
+	}
+	return w.ask(l, final)
+}
+
+// ask has the text of a lane judged and moves what may go out to said.
+func (w *Windows) ask(l *lane, final bool) error {
+	w.w = Window{Choice: l.choice, Kind: l.kind, Context: l.context, Text: l.text, Fresh: l.fresh, Final: final}
+	d, text, err := w.judge.Judge(&w.w)
+	if err != nil {
+		return err
+	}
+	switch d {
+	case Hold:
+		if final {
+			return errUndrawn
+		}
+		l.fresh, l.chars = len(l.text), 0
+		return nil
+	case Drop:
+		l.text = l.text[:0]
+	case Replace:
+		l.text = append(l.text[:0], text...)
+	}
+	n := len(l.text)
+	if !final {
+		n -= tail(l.text, w.s.Holdback)
+	}
+	l.said = append(l.said[:0], l.text[:n]...)
+	l.context = append(l.context, l.said...)
+	l.context = keep(l.context, tail(l.context, w.s.Holdback))
+	l.text = keep(l.text, len(l.text)-n)
+	l.fresh, l.chars = len(l.text), 0
+	return nil
+}
+
+// keep moves the last n bytes to the front.
+func keep(b []byte, n int) []byte { return b[:copy(b, b[len(b)-n:])] }
+
+// tail is how many bytes the last n characters take.
+func tail(b []byte, n int) int {
+	end := len(b)
+	for ; n > 0 && end > 0; n-- {
+		_, size := utf8.DecodeLastRune(b[:end])
+		end -= size
+	}
+	return len(b) - end
+}
+
+// flush has the rest of a lane judged and sends it in a chunk of its own.
+func (w *Windows) flush(l *lane) error {
+	if err := w.ask(l, true); err != nil {
+		return err
+	}
+	if len(l.said) == 0 {
+		return nil
+	}
+	w.out = append(w.out, l.chunk[:l.at.Start]...)
+	w.out = appendQuoted(w.out, l.said)
+	w.send(l.chunk[l.at.End:])
+	return nil
+}
+
+// compose sends the chunk with what its lanes may say, unless nothing is left of it.
+func (w *Windows) compose(chunk []byte, hadText bool) {
+	speaks, same := !hadText || w.walk.more, len(w.walk.logprobs) == 0
+	for i := range w.cuts {
+		c := &w.cuts[i]
+		l := c.lane
+		if !l.used { // an earlier text of the chunk has said it
+			c.lane, same = nil, false
+			continue
+		}
+		l.used = false
+		inner := chunk[c.at.Start+1 : c.at.End-1]
+		c.same = bytes.Equal(inner, l.said) && bytes.IndexByte(inner, '\\') < 0
+		same = same && c.same
+		speaks = speaks || len(l.said) > 0
+	}
+	switch {
+	case !speaks:
+	case same:
+		w.send(chunk)
+	default:
+		w.rewrite(chunk)
+	}
+}
+
+// rewrite sends the chunk with the texts and log probabilities replaced.
+func (w *Windows) rewrite(chunk []byte) {
+	from, probs := 0, w.walk.logprobs
+	drop := func(before int) {
+		for len(probs) > 0 && probs[0].Start < before {
+			w.out = append(append(w.out, chunk[from:probs[0].Start]...), "null"...)
+			from, probs = probs[0].End, probs[1:]
+		}
+	}
+	for _, c := range w.cuts {
+		drop(c.at.Start)
+		if c.same {
+			continue
+		}
+		w.out = append(w.out, chunk[from:c.at.Start]...)
+		if c.lane == nil {
+			w.out = append(w.out, `""`...)
+		} else {
+			w.out = appendQuoted(w.out, c.lane.said)
+		}
+		from = c.at.End
+	}
+	drop(len(chunk))
+	w.send(chunk[from:])
+}
+
+// End has what is still held back judged, when no more chunks come.
+func (w *Windows) End() error {
+	w.rewind()
+	for _, l := range w.lanes {
+		if len(l.text) == 0 {
+			continue
+		}
+		if err := w.flush(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// NoLogprobs appends an answer to dst in which the log probabilities, which repeat the text, are null.
+func NoLogprobs(dst, answer []byte) []byte {
+	var k answerWalker
+	k.walk(answer)
+	from := 0
+	for _, at := range k.logprobs {
+		dst = append(append(dst, answer[from:at.Start]...), "null"...)
+		from = at.End
+	}
+	return append(dst, answer[from:]...)
+}
+
+// appendQuoted is llm.AppendQuoted for bytes, which it does not keep.
+func appendQuoted(dst, s []byte) []byte {
+	return llm.AppendQuoted(dst, unsafe.String(unsafe.SliceData(s), len(s)))
+}
