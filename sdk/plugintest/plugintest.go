@@ -12,9 +12,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,11 +22,13 @@ import (
 	"github.com/sallyport-ai/sallyport/core/auth"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline"
+	"github.com/sallyport-ai/sallyport/core/toolchain"
 	"github.com/sallyport-ai/sallyport/core/wasm"
 )
 
-// Build compiles the Go plugin in dir, a path relative to the test or absolute, and returns the path of the module,
-// which lives as long as the test. The go command's own cache makes a second build cheap.
+// Build compiles the plugin in dir, a path relative to the test or absolute, and returns the path of the module, which
+// lives as long as the test. The go command's own cache makes a second build cheap. A test of a Rust plugin is skipped
+// where there is no compiler for it, unless CI is "true" or SALLYPORT_REQUIRE_SDKS is set.
 func Build(t testing.TB, dir string) string {
 	t.Helper()
 	dir, err := filepath.Abs(dir)
@@ -34,13 +36,20 @@ func Build(t testing.TB, dir string) string {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), filepath.Base(dir)+".wasm")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=-buildvcs=false")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", dir, err, text)
-	}
+	NeedCompiler(t, toolchain.Project{Dir: dir, Target: t.TempDir()}.Build(t.Context(), out))
 	return out
+}
+
+// NeedCompiler fails the test with an error of package toolchain. It skips it instead if a compiler is missing and the
+// environment does not say that all of them must be there.
+func NeedCompiler(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, toolchain.ErrMissing) && os.Getenv("CI") != "true" && os.Getenv("SALLYPORT_REQUIRE_SDKS") == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Plugin is a loaded plugin under test.

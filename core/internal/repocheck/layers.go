@@ -10,15 +10,15 @@ import (
 // below x, at any depth, and not x itself.
 func layers() [][]string {
 	return [][]string{
-		0: {"core/llm", "config", "config/*", "sdk/abi", "core/telemetry", "core/telemetry/*"},
-		1: {"core/dialect", "core/dialect/*", "core/price", "core/upstream", "core/upstream/*", "core/meter", "sdk/go", "sdk/go/*"},
+		0: {"core/llm", "config", "config/*", "sdk", "sdk/abi", "core/telemetry", "core/telemetry/*"},
+		1: {"core/dialect", "core/dialect/*", "core/price", "core/upstream", "core/upstream/*", "core/meter", "core/toolchain", "sdk/go", "sdk/go/*"},
 		2: {"core/auth", "core/pipeline", "core/router", "core/provider", "core/store", "core/callback"},
 		3: {
 			"core/auth/*", "core/pipeline/*", "core/provider/*", "core/store/*", "core/callback/*",
 			"core/wasm", "core/gateway", "plugins/*",
 		},
-		4: {"core/listener", "core/admin", "sdk/plugintest", "sdk/tck"},
-		5: {"core/app"},
+		4: {"core/listener", "core/admin", "sdk/plugintest", "sdk/rust", "sdk/tck", "sdk/tck/*"},
+		5: {"core/app", "core/plugintool"},
 		6: {"core/cmd/*", "core/apptest", "core/internal/*", "examples/*"},
 	}
 }

@@ -1,0 +1,234 @@
+//! The border itself: numbers and flat records, as the interface's specification (sdk/abi/README.md) has them. Plugins
+//! need it only to do what the rest of the crate does not.
+
+use std::fmt;
+
+/// Major version of the interface: the number in the name of the import module.
+pub const MAJOR: u32 = 1;
+/// Minor version that this crate knows.
+pub const MINOR: u32 = 0;
+/// Levels of nested records that are read at most.
+pub const MAX_DEPTH: usize = 32;
+/// Bytes of the header in front of every record.
+pub const HEADER: usize = 8;
+
+/// A hook: the first argument of `sp_call`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+#[allow(missing_docs)]
+pub enum Hook {
+    Configure = 1,
+    Auth = 2,
+    Request = 5,
+}
+
+impl Hook {
+    /// The hook with a number, if this crate knows it.
+    pub fn from_number(n: u64) -> Option<Hook> {
+        [Hook::Configure, Hook::Auth, Hook::Request].into_iter().find(|h| *h as u64 == n)
+    }
+
+    /// The name that a manifest uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Hook::Configure => "configure",
+            Hook::Auth => "auth",
+            Hook::Request => "request",
+        }
+    }
+}
+
+/// Tags of records.
+#[allow(missing_docs)]
+pub mod tag {
+    pub const MINOR: u16 = 1;
+    pub const NAME: u16 = 2;
+    pub const CONFIG: u16 = 3;
+    pub const CONFIG_JSON: u16 = 4;
+    pub const HOOK: u16 = 5;
+
+    pub const REQUEST_ID: u16 = 16;
+    pub const CALL_TYPE: u16 = 17;
+    pub const METHOD: u16 = 18;
+    pub const PATH: u16 = 19;
+    pub const CLIENT_IP: u16 = 20;
+    pub const MODEL: u16 = 21;
+    pub const STREAM: u16 = 22;
+    pub const CREDENTIAL: u16 = 23;
+    pub const CREDENTIAL_RAW: u16 = 24;
+    pub const KEY_HASH: u16 = 25;
+    pub const KEY_ALIAS: u16 = 26;
+    pub const USER_ID: u16 = 27;
+    pub const USER_EMAIL: u16 = 28;
+    pub const TEAM_ID: u16 = 29;
+    pub const TEAM_ALIAS: u16 = 30;
+    pub const ORG_ID: u16 = 31;
+    pub const END_USER: u16 = 32;
+    pub const ROLE: u16 = 33;
+    pub const ALLOWED_MODEL: u16 = 34;
+    pub const METADATA: u16 = 35;
+    pub const HEADER: u16 = 36;
+
+    pub const MESSAGE: u16 = 48;
+    pub const TEXT: u16 = 49;
+
+    pub const VERDICT: u16 = 64;
+    pub const STATUS: u16 = 65;
+    pub const REASON: u16 = 66;
+    pub const EDIT: u16 = 67;
+    pub const INDEX: u16 = 68;
+    pub const REPLY: u16 = 69;
+    pub const PRINCIPAL: u16 = 70;
+
+    pub const KEY: u16 = 96;
+    pub const STR: u16 = 97;
+    pub const INT: u16 = 98;
+    pub const FLOAT: u16 = 99;
+    pub const BOOL: u16 = 100;
+    pub const NULL: u16 = 101;
+    pub const LIST: u16 = 102;
+    pub const MAP: u16 = 103;
+}
+
+/// Verdicts, the value of a `tag::VERDICT` record.
+#[allow(missing_docs)]
+pub mod verdict {
+    pub const CONTINUE: u64 = 0;
+    pub const EDIT: u64 = 1;
+    pub const REJECT: u64 = 2;
+    pub const RESPOND: u64 = 3;
+    pub const ALLOW: u64 = 4;
+    pub const FAIL: u64 = 5;
+}
+
+/// Flag of a record whose value is a sequence of records.
+pub const FLAG_NESTED: u16 = 1;
+/// Flag of a record that a reader must refuse if it does not know the tag.
+pub const FLAG_CRITICAL: u16 = 2;
+
+/// Why records could not be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// A record ends behind the end of the bytes it is in.
+    Short,
+    /// A record that must be understood has an unknown tag.
+    Critical,
+    /// A record's value does not have the form its tag demands.
+    Value,
+    /// Records are nested deeper than `MAX_DEPTH`.
+    Deep,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Error::Short => "abi: a record is cut off",
+            Error::Critical => "abi: unknown critical record",
+            Error::Value => "abi: malformed value",
+            Error::Deep => "abi: records are nested too deep",
+        })
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// One record.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// What the value is.
+    pub tag: u16,
+    /// `FLAG_NESTED`, `FLAG_CRITICAL`.
+    pub flags: u16,
+    /// The value, borrowed.
+    pub value: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The value as a number.
+    #[inline]
+    pub fn number(&self) -> Result<u64, Error> {
+        match <[u8; 8]>::try_from(self.value) {
+            Ok(b) => Ok(u64::from_le_bytes(b)),
+            Err(_) => Err(Error::Value),
+        }
+    }
+
+    /// The value as text. Bytes that are not UTF-8 are replaced.
+    pub fn string(&self) -> String {
+        String::from_utf8_lossy(self.value).into_owned()
+    }
+
+    /// The records in the value.
+    pub fn inside(&self) -> Reader<'a> {
+        Reader { rest: self.value }
+    }
+
+    /// What a reader does with a tag it does not know: an error if the record is critical.
+    #[inline]
+    pub fn unknown(&self) -> Result<(), Error> {
+        if self.flags & FLAG_CRITICAL != 0 {
+            return Err(Error::Critical);
+        }
+        Ok(())
+    }
+}
+
+/// Walks over records. It borrows the bytes and allocates nothing.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of a sequence of records.
+    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes }
+    }
+
+    /// The next record, or `None` at the end.
+    #[inline]
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Record<'a>>, Error> {
+        if self.rest.len() < HEADER {
+            return if self.rest.is_empty() { Ok(None) } else { Err(Error::Short) };
+        }
+        let (head, body) = self.rest.split_at(HEADER);
+        let mut bytes = [0; HEADER];
+        bytes.copy_from_slice(head);
+        let head = u64::from_le_bytes(bytes);
+        let len = (head >> 32) as usize;
+        if len > body.len() {
+            return Err(Error::Short);
+        }
+        let (value, rest) = body.split_at(len);
+        self.rest = rest;
+        Ok(Some(Record { tag: head as u16, flags: (head >> 16) as u16, value }))
+    }
+}
+
+fn header(out: &mut Vec<u8>, tag: u16, flags: u16, len: usize) {
+    let head = u64::from(tag) | u64::from(flags) << 16 | (len as u64) << 32;
+    out.extend_from_slice(&head.to_le_bytes());
+}
+
+/// Appends a record that holds text or bytes.
+pub fn put_text(out: &mut Vec<u8>, tag: u16, value: &[u8]) {
+    header(out, tag, 0, value.len());
+    out.extend_from_slice(value);
+}
+
+/// Appends a record that holds a number.
+pub fn put_number(out: &mut Vec<u8>, tag: u16, value: u64) {
+    header(out, tag, 0, 8);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Appends a nested record, whose records `inside` appends.
+pub fn put_nested<R>(out: &mut Vec<u8>, tag: u16, inside: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    header(out, tag, FLAG_NESTED, 0);
+    let mark = out.len();
+    let result = inside(out);
+    let len = (out.len() - mark) as u32;
+    out[mark - 4..mark].copy_from_slice(&len.to_le_bytes());
+    result
+}

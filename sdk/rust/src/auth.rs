@@ -1,0 +1,177 @@
+//! The auth hook: who is asking?
+
+use crate::abi::{self, tag, verdict, Error};
+use crate::host;
+use crate::request::{put_fail, put_reject};
+use crate::value::{self, Map};
+use crate::view::{text, View};
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// What the auth hook sees.
+#[derive(Clone, Default, Debug)]
+pub struct AuthRequest<'a> {
+    /// Id of the request.
+    pub id: &'a str,
+    /// HTTP method.
+    pub method: &'a str,
+    /// Canonical path.
+    pub path: &'a str,
+    /// The caller's address.
+    pub client_ip: &'a str,
+    /// The model group asked for, where the route has one.
+    pub model: &'a str,
+    /// The key presented, without "Bearer "; empty if there is none.
+    pub credential: &'a str,
+    /// The credential header as it was sent.
+    pub raw: &'a str,
+
+    headers: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> AuthRequest<'a> {
+    /// Gives a request made by a test a header that the manifest needs.
+    pub fn with_header(mut self, name: &'a str, value: &'a str) -> AuthRequest<'a> {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// A header of the request, if it was sent. Those that the manifest needs are at hand, others are asked of the
+    /// gateway.
+    pub fn header(&self, name: &str) -> Option<String> {
+        match self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+            Some((_, value)) => Some(value.to_string()),
+            None => host::text_field(host::HEADER, name),
+        }
+    }
+
+    /// A value in the request body, as `Request::value`.
+    pub fn value(&self, path: &str) -> Option<String> {
+        host::text_field(host::VALUE, path)
+    }
+
+    pub(crate) fn read(&mut self, view: &'a mut [u8]) -> Result<(), Error> {
+        let mut view = View::new(view);
+        while let Some(field) = view.next()? {
+            match field.tag {
+                tag::REQUEST_ID => self.id = text(field.value),
+                tag::METHOD => self.method = text(field.value),
+                tag::PATH => self.path = text(field.value),
+                tag::CLIENT_IP => self.client_ip = text(field.value),
+                tag::MODEL => self.model = text(field.value),
+                tag::CREDENTIAL => self.credential = text(field.value),
+                tag::CREDENTIAL_RAW => self.raw = text(field.value),
+                tag::HEADER => self.headers.push(header(field.value)?),
+                _ => field.unknown()?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn header(record: &mut [u8]) -> Result<(&str, &str), Error> {
+    let mut inside = View::new(record);
+    let (mut name, mut value) = ("", "");
+    while let Some(field) = inside.next()? {
+        match field.tag {
+            tag::KEY => name = text(field.value),
+            tag::TEXT => value = text(field.value),
+            _ => field.unknown()?,
+        }
+    }
+    Ok((name, value))
+}
+
+/// Who a request acts for. The gateway hashes the credential itself.
+#[derive(Clone, Default, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub struct Principal {
+    pub key_alias: String,
+    pub user_id: String,
+    pub user_email: String,
+    pub team_id: String,
+    pub team_alias: String,
+    pub org_id: String,
+    pub end_user: String,
+    /// `proxy_admin`, `proxy_admin_viewer`, `internal_user`, `internal_user_viewer` or `customer`.
+    pub role: String,
+    /// Model groups the principal may use; empty is all.
+    pub models: Vec<String>,
+    pub metadata: Map,
+}
+
+/// What the auth hook decided.
+#[derive(Clone, PartialEq, Debug)]
+#[must_use]
+pub enum AuthVerdict {
+    /// The plugin does not know this kind of credential. In mode "auto" the gateway asks the next authenticator; in
+    /// mode "on" it refuses the caller.
+    Pass,
+    /// The caller is let in.
+    Allow(Rc<Principal>),
+    /// The caller is turned away, with status 401 or 403.
+    #[allow(missing_docs)]
+    Refuse { status: u16, message: Cow<'static, str> },
+    /// The hook could not do its work; the message is for the operator.
+    Fail(Cow<'static, str>),
+}
+
+impl AuthVerdict {
+    /// Lets the caller in. A principal in an `Rc` can be kept and shared between calls.
+    pub fn allow(principal: impl Into<Rc<Principal>>) -> AuthVerdict {
+        AuthVerdict::Allow(principal.into())
+    }
+
+    /// Turns the caller away with status 401 or 403 and a message, which must not repeat the credential.
+    pub fn refuse(status: u16, message: impl Into<Cow<'static, str>>) -> AuthVerdict {
+        AuthVerdict::Refuse { status, message: message.into() }
+    }
+
+    /// Says that the hook could not do its work. The gateway then refuses the caller, unless the operator decided
+    /// otherwise. The message must not hold the credential.
+    pub fn fail(message: impl Into<Cow<'static, str>>) -> AuthVerdict {
+        AuthVerdict::Fail(message.into())
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            AuthVerdict::Pass => {}
+            AuthVerdict::Refuse { status, message } => put_reject(out, *status, message),
+            AuthVerdict::Fail(message) => put_fail(out, message),
+            AuthVerdict::Allow(p) => {
+                abi::put_number(out, tag::VERDICT, verdict::ALLOW);
+                if let Err(e) = abi::put_nested(out, tag::PRINCIPAL, |out| p.write(out)) {
+                    out.clear();
+                    put_fail(out, &e.to_string());
+                }
+            }
+        }
+    }
+}
+
+impl Principal {
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let fields = [
+            (tag::KEY_ALIAS, &self.key_alias),
+            (tag::USER_ID, &self.user_id),
+            (tag::USER_EMAIL, &self.user_email),
+            (tag::TEAM_ID, &self.team_id),
+            (tag::TEAM_ALIAS, &self.team_alias),
+            (tag::ORG_ID, &self.org_id),
+            (tag::END_USER, &self.end_user),
+            (tag::ROLE, &self.role),
+        ];
+        for (tag, value) in fields {
+            if !value.is_empty() {
+                abi::put_text(out, tag, value.as_bytes());
+            }
+        }
+        for model in &self.models {
+            abi::put_text(out, tag::ALLOWED_MODEL, model.as_bytes());
+        }
+        if self.metadata.is_empty() {
+            return Ok(());
+        }
+        value::put_map(out, tag::METADATA, &self.metadata)
+    }
+}
