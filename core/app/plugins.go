@@ -65,6 +65,7 @@ func (b *builder) load(ctx context.Context, out *loaded, name, path, use string,
 	p, err := wasm.Load(ctx, wasm.Settings{
 		Name: name, Path: b.file(path), SHA256: o.SHA256, Config: o.Config, Limits: limits(o.Limits),
 		OnError: onError(o.OnError), Logger: b.log, Secrets: b.keyHeaders(),
+		Grants: grants(o.Grants), Secret: b.cfg.Env().Lookup,
 	})
 	if err != nil {
 		return nil, err
@@ -92,7 +93,14 @@ func limits(l config.Limits) wasm.Limits {
 	if l.WallMS != nil {
 		w.Wall = time.Duration(*l.WallMS) * time.Millisecond
 	}
+	if l.Instances != nil {
+		w.Instances = *l.Instances
+	}
 	return w
+}
+
+func grants(g config.Grants) wasm.Grants {
+	return wasm.Grants{HTTP: g.HTTP, Networks: g.Networks, KV: g.KV, Secrets: g.Secrets, Metrics: g.Metrics, Prompts: g.Prompts}
 }
 
 func onError(s string) wasm.OnError {

@@ -86,11 +86,5 @@ func (c *clock) resume() {
 	c.yielded = c.resumed
 }
 
-// sleep waits, but no longer than the call may take. The time costs no CPU.
-func (c *clock) sleep(d time.Duration) {
-	now := c.check()
-	c.charge(now)
-	time.Sleep(min(d, c.wall-(now-c.began)+time.Millisecond))
-	c.resume()
-	c.check()
-}
+// left is how long the call may still take.
+func (c *clock) left() time.Duration { return max(c.wall-(c.check()-c.began), time.Millisecond) }

@@ -35,6 +35,12 @@ func hostFuncs() []hostFunc {
 	return []hostFunc{
 		{"log", []valueType{i32, i32, i32}, nil, hostLog},
 		{"field", []valueType{i32, i32, i32, i32, i32}, []valueType{i32}, hostField},
+		{"secret", []valueType{i32, i32, i32, i32}, []valueType{i32}, hostSecret},
+		{"http_start", []valueType{i32, i32}, []valueType{i32}, hostHTTPStart},
+		{"blob_wait", []valueType{i32, i32}, []valueType{i32}, hostBlobWait},
+		{"blob_len", []valueType{i32}, []valueType{i32}, hostBlobLen},
+		{"blob_read", []valueType{i32, i32, i32, i32}, []valueType{i32}, hostBlobRead},
+		{"blob_close", []valueType{i32}, []valueType{i32}, hostBlobClose},
 	}
 }
 
@@ -164,11 +170,17 @@ func (in *instance) lookup(field uint32, key string) ([]byte, int32) {
 		}
 		return in.x.Header.Get(key), 0
 	case abi.FieldBody:
+		if !in.p.mayRead(in.hook) {
+			return nil, abi.ErrForbidden
+		}
 		if in.x.Body.Raw() == nil {
 			return nil, abi.ErrNotFound
 		}
 		return in.x.Body.Raw(), 0
 	case abi.FieldJSON, abi.FieldValue:
+		if !in.p.mayRead(in.hook) && !harmless(key) {
+			return nil, abi.ErrForbidden
+		}
 		raw, err := findValue(&in.x.Body, key)
 		if err != nil {
 			return nil, abi.ErrArgument

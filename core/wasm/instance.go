@@ -37,6 +37,11 @@ type instance struct {
 	x    *llm.Exchange
 	hook abi.Hook
 
+	// During a call too: who waits for it, and what it asked of the network.
+	caller  context.Context
+	fetches *fetches
+	handle  int32 // of the fetch begun last
+
 	view     []byte    // what is handed to the guest
 	segments []segment // the texts in view
 	scratch  []byte    // unescaped text for a host function
@@ -117,7 +122,8 @@ func (in *instance) call(hook abi.Hook, view []byte, x *llm.Exchange) ([]byte, e
 	in.x, in.hook = x, hook
 	in.calls++
 	out, err := in.send(hook, view)
-	in.x = nil
+	in.x, in.hook = nil, 0
+	in.closeBlobs()
 	if in.p.trace != nil {
 		in.p.trace(Traced{Hook: hook, View: view, Result: out, Err: err})
 	}
@@ -146,6 +152,7 @@ func (in *instance) send(hook abi.Hook, view []byte) ([]byte, error) {
 	if !ok || n == 0 {
 		return nil, fmt.Errorf("%w: the result is outside of memory or empty", ErrResult)
 	}
+	in.p.rights.blank(out)
 	return out, nil
 }
 
@@ -191,6 +198,10 @@ func (in *instance) explain(what string, err error) error {
 		return fmt.Errorf("%s: %w: it may take %v (limits.wall_ms)", what, ErrWall, in.clock.wall)
 	case errors.Is(err, ErrDepth):
 		return fmt.Errorf("%s: %w: %d calls in progress are allowed", what, ErrDepth, in.p.limits.Depth)
+	}
+	var gone *goneError
+	if errors.As(err, &gone) {
+		return fmt.Errorf("%s: %w", what, gone)
 	}
 	var exit *sys.ExitError
 	if errors.As(err, &exit) {

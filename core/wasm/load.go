@@ -50,7 +50,11 @@ func load(ctx context.Context, s Settings) (p *Plugin, err error) {
 	if err != nil {
 		return nil, err
 	}
-	limits := s.Limits.withDefaults()
+	rights, err := newRights(&manifest, &s)
+	if err != nil {
+		return nil, err
+	}
+	limits := s.Limits.withDefaults(rights.http)
 	if err := limits.check(); err != nil {
 		return nil, err
 	}
@@ -62,6 +66,9 @@ func load(ctx context.Context, s Settings) (p *Plugin, err error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.log = p.log.With("plugin", p.name)
+	if p.rights = rights; rights.http {
+		p.web = newWeb(&p.rights, s.Transport, nil)
+	}
 	p.epoch, p.lines.perSecond = time.Now(), otherwise(s.LogPerSec, 100)
 	if p.configure, err = p.configureView(s.Config); err != nil {
 		return nil, err

@@ -23,6 +23,8 @@ type Manifest struct {
 	Hooks       []string `json:"hooks"`
 	Needs       []string `json:"needs"`
 	Limits      Asked    `json:"limits"`
+	Caps        Caps     `json:"caps"`          // without them the plugin is not loaded
+	Optional    Caps     `json:"optional_caps"` // with them it can do more
 }
 
 // ABI is the version of the plugin interface that a module was built for.
@@ -131,6 +133,9 @@ func (m *Manifest) check() error {
 		if !slices.Contains(hookNames(), name) {
 			return fmt.Errorf("manifest: hook %q: this gateway has %s", name, strings.Join(hookNames(), ", "))
 		}
+	}
+	if err := errors.Join(m.Caps.check("caps"), m.Optional.check("optional_caps")); err != nil {
+		return err
 	}
 	for _, need := range m.Needs {
 		if err := m.checkNeed(need); err != nil {

@@ -49,7 +49,7 @@ func (p *Plugin) line(level slog.Level, line []byte) {
 	if dropped > 0 {
 		p.log.Warn("the plugin logs too much, lines were dropped", "lines", dropped)
 	}
-	p.log.Log(context.Background(), level, clean(line))
+	p.log.Log(context.Background(), level, p.rights.mask(clean(line)))
 }
 
 // clean makes foreign text one line of valid UTF-8 of limited length.

@@ -31,8 +31,18 @@ func (p *pool) init(l Limits, create func() (*instance, error)) {
 	p.create, p.limit, p.wait, p.idle = create, l.Instances, l.Wait, make(chan struct{})
 }
 
-// get returns an instance for the caller's use alone; put or discard gives it back.
+// get returns an instance for the caller's use alone; put or discard gives it back. While it is used, host functions
+// that wait do so until ctx ends.
 func (p *pool) get(ctx context.Context) (*instance, error) {
+	in, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in.caller = ctx
+	return in, nil
+}
+
+func (p *pool) acquire(ctx context.Context) (*instance, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -109,6 +119,7 @@ func (p *pool) make() (*instance, error) {
 
 // put gives back an instance that may be used again.
 func (p *pool) put(in *instance) {
+	in.caller = nil
 	if in.worn() {
 		p.discard(in)
 		return

@@ -211,7 +211,7 @@ func wasiPoll(in *instance, a []uint64) uint64 {
 		first = min(first, due[i])
 	}
 	if first > 0 {
-		in.clock.sleep(time.Duration(first))
+		in.await(nil, time.Duration(first))
 	}
 	count := uint32(0)
 	for i := range n {

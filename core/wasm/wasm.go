@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -54,11 +55,16 @@ const (
 
 // Settings describe one plugin of the configuration.
 type Settings struct {
-	Name      string         // in messages and logs; empty takes the manifest's
-	Path      string         // of the .wasm file
-	SHA256    string         // the file's hash in hex; empty accepts any file
-	Config    map[string]any // handed to the plugin's configure hook
-	Limits    Limits
+	Name   string         // in messages and logs; empty takes the manifest's
+	Path   string         // of the .wasm file
+	SHA256 string         // the file's hash in hex; empty accepts any file
+	Config map[string]any // handed to the plugin's configure hook
+	Limits Limits
+	Grants Grants
+	// Secret returns the value of a secret that Grants names; nil has none.
+	Secret func(name string) (string, bool)
+	// Transport sends the plugin's HTTP requests in tests; nil is the network, with checks of every address.
+	Transport http.RoundTripper
 	OnError   OnError
 	Logger    *slog.Logger // for the plugin's own lines and for warnings; nil discards them
 	CacheDir  string       // for compiled modules; empty is sallyport in the user's cache folder
@@ -72,16 +78,22 @@ type Settings struct {
 type Limits struct {
 	MemoryMB  int           // linear memory of one instance; 32
 	CPU       time.Duration // CPU time of one call; 50 ms
-	Wall      time.Duration // time of one call, sleeping included; 1 s
+	Wall      time.Duration // time of one call, waiting included; 1 s, with HTTP 5 s
 	Start     time.Duration // CPU time to start and configure an instance; 5 s
 	Depth     int           // calls in progress; 4000
-	Instances int           // calls at the same time; twice GOMAXPROCS, at least 4
+	Instances int           // calls at the same time; twice GOMAXPROCS, at least 4, with HTTP 64
 	Wait      time.Duration // for a free instance; 250 ms
 	Calls     int           // after which an instance is replaced; 1 000 000
 	RecycleMB int           // memory at which an instance is replaced; three quarters of MemoryMB
 }
 
-func (l Limits) withDefaults() Limits {
+// withDefaults fills in what is not set. A plugin that sends requests spends its time waiting: it gets more of it, and
+// more instances, so that slow answers do not keep other callers from theirs.
+func (l Limits) withDefaults(http bool) Limits {
+	if http {
+		l.Wall = otherwise(l.Wall, 5*time.Second)
+		l.Instances = otherwise(l.Instances, 64)
+	}
 	l.MemoryMB = otherwise(l.MemoryMB, 32)
 	l.CPU = otherwise(l.CPU, 50*time.Millisecond)
 	l.Wall = otherwise(l.Wall, time.Second)
@@ -144,6 +156,8 @@ type Plugin struct {
 	compiled  wazero.CompiledModule
 	configure []byte // the view of the configure hook
 	epoch     time.Time
+	rights    rights
+	web       *web // nil without a grant
 	pool      pool
 	closed    atomic.Bool
 }
@@ -182,6 +196,7 @@ func (p *Plugin) Close(ctx context.Context) error {
 
 // free closes what Load opened, whatever part of it exists.
 func (p *Plugin) free(ctx context.Context) error {
+	p.web.close()
 	var errs []error
 	if p.runtime != nil {
 		errs = append(errs, p.runtime.Close(ctx))

@@ -172,6 +172,35 @@ const (
 	ErrNotFound  int32 = -1 // there is no such header or value
 	ErrForbidden int32 = -2 // the plugin may not read this here
 	ErrArgument  int32 = -3 // unknown field, malformed path, or an address outside of memory
+	ErrLimit     int32 = -4 // too large, too many, or no room
+	ErrPending   int32 = -5 // not there yet
+	ErrFailed    int32 = -6 // it was tried and did not work out
+)
+
+// Tags of HTTP requests and answers, the arguments and results of http_start. Headers are TagHeader.
+const (
+	TagHTTPMethod Tag = 200 // text: absent is GET
+	TagURL        Tag = 201 // text: absolute; in an answer the one after redirects
+	TagBody       Tag = 202 // bytes
+	TagTimeout    Tag = 203 // number: milliseconds
+	TagMaxBytes   Tag = 204 // number: bytes of the answer's body
+	TagRedirects  Tag = 205 // number: redirects to follow at most
+	TagCause      Tag = 206 // text: of a failure, one of the Cause constants
+)
+
+// Causes of a failed HTTP request. The text in TagReason is for people.
+const (
+	CauseForbidden  = "forbidden"  // a redirect, or the address a name stands for, is not granted
+	CauseTimeout    = "timeout"    // no whole answer in time
+	CauseTooLarge   = "too_large"  // the answer is larger than allowed
+	CauseConnection = "connection" // no connection, or it broke
+)
+
+// Kinds of the host function metric.
+const (
+	MetricCounter   int32 = 0 // adds a value that is not negative
+	MetricGauge     int32 = 1 // sets the value
+	MetricHistogram int32 = 2 // observes a value
 )
 
 // Levels of the host function log; the numbers are those of log/slog.

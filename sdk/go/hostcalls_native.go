@@ -1,0 +1,68 @@
+//go:build !wasip1
+
+package sallyport
+
+import (
+	"sync"
+
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+)
+
+// Fake stands in for the gateway's host functions in native tests. What is not set is as if it was not granted.
+type Fake struct {
+	HTTP    func(*HTTPRequest) (*HTTPResponse, error)
+	Secrets map[string]string
+}
+
+// Use makes f answer host calls until restore is called. Tests that use it cannot run in parallel.
+func (f *Fake) Use() (restore func()) {
+	fakes.mu.Lock()
+	defer fakes.mu.Unlock()
+	old := fakes.now
+	fakes.now = f
+	return func() {
+		fakes.mu.Lock()
+		defer fakes.mu.Unlock()
+		fakes.now = old
+	}
+}
+
+//repocheck:constant host functions have no receiver in a guest, so natively what stands in for them has none either
+var fakes struct {
+	mu  sync.Mutex
+	now *Fake
+}
+
+func fake() *Fake {
+	fakes.mu.Lock()
+	defer fakes.mu.Unlock()
+	if fakes.now == nil {
+		return &Fake{}
+	}
+	return fakes.now
+}
+
+// Pending is a request under way.
+type Pending struct {
+	response *HTTPResponse
+	err      error
+}
+
+// StartHTTP sends a request without waiting for the answer. Natively the answer is there at once.
+func StartHTTP(req *HTTPRequest) (*Pending, error) {
+	f := fake()
+	if f.HTTP == nil {
+		return nil, refused(abi.ErrForbidden)
+	}
+	res, err := f.HTTP(req)
+	return &Pending{res, err}, nil
+}
+
+// Wait returns the answer.
+func (p *Pending) Wait() (*HTTPResponse, error) { return p.response, p.err }
+
+// Secret returns a secret of the operator's by the name of its environment variable; ok is false if it is not granted.
+func Secret(name string) (value string, ok bool) {
+	value, ok = fake().Secrets[name]
+	return value, ok
+}
