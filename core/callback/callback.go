@@ -14,7 +14,7 @@ import (
 // Sink writes records somewhere.
 type Sink interface {
 	// Write takes a batch, oldest first. It may block until ctx ends. The batch, and all it refers to, is valid until
-	// Write returns, and must not be changed. An error means that the whole batch is lost.
+	// Write returns, and must not be changed. An error means that the whole batch is lost, unless it is a *LostError.
 	Write(ctx context.Context, batch []Record) error
 }
 
@@ -62,6 +62,18 @@ type Error struct {
 	Message  string
 	Provider string
 }
+
+// LostError is what a sink returns when some records of a batch are lost and the others were written.
+type LostError struct {
+	Lost int
+	Err  error // why
+}
+
+// Error describes the loss.
+func (e *LostError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *LostError) Unwrap() error { return e.Err }
 
 // MaxMetadata is the length from which a caller's metadata is left out of records.
 const MaxMetadata = 64 << 10

@@ -163,15 +163,32 @@ func (rec *Record) metadata(requester any) metadata {
 		Requester: requester, Guards: rec.Guards, Retries: rec.Retries, Fallbacks: rec.Fallbacks, FinishReason: text(rec.Finish),
 		Usage: usage{rec.Usage.Prompt, rec.Usage.Completion, rec.Usage.Total, rec.Usage.Cached, rec.Usage.Reasoning},
 	}
+	m.Auth = rec.AuthMetadata()
 	if p := rec.Principal; p != nil {
 		m.KeyHash, m.KeyAlias, m.OrgID, m.TeamID = text(p.KeyHash), text(p.KeyAlias), text(p.OrgID), text(p.TeamID)
 		m.TeamAlias, m.UserID, m.Email = text(p.TeamName), text(p.UserID), text(p.Email)
-		if masked, ok := telemetry.MaskTree(copied(p.Metadata)).(map[string]any); ok {
-			m.Auth = masked
-		}
 	}
 	return m
 }
+
+// AuthMetadata is the metadata of the caller's key without secrets; nil if there is none.
+func (rec *Record) AuthMetadata() map[string]any {
+	if rec.Principal == nil {
+		return nil
+	}
+	m, _ := telemetry.MaskTree(copied(rec.Principal.Metadata)).(map[string]any)
+	return m
+}
+
+// Requester is the metadata that the caller sent, without secrets and nil if it is no object, and the tags of the
+// request. Numbers are of type json.Number.
+func (rec *Record) Requester() (metadata any, tags []string) {
+	metadata = rec.requester()
+	return metadata, rec.tags(metadata)
+}
+
+// Class is the name that the reference has for the error.
+func (e *Error) Class() string { return className(e.Kind) }
 
 // copied lets a tree be changed whose lists belong to somebody else.
 func copied(v any) any {

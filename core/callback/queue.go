@@ -196,15 +196,19 @@ func (q *Queue) write(batch []Record) {
 	ctx, cancel := context.WithTimeout(q.ctx, q.s.Timeout)
 	defer cancel()
 	err := q.call(ctx, batch)
-	q.mu.Lock()
-	if err == nil {
-		q.stats.Written += uint64(len(batch))
-	} else {
-		q.stats.Failed += uint64(len(batch))
+	lost := 0
+	if err != nil {
+		lost = len(batch)
 	}
+	if some := (*LostError)(nil); errors.As(err, &some) {
+		lost = min(some.Lost, len(batch))
+	}
+	q.mu.Lock()
+	q.stats.Written += uint64(len(batch) - lost)
+	q.stats.Failed += uint64(lost)
 	q.mu.Unlock()
 	if err != nil {
-		q.s.Logger.Error("the callback failed, its records are lost", "callback", q.s.Name, "records", len(batch), "error", err)
+		q.s.Logger.Error("the callback failed, its records are lost", "callback", q.s.Name, "records", lost, "error", err)
 	}
 }
 

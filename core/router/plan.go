@@ -103,10 +103,28 @@ func (p *Plan) Next(ctx context.Context, last error) (*llm.Deployment, error) {
 		return nil, &llm.Error{Op: "router.Next", Kind: llm.KindInternal, Message: "Internal server error."}
 	}
 	if last == nil {
-		return p.pick(), nil
+		return p.next(ctx)
 	}
 	e := llm.AsError(last)
 	p.settle(e)
+	return p.after(ctx, e)
+}
+
+// next picks a deployment of the group, or goes on to a fallback if nobody there may be called.
+func (p *Plan) next(ctx context.Context) (*llm.Deployment, error) {
+	d, err := p.pick(ctx)
+	if err == nil {
+		return d, nil
+	}
+	e := llm.AsError(err)
+	if e.Kind != llm.KindNoDeployment {
+		return nil, e // a filter that could not do its work, here and anywhere else
+	}
+	return p.after(ctx, e)
+}
+
+// after goes on after a failure.
+func (p *Plan) after(ctx context.Context, e *llm.Error) (*llm.Deployment, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, llm.AsError(err)
 	}
@@ -122,15 +140,20 @@ func (p *Plan) Next(ctx context.Context, last error) (*llm.Deployment, error) {
 		}
 		p.retries++
 		p.x.Retries = p.retries
-		return p.pick(), nil
+		return p.next(ctx)
 	}
-	return p.fallBack(e)
+	return p.fallBack(ctx, e)
 }
 
-func (p *Plan) pick() *llm.Deployment {
+func (p *Plan) pick(ctx context.Context) (*llm.Deployment, error) {
 	p.settle(nil)
-	p.at = p.r.choose(p)
-	p.tried[p.at] = true
+	at, err := 0, error(nil)
+	if len(p.r.s.Filters) == 0 {
+		at = p.r.choose(p)
+	} else if at, err = p.filtered(ctx); err != nil {
+		return nil, err
+	}
+	p.at, p.tried[at] = at, true
 	m := p.group.members[p.at]
 	m.state.begin()
 	p.open = true
@@ -138,7 +161,7 @@ func (p *Plan) pick() *llm.Deployment {
 		p.limit = p.r.retries(p.x, m.d)
 		p.x.MaxRetries = p.limit
 	}
-	return m.d
+	return m.d, nil
 }
 
 // settle ends the call to the current deployment, if one is open.
@@ -150,7 +173,7 @@ func (p *Plan) settle(e *llm.Error) {
 }
 
 // fallBack goes to the next group after the current one failed with e.
-func (p *Plan) fallBack(e *llm.Error) (*llm.Deployment, error) {
+func (p *Plan) fallBack(ctx context.Context, e *llm.Error) (*llm.Deployment, error) {
 	targets := p.targets(e)
 	if p.asked.err == nil {
 		p.asked = outcome{p.cause, p.retries, p.limit, targets}
@@ -177,7 +200,7 @@ func (p *Plan) fallBack(e *llm.Error) (*llm.Deployment, error) {
 		p.depth = f.depth
 		p.x.Fallbacks++
 		p.start(t, g)
-		return p.pick(), nil
+		return p.next(ctx)
 	}
 	return nil, p.giveUp()
 }

@@ -45,6 +45,9 @@ type Settings struct {
 	// takes the vendors of Deployments.
 	Vendor func(name string) bool
 
+	// Filters narrow down the deployments of a group before each attempt, one after the other. None costs nothing.
+	Filters []Filter
+
 	States *States        // what is known about deployments, shared by routers that replace each other; nil: a new one
 	Rand   func() float64 // in [0, 1), safe for concurrent use; nil: math/rand/v2
 }

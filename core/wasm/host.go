@@ -6,6 +6,7 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
 
@@ -159,6 +160,14 @@ func (in *instance) field(stack []uint64) int32 {
 	return int32(len(value))
 }
 
+// body is what the guest may read: the request, or what it is asked to look at in its place.
+func (in *instance) body() *llm.Object {
+	if in.doc != nil {
+		return in.doc
+	}
+	return &in.x.Body
+}
+
 func (in *instance) lookup(field uint32, key string) ([]byte, int32) {
 	switch field {
 	case abi.FieldHeader:
@@ -173,15 +182,15 @@ func (in *instance) lookup(field uint32, key string) ([]byte, int32) {
 		if !in.p.mayRead(in.hook) {
 			return nil, abi.ErrForbidden
 		}
-		if in.x.Body.Raw() == nil {
+		if in.body().Raw() == nil {
 			return nil, abi.ErrNotFound
 		}
-		return in.x.Body.Raw(), 0
+		return in.body().Raw(), 0
 	case abi.FieldJSON, abi.FieldValue:
 		if !in.p.mayRead(in.hook) && !harmless(key) {
 			return nil, abi.ErrForbidden
 		}
-		raw, err := findValue(&in.x.Body, key)
+		raw, err := findValue(in.body(), key)
 		if err != nil {
 			return nil, abi.ErrArgument
 		}

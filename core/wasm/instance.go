@@ -45,6 +45,9 @@ type instance struct {
 	view     []byte    // what is handed to the guest
 	segments []segment // the texts in view
 	scratch  []byte    // unescaped text for a host function
+
+	background bool        // it works off the path of requests, within other limits
+	doc        *llm.Object // what host functions read in place of the request's body, if it is set
 }
 
 // instanceKey finds the instance in its own context.
@@ -118,7 +121,7 @@ func (in *instance) configure() error {
 // call runs a hook on a view and returns its result, borrowed from the guest's memory until the next call, or nil for
 // "continue, nothing changed". After an error the instance must be discarded.
 func (in *instance) call(hook abi.Hook, view []byte, x *llm.Exchange) ([]byte, error) {
-	in.clock.reset(in.p.limits.CPU, in.p.limits.Wall)
+	in.clock.reset(in.bounds())
 	in.x, in.hook = x, hook
 	in.calls++
 	out, err := in.send(hook, view)

@@ -70,6 +70,7 @@ func load(ctx context.Context, s Settings) (p *Plugin, err error) {
 		p.web = newWeb(&p.rights, s.Transport, nil)
 	}
 	p.epoch, p.lines.perSecond = time.Now(), otherwise(s.LogPerSec, 100)
+	p.logging, p.ticking = newLane(), newLane()
 	if p.configure, err = p.configureView(s.Config); err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func TestLoadErrors(t *testing.T) {
 	manifest("built for ABI 2", `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 2}, "hooks": ["auth"]}`)
 	manifest("needs ABI 1.7, this gateway has 1.0", `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1, "min_minor": 7}, "hooks": ["auth"]}`)
 	manifest(`"hooks" is empty`, `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1}}`)
-	manifest(`hook "log": this gateway has auth, request`, `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1}, "hooks": ["log"]}`)
+	manifest(`hook "stare": this gateway has auth, `, `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1}, "hooks": ["stare"]}`)
 	manifest(`need "text"`, strings.Replace(handManifest, "texts", "text", 1))
 	manifest(`need "headers" is for the hook auth`, strings.Replace(handManifest, "texts", "headers", 1))
 	manifest("asks for memory_mb: 64, it is given 32: set limits.memory_mb", strings.Replace(handManifest, `"needs"`, `"limits": {"memory_mb": 64}, "needs"`, 1))

@@ -25,6 +25,7 @@ type Manifest struct {
 	Limits      Asked    `json:"limits"`
 	Caps        Caps     `json:"caps"`          // without them the plugin is not loaded
 	Optional    Caps     `json:"optional_caps"` // with them it can do more
+	TickSeconds float64  `json:"tick_seconds"`  // between two calls of the tick hook
 }
 
 // ABI is the version of the plugin interface that a module was built for.
@@ -142,27 +143,55 @@ func (m *Manifest) check() error {
 			return err
 		}
 	}
-	return nil
+	return m.checkTick()
 }
 
 // checkNeed refuses a need that is unknown, or that no hook of the plugin would ever see.
 func (m *Manifest) checkNeed(need string) error {
-	hook := abi.HookAuth
+	hooks := needHooks(need)
+	if hooks == nil {
+		return fmt.Errorf("manifest: need %q: this gateway knows texts, metadata, headers, header:NAME, content, api_key", need)
+	}
+	var names []string
+	for _, h := range hooks {
+		if slices.Contains(m.Hooks, h.String()) {
+			return nil
+		}
+		names = append(names, h.String())
+	}
+	return fmt.Errorf("manifest: need %q is for the hook %s, which the plugin does not have", need, strings.Join(names, " or "))
+}
+
+// needHooks are the hooks whose views a need adds to; nil if there is no such need.
+func needHooks(need string) []abi.Hook {
 	switch name, header := strings.CutPrefix(need, "header:"); {
 	case header && name != "", need == "headers":
-	case need == "texts", need == "metadata":
-		hook = abi.HookRequest
-	default:
-		return fmt.Errorf("manifest: need %q: this gateway knows texts, metadata, headers, header:NAME", need)
+		return []abi.Hook{abi.HookAuth, abi.HookSSOBegin}
 	}
-	if !slices.Contains(m.Hooks, hook.String()) {
-		return fmt.Errorf("manifest: need %q is for the hook %s, which the plugin does not have", need, hook)
+	switch need {
+	case "texts":
+		return []abi.Hook{abi.HookRequest, abi.HookProvider, abi.HookPrompt}
+	case "metadata":
+		return []abi.Hook{abi.HookRequest, abi.HookLog, abi.HookRoute, abi.HookPrompt, abi.HookProvider}
+	case "content":
+		return []abi.Hook{abi.HookLog}
+	case "api_key":
+		return []abi.Hook{abi.HookProvider}
 	}
 	return nil
 }
 
 // hookNames are the hooks that a manifest may name: those this gateway calls.
-func hookNames() []string { return []string{abi.HookAuth.String(), abi.HookRequest.String()} }
+func hookNames() []string {
+	var names []string
+	for _, h := range []abi.Hook{
+		abi.HookAuth, abi.HookSSOBegin, abi.HookSSOCallback, abi.HookRequest, abi.HookLog, abi.HookTick, abi.HookRoute,
+		abi.HookProvider, abi.HookPrompt, abi.HookKeyGenerate,
+	} {
+		names = append(names, h.String())
+	}
+	return names
+}
 
 func (m *Manifest) hooks() []abi.Hook {
 	var list []abi.Hook
@@ -192,6 +221,7 @@ func (m *Manifest) checkLimits(given Limits) error {
 // needs is the part of the manifest that the hot path asks.
 type needs struct {
 	texts, metadata, headers bool
+	content, apiKey          bool
 	header                   []string
 }
 
@@ -204,6 +234,10 @@ func (m *Manifest) needs() (n needs) {
 			n.metadata = true
 		case "headers":
 			n.headers = true
+		case "content":
+			n.content = true
+		case "api_key":
+			n.apiKey = true
 		default:
 			n.header = append(n.header, strings.TrimPrefix(need, "header:"))
 		}

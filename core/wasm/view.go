@@ -34,6 +34,15 @@ func appendRequest(dst []byte, x *llm.Exchange, n *needs) ([]byte, error) {
 	if p == nil {
 		return dst, nil
 	}
+	dst = appendCaller(dst, p)
+	if n.metadata && len(p.Metadata) > 0 {
+		return abi.AppendMap(dst, abi.TagMetadata, p.Metadata)
+	}
+	return dst, nil
+}
+
+// appendCaller appends who asks.
+func appendCaller(dst []byte, p *llm.Principal) []byte {
 	dst = appendText(dst, abi.TagKeyHash, p.KeyHash)
 	dst = appendText(dst, abi.TagKeyAlias, p.KeyAlias)
 	dst = appendText(dst, abi.TagUserID, p.UserID)
@@ -42,11 +51,7 @@ func appendRequest(dst []byte, x *llm.Exchange, n *needs) ([]byte, error) {
 	dst = appendText(dst, abi.TagTeamAlias, p.TeamName)
 	dst = appendText(dst, abi.TagOrgID, p.OrgID)
 	dst = appendText(dst, abi.TagEndUser, p.EndUser)
-	dst = appendText(dst, abi.TagRole, string(p.Role))
-	if n.metadata && len(p.Metadata) > 0 {
-		return abi.AppendMap(dst, abi.TagMetadata, p.Metadata)
-	}
-	return dst, nil
+	return appendText(dst, abi.TagRole, string(p.Role))
 }
 
 // appendTexts appends the texts. ok is false if one of them is not a valid JSON string.

@@ -85,6 +85,9 @@ type Limits struct {
 	Wait      time.Duration // for a free instance; 250 ms
 	Calls     int           // after which an instance is replaced; 1 000 000
 	RecycleMB int           // memory at which an instance is replaced; three quarters of MemoryMB
+
+	BackgroundCPU  time.Duration // CPU time of one call of the hooks log and tick; 1 s
+	BackgroundWall time.Duration // time of one call of the hooks log and tick; 30 s
 }
 
 // withDefaults fills in what is not set. A plugin that sends requests spends its time waiting: it gets more of it, and
@@ -103,6 +106,8 @@ func (l Limits) withDefaults(http bool) Limits {
 	l.Wait = otherwise(l.Wait, 250*time.Millisecond)
 	l.Calls = otherwise(l.Calls, 1_000_000)
 	l.RecycleMB = otherwise(l.RecycleMB, max(1, l.MemoryMB*3/4))
+	l.BackgroundCPU = otherwise(l.BackgroundCPU, time.Second)
+	l.BackgroundWall = otherwise(l.BackgroundWall, 30*time.Second)
 	return l
 }
 
@@ -129,6 +134,7 @@ func (l Limits) check() error {
 		low("memory_mb", int64(l.MemoryMB), 1), low("cpu_ms", l.CPU.Milliseconds(), 1), low("wall_ms", l.Wall.Milliseconds(), 1),
 		low("start", int64(l.Start), 1), low("depth", int64(l.Depth), 1), low("instances", int64(l.Instances), 1),
 		low("wait", int64(l.Wait), 0), low("calls", int64(l.Calls), 1), low("recycle_mb", int64(l.RecycleMB), 1),
+		low("background_cpu", int64(l.BackgroundCPU), 1), low("background_wall", int64(l.BackgroundWall), 1),
 	)
 }
 
@@ -160,6 +166,9 @@ type Plugin struct {
 	web       *web // nil without a grant
 	pool      pool
 	closed    atomic.Bool
+
+	logging, ticking *lane
+	stopTicks        func(context.Context) error // nil until StartTicks
 }
 
 // Name returns the plugin's name as given in Settings, or else the manifest's.
@@ -185,7 +194,15 @@ func (p *Plugin) Has(hook abi.Hook) bool {
 // error and frees nothing; Close can then be called again. Close is for when no request can reach the plugin any more:
 // a call that comes later fails with ErrClosed and is treated by the OnError policy.
 func (p *Plugin) Close(ctx context.Context) error {
+	if p.stopTicks != nil {
+		if err := p.stopTicks(ctx); err != nil {
+			return err
+		}
+	}
 	if err := p.pool.drain(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(p.logging.close(ctx), p.ticking.close(ctx)); err != nil {
 		return err
 	}
 	if p.closed.Swap(true) {

@@ -50,3 +50,27 @@ func tuneMemory() {}
 
 // Log writes a line to the gateway's log. Natively it does nothing.
 func Log(int32, string) {}
+
+// With gives a request made by a test what the gateway would answer.
+func (r *RouteRequest) With(m More) *RouteRequest {
+	r.more = m
+	return r
+}
+
+// With gives a request made by a test what the gateway would answer.
+func (r *PromptRequest) With(m More) *PromptRequest {
+	r.more = m
+	return r
+}
+
+// With gives a request made by a test what the gateway would answer.
+func (r *ProviderRequest) With(m More) *ProviderRequest {
+	r.more = m
+	return r
+}
+
+// With gives an answer made by a test what the gateway would answer.
+func (a *ProviderAnswer) With(m More) *ProviderAnswer {
+	a.more = m
+	return a
+}

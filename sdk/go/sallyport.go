@@ -40,6 +40,22 @@ type Hooks struct {
 	Auth func(*AuthRequest) AuthVerdict
 	// Request looks at a request before a model is called: a guardrail in mode pre_call.
 	Request func(*Request) Verdict
+	// Log takes records of exchanges that have ended, off the path of requests.
+	Log func(*LogBatch) error
+	// Tick runs every tick_seconds of the manifest. An error goes to the operator's log.
+	Tick func() error
+	// Route filters and orders the deployments that may be called.
+	Route func(*RouteRequest) RouteVerdict
+	// Prompt supplies the messages of a stored prompt.
+	Prompt func(*PromptRequest) PromptVerdict
+	// Provider speaks a vendor's API.
+	Provider Provider
+	// KeyGenerate is asked before a virtual key is made.
+	KeyGenerate func(*KeyRequest) KeyVerdict
+	// SSOBegin is asked when somebody wants to sign in.
+	SSOBegin func(*SSORequest) SSOVerdict
+	// SSOCallback makes a user of what the identity provider said.
+	SSOCallback func(*SSORequest) SSOVerdict
 }
 
 // Register makes the plugin known: its manifest, and the constructor that the gateway calls once in every instance with
@@ -66,6 +82,9 @@ type guest struct {
 	in, out []byte // what the host wrote last, and the last result
 	req     Request
 	auth    AuthRequest
+	batch   LogBatch
+	route   RouteRequest
+	part    ProviderAnswer
 }
 
 // buffer returns room for the host to write n bytes.
@@ -101,7 +120,7 @@ func (g *guest) call(hook abi.Hook, view []byte) []byte {
 		g.out = v.encode(g.out[:0])
 		return result(g.out)
 	}
-	return g.fail("the plugin has no hook " + hook.String())
+	return g.further(hook, view)
 }
 
 func result(out []byte) []byte {
@@ -150,7 +169,7 @@ func (g *guest) configure(view []byte) error {
 // check compares the hooks with those the manifest made the host expect.
 func (h Hooks) check(wanted []abi.Hook) error {
 	for _, hook := range wanted {
-		if hook == abi.HookRequest && h.Request == nil || hook == abi.HookAuth && h.Auth == nil {
+		if hook == abi.HookRequest && h.Request == nil || hook == abi.HookAuth && h.Auth == nil || h.lacks(hook) {
 			return errorString("the manifest names the hook " + hook.String() + ", which the plugin does not return")
 		}
 	}
