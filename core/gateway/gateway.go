@@ -147,11 +147,12 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 		return err
 	}
 	t.limit(d)
-	do := t.g.transport.Do
+	var err error
 	if t.call.Local != nil {
-		do = callLocal
+		err = t.call.Local(ctx, &t.answer)
+	} else {
+		err = t.g.transport.Do(ctx, &t.call, &t.answer)
 	}
-	err := do(ctx, &t.call, &t.answer)
 	if err == nil {
 		err = endpoint.Decode(t.x, &t.answer, &t.reply)
 	}
@@ -161,8 +162,6 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 	}
 	return err
 }
-
-func callLocal(ctx context.Context, c *llm.Call, a *llm.Answer) error { return c.Local(ctx, a) }
 
 // limit sets how long the call may take. A stream has no limit on the whole, only on each wait.
 func (t *turn) limit(d *llm.Deployment) {

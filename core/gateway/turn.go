@@ -45,10 +45,12 @@ func (t *turn) take(r *llm.Reply) { t.reply = *r }
 // fail ends a turn that has no reply to give.
 func (t *turn) fail(err error) error {
 	e := t.Pipeline.Failure(t.ctx, t.x, llm.AsError(err))
+	var reply *llm.Reply // of a model, if a hook refused it; its tokens are spent
 	if t.reply.Rest != nil && t.reply.Rest != llm.Stream(t) {
+		reply = &t.reply
 		_ = t.reply.Rest.Close()
 	}
-	t.finish(nil, e)
+	t.finish(reply, e)
 	return e
 }
 

@@ -34,6 +34,22 @@ const (
 	KindCanceled                   // 499 the caller left
 )
 
+// String is the name of the kind as plugins see it.
+func (k Kind) String() string {
+	names := [...]string{
+		KindInternal: "internal", KindBadRequest: "bad_request", KindContextWindow: "context_window",
+		KindContentPolicy: "content_policy", KindAuthentication: "authentication", KindPermission: "permission",
+		KindNotFound: "not_found", KindTimeout: "timeout", KindUnprocessable: "unprocessable", KindRateLimit: "rate_limit",
+		KindConnection: "connection", KindBadGateway: "bad_gateway", KindUnavailable: "unavailable", KindAuth: "auth",
+		KindRejected: "rejected", KindInvalid: "invalid", KindTooLarge: "too_large", KindNoDeployment: "no_deployment",
+		KindCanceled: "canceled",
+	}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return names[KindInternal]
+}
+
 // Status is the HTTP status of the kind.
 func (k Kind) Status() int {
 	switch k {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
@@ -126,8 +127,9 @@ type Watch struct {
 }
 
 type watched struct {
-	name   string
+	run    llm.GuardRun
 	looked bool
+	own    bool // the hook failed by itself, not because another one ended the call
 	err    error
 	done   chan struct{}
 }
@@ -142,10 +144,13 @@ func (c *Chain) Watch(ctx context.Context, x *llm.Exchange) *Watch {
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	for i, h := range c.during {
 		p := &w.parts[i]
-		p.name, p.done = h.name, make(chan struct{})
+		p.run = llm.GuardRun{Name: h.name, Mode: "during_call", Start: time.Now()}
+		p.done = make(chan struct{})
 		go func() {
 			defer close(p.done)
+			defer func() { p.run.Took = time.Since(p.run.Start) }()
 			if p.looked, p.err = h.During.During(w.ctx, x); p.err != nil {
+				p.own = w.ctx.Err() == nil
 				w.cancel(p.err)
 			}
 		}()
@@ -162,8 +167,8 @@ func (w *Watch) Context(ctx context.Context) context.Context {
 }
 
 // Wait waits for the hooks and returns the first refusal, which also ended the others. It is called on every path, before
-// anything reaches the caller and before x changes hands. Those that looked at the exchange are added to x.Applied. A
-// second call does nothing.
+// anything reaches the caller and before x changes hands. Those that looked at the exchange are noted in it. A second
+// call does nothing.
 func (w *Watch) Wait(x *llm.Exchange) error {
 	if w == nil || w.waited {
 		return nil
@@ -173,10 +178,17 @@ func (w *Watch) Wait(x *llm.Exchange) error {
 	for i := range w.parts {
 		p := &w.parts[i]
 		<-p.done
-		if p.looked {
-			x.Applied = append(x.Applied, p.name)
-		}
 		refused = refused || p.err != nil
+		if p.looked {
+			p.run.Status = llm.GuardPassed
+			if p.err != nil {
+				p.run.Status = llm.GuardIntervened
+			}
+			x.Guarded(p.run)
+		} else if p.own {
+			p.run.Status = llm.GuardFailed
+			x.Guarded(p.run)
+		}
 	}
 	if refused {
 		return context.Cause(w.ctx)

@@ -21,7 +21,7 @@ type Before interface {
 type During interface {
 	// During runs beside the call, on a goroutine of its own. It reads the request (body, header, model, principal,
 	// controls) and changes nothing. After an error nothing of the answer reaches the caller, and the call is aborted.
-	// looked is true if the hook had a say, so that it is listed in x.Applied.
+	// looked is true if the hook had a say, so that it is noted in x, see llm.Exchange.Guarded.
 	During(ctx context.Context, x *llm.Exchange) (looked bool, err error)
 }
 

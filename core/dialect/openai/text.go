@@ -18,6 +18,11 @@ import (
 //
 // The reply borrows nothing and nothing has to be released, but its Rest is closed like any other.
 func TextReply(x *llm.Exchange, text string) (*llm.Reply, error) {
+	return FinishedReply(x, text, "stop")
+}
+
+// FinishedReply is TextReply with another finish reason than "stop", such as "content_filter".
+func FinishedReply(x *llm.Exchange, text, finish string) (*llm.Reply, error) {
 	if x.Op != llm.OpChat && x.Op != llm.OpCompletion {
 		return nil, &llm.Error{
 			Op: "openai.TextReply", Kind: llm.KindInvalid,
@@ -27,10 +32,10 @@ func TextReply(x *llm.Exchange, text string) (*llm.Reply, error) {
 	now := time.Now()
 	t := &texter{
 		op: x.Op, id: llm.NewID(now), created: now.Unix(), model: x.Model, choices: choices(x),
-		prompt: EstimatePrompt(x), text: text,
+		prompt: EstimatePrompt(x), text: text, finish: finish,
 	}
 	t.usage(&t.used)
-	r := &llm.Reply{Status: 200, Began: now, Usage: t.used, Finish: "stop"}
+	r := &llm.Reply{Status: 200, Began: now, Usage: t.used, Finish: finish}
 	if !x.Streamed {
 		r.First = llm.Part{Data: t.whole()}
 		r.Rest = nothing{}
@@ -72,6 +77,7 @@ type texter struct {
 	choices int
 	prompt  int64
 	text    string
+	finish  string
 	used    llm.Usage
 }
 
@@ -109,14 +115,14 @@ func (t *texter) whole() []byte {
 	for i := range t.choices {
 		dst = comma(dst, i)
 		if t.op == llm.OpCompletion {
-			dst = t.textChoice(dst, i, t.text, "stop")
+			dst = t.textChoice(dst, i, t.text, t.finish)
 			continue
 		}
 		dst = append(dst, `{"index":`...)
 		dst = strconv.AppendInt(dst, int64(i), 10)
 		dst = append(dst, `,"message":{"role":"assistant","content":`...)
 		dst = llm.AppendQuoted(dst, t.text)
-		dst = append(dst, `},"finish_reason":"stop"}`...)
+		dst = append(llm.AppendQuoted(append(dst, `},"finish_reason":`...), t.finish), '}')
 	}
 	dst = append(dst, `],"usage":`...)
 	return append(appendUsage(dst, t.used), '}')
@@ -203,7 +209,7 @@ func (s *textStream) Next(p *llm.Part) error {
 		s.buf = s.t.chunk(s.buf[:0], s.t.delta(word), "")
 	case stepFinish:
 		s.step = stepUsage
-		s.buf = s.t.chunk(s.buf[:0], s.t.empty(), "stop")
+		s.buf = s.t.chunk(s.buf[:0], s.t.empty(), s.t.finish)
 	case stepUsage:
 		s.step = stepEnd
 		s.buf = s.t.head(s.buf[:0], s.t.object(true))
