@@ -119,14 +119,7 @@ func (pr Prompt) view(in *instance, x *llm.Exchange) (_ []byte, err error) {
 	if !n.texts {
 		return dst, nil
 	}
-	if in.segments, err = appendSegments(in.segments, &x.Body); err != nil {
-		return dst, invalid(err.Error())
-	}
-	dst, ok := appendTexts(dst, x.Body.Raw(), in.segments)
-	if !ok {
-		return dst, invalid("a text holds a malformed escape")
-	}
-	return dst, nil
+	return appendBodyTexts(dst, &x.Body)
 }
 
 func appendVariables(dst []byte, raw []byte) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
@@ -79,6 +80,35 @@ func (h *head) refused(op string, low, high int) error {
 		return broken("a refusal with status %d, it must be %d to %d", h.status, low, high)
 	}
 	return &llm.Error{Op: op, Kind: llm.KindRejected, Status: h.status, Message: h.reason}
+}
+
+// appendBodyTexts appends the texts of a request's body.
+func appendBodyTexts(dst []byte, o *llm.Object) ([]byte, error) {
+	if o.Raw() == nil {
+		return dst, nil
+	}
+	list, err := openai.AppendTexts(nil, o)
+	if err != nil {
+		return dst, invalid(err.Error())
+	}
+	message, ok := -1, true
+	for i := range list {
+		t := &list[i]
+		for ; message < t.Message && ok; message++ {
+			role := llm.Span{}
+			if message == t.Message-1 {
+				role = t.Role
+			}
+			dst, ok = appendString(dst, abi.TagMessage, o.Raw(), role)
+		}
+		if ok {
+			dst, ok = appendString(dst, abi.TagText, o.Raw(), t.Text)
+		}
+		if !ok {
+			return dst, invalid("a text holds a malformed escape")
+		}
+	}
+	return dst, nil
 }
 
 // appendHeader appends a header line.
