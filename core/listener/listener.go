@@ -3,6 +3,7 @@
 package listener
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -163,8 +164,9 @@ func smuggled(r *fasthttp.Request) string {
 	if r.Header.ContentLength() != -1 {
 		return ""
 	}
-	for k := range r.Header.All() {
-		if llm.EqualFold(k, "Content-Length") {
+	// The parsed header has lost the length; the raw one has not.
+	for line := range bytes.Lines(r.Header.RawHeaders()) {
+		if name, _, ok := bytes.Cut(line, []byte(":")); ok && llm.EqualFold(bytes.TrimSpace(name), "Content-Length") {
 			return "The request has both Content-Length and Transfer-Encoding."
 		}
 	}
