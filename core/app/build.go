@@ -74,6 +74,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 		Router:    out.router,
 		Recorder:  recorder,
 		Edge:      b.edge(),
+		Failed:    a.callFailed,
 		Close: func() {
 			out.closePlugins(a)
 			stopRecorder()

@@ -321,3 +321,19 @@ general_settings: {master_key: sk-1234}
 		t.Fatalf("60 requests: %d and %d", len(a.Requests()), len(b.Requests()))
 	}
 }
+
+// A failed call leaves a line that names the deployment, also when another one answered in the end.
+func TestFailedCallsAreLogged(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.ServerError(), ut.JSON(200, ut.Completion("x", "ok", 1, 1)))
+	s := apptest.Start(t, one(v))
+	r := s.Post(chat, ask(""))
+	if r.Status != 200 {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	for _, want := range []string{"a call to a model failed", "deployment=" + r.Header.Get("x-litellm-model-id"), v.URL, "status=500"} {
+		if !strings.Contains(s.Log.String(), want) {
+			t.Errorf("%q is not in the log:\n%s", want, s.Log)
+		}
+	}
+}

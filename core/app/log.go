@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/telemetry"
 )
 
@@ -32,6 +34,27 @@ func (a *App) startLog(cfg *config.Config) {
 		Level: level, JSON: cfg.JSONLogs(), Writer: a.opts.Log, Color: telemetry.Terminal(a.opts.Log),
 	})
 	a.log = a.level.Logger
+}
+
+// callFailed writes a line for a call to a vendor that failed, unless it was the caller's doing: what somebody needs who
+// is woken by it, and nothing of the request.
+func (a *App) callFailed(x *llm.Exchange, d *llm.Deployment, err *llm.Error) {
+	level := slog.LevelWarn
+	switch err.Kind {
+	case llm.KindCanceled:
+		return
+	case llm.KindBadRequest, llm.KindUnprocessable, llm.KindContextWindow, llm.KindContentPolicy, llm.KindInvalid, llm.KindRejected:
+		level = slog.LevelDebug
+	case llm.KindInternal, llm.KindConnection, llm.KindBadGateway, llm.KindUnavailable, llm.KindAuthentication:
+		level = slog.LevelError
+	}
+	if !a.log.Enabled(context.Background(), level) {
+		return
+	}
+	a.log.LogAttrs(context.Background(), level, "a call to a model failed",
+		slog.String("call_id", x.ID.String()), slog.String("model", d.Group), slog.String("deployment", d.ID),
+		slog.String("provider", d.Provider), slog.String("api_base", d.Base), slog.Int("status", err.HTTPStatus()),
+		slog.Int("attempt", x.Retries+1), slog.String("error", err.Error()))
 }
 
 // Complain writes why the gateway does not start: for people, or one JSON object a line if JSON_LOGS asks for it, since

@@ -156,6 +156,9 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 	if err == nil {
 		err = endpoint.Decode(t.x, &t.answer, &t.reply)
 	}
+	if err != nil {
+		t.failed(d, err)
+	}
 	t.x.Answered = time.Now()
 	if !t.answer.Began.IsZero() {
 		t.x.Upstream += t.x.Answered.Sub(t.answer.Began)

@@ -18,6 +18,10 @@ type Snapshot struct {
 	Recorder  Recorder // may be nil
 	Edge      Edge
 
+	// Failed is told of every call to a vendor that failed, also when another one answered in the end. It must not
+	// block. It may be nil.
+	Failed func(x *llm.Exchange, d *llm.Deployment, err *llm.Error)
+
 	// Close releases what the snapshot holds, such as plugins. It runs once, when no exchange uses the snapshot any
 	// more, on the goroutine that noticed. It may be nil.
 	Close func()

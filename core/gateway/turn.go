@@ -54,6 +54,13 @@ func (t *turn) fail(err error) error {
 	return e
 }
 
+// failed reports a call that failed.
+func (t *turn) failed(d *llm.Deployment, err error) {
+	if t.Failed != nil && d != nil && !t.quiet {
+		t.Failed(t.x, d, llm.AsError(err))
+	}
+}
+
 // finish tells router and recorder how it went and gives everything back.
 func (t *turn) finish(r *llm.Reply, err error) {
 	if t.planned {
@@ -85,6 +92,7 @@ func (t *turn) Next(p *llm.Part) error {
 		return nil
 	}
 	if err != io.EOF {
+		t.failed(t.reply.Deployment, err)
 		err = t.Pipeline.Failure(t.ctx, t.x, llm.AsError(err))
 	}
 	t.err = err

@@ -222,11 +222,12 @@ func TestLeaving(t *testing.T) {
 		_, addr := serve(t, v)
 		c, _ := raw(t, addr, chat(ask))
 		<-v.entered
+		done := v.ctx.Done() // asked for now: the exchange is used again once it has ended
 		if err := leave(c.(*net.TCPConn)); err != nil {
 			t.Fatal(err)
 		}
 		select {
-		case <-v.ctx.Done():
+		case <-done:
 		case <-time.After(10 * time.Second):
 			t.Fatalf("%s: the exchange goes on", name)
 		}

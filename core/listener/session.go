@@ -302,6 +302,10 @@ func (c *session) Close() error {
 // fail answers with an error and ends the session.
 func (c *session) fail(ctx *fasthttp.RequestCtx, err error) {
 	e := llm.AsError(err)
+	if e.Kind == llm.KindInternal {
+		// Nobody but the operator can do anything about it.
+		c.s.Logger.Error("a request failed", "call_id", c.x.ID.String(), "path", c.x.Path, "model", c.x.Model, "error", e.Error())
+	}
 	c.s.envelope(ctx, e)
 	c.finish(&ctx.Response.Header, vendorLines(c.buf[:0], e.Header))
 	c.log(e.HTTPStatus(), err)
