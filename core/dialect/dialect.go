@@ -4,6 +4,8 @@ package dialect
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
@@ -51,14 +53,19 @@ func open(b []byte, at int, bracket byte) Cursor {
 // Enter returns a cursor over the value that c stands at, without looking for its end first, so that each byte is
 // looked at once. If the value is neither an object nor an array, the new cursor has no members and is broken. When it
 // was walked to its end, Leave spares c the way.
-func (c *Cursor) Enter() Cursor {
+func (c *Cursor) Enter() (inner Cursor) {
+	c.Into(&inner)
+	return inner
+}
+
+// Into is Enter for a cursor that is there already. Copying one costs as much as a few steps.
+func (c *Cursor) Into(inner *Cursor) {
 	bracket := c.First()
 	if bracket != '{' && bracket != '[' {
-		return Cursor{done: true, broken: true}
+		*inner = Cursor{done: true, broken: true}
+		return
 	}
-	inner := open(c.b, c.value.Start, bracket)
-	inner.inner = true
-	return inner
+	*inner = Cursor{b: c.b, i: c.value.Start + 1, end: bracket + 2, inner: true}
 }
 
 // Leave tells c how far a cursor from Enter came.
@@ -231,10 +238,35 @@ func skipNested(b []byte, i int) int {
 	return -1
 }
 
-// skipString returns the place behind the string whose opening quote is at i, or -1 if it does not end.
+// skipString returns the place behind the string whose opening quote is at i, or -1 if it does not end. Keys and names
+// are short and most of what there is, so the first bytes are looked at eight at a time; a long text is left to IndexByte.
 func skipString(b []byte, i int) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+		near  = 32
+	)
 	start := i
 	i++
+	for i+8 <= len(b) && i-start < near {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^'"'*ones, x^'\\'*ones
+		// The lowest bit that is set is right; those above it may not be.
+		found := ((quote-ones)&^quote | (slash-ones)&^slash) & highs
+		if found != 0 {
+			i += bits.TrailingZeros64(found) / 8
+			if b[i] == '"' {
+				return i + 1
+			}
+			break
+		}
+		i += 8
+	}
+	return skipLong(b, start, i)
+}
+
+// skipLong is skipString from i on.
+func skipLong(b []byte, start, i int) int {
 	for {
 		n := bytes.IndexByte(b[i:], '"')
 		if n < 0 {

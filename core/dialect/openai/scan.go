@@ -98,7 +98,8 @@ func refused(value []byte) bool {
 }
 
 func (s *Scanned) choices(outer *dialect.Cursor) {
-	c := outer.Enter()
+	var c dialect.Cursor
+	outer.Into(&c)
 	n := 0
 	for ; c.Next(); n++ {
 		reason := finishReason(&c)
@@ -116,7 +117,8 @@ func (s *Scanned) choices(outer *dialect.Cursor) {
 
 // finishReason is the text of the finish reason of the choice that outer stands at, or nil.
 func finishReason(outer *dialect.Cursor) (reason []byte) {
-	c := outer.Enter()
+	var c dialect.Cursor
+	outer.Into(&c)
 	for c.Next() {
 		if string(c.Key()) == "finish_reason" && c.First() == '"' {
 			if v := c.Value(); len(v) > 2 {
@@ -147,7 +149,8 @@ func finishName(b []byte) string {
 // usage reads the usage object that outer stands at. Besides OpenAI's own members it takes prompt_cache_hit_tokens (DeepSeek) and
 // cached_tokens on the outside (Moonshot) for what came from the vendor's cache.
 func usage(outer *dialect.Cursor) (u llm.Usage) {
-	c := outer.Enter()
+	var c dialect.Cursor
+	outer.Into(&c)
 	for c.Next() {
 		switch string(c.Key()) {
 		case "prompt_tokens":
@@ -173,7 +176,8 @@ func usage(outer *dialect.Cursor) (u llm.Usage) {
 
 // detail is the number under the key in the object that outer stands at.
 func detail(outer *dialect.Cursor, key string) (n int64) {
-	c := outer.Enter()
+	var c dialect.Cursor
+	outer.Into(&c)
 	for c.Next() {
 		if string(c.Key()) == key {
 			n = dialect.Int(c.Value())
