@@ -54,7 +54,7 @@ func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
 			b.mistake(setting, fmt.Errorf("the plugin %s has no request hook, so it cannot be a guardrail", p.Name()))
 			continue
 		}
-		guard := guardrail.When(g.Name, g.Params.DefaultOn, p.Guard(g.Name, openai.TextReply))
+		guard := guardrail.When(g.Name, g.Params.DefaultOn, p.Guard(g.Name, openai.FinishedReply))
 		hooks = append(hooks, pipeline.Hook{Name: g.Name, Guard: true, Do: guard})
 	}
 	return hooks

@@ -203,7 +203,7 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("respond where there is no responder: got %v", err)
 	}
 	x = exchange(t, hello)
-	reply, err = p.Guard("g", func(_ *llm.Exchange, text string) (*llm.Reply, error) {
+	reply, err = p.Guard("g", func(_ *llm.Exchange, text, _ string) (*llm.Reply, error) {
 		return &llm.Reply{First: llm.Part{Data: []byte(text)}}, nil
 	}).Before(&x.Life, x)
 	if err != nil || reply == nil || string(reply.First.Data) != "I'd rather not." {
@@ -259,7 +259,7 @@ func TestContinueAllocatesNothing(t *testing.T) {
 		if _, err := g.Before(&x.Life, x); err != nil {
 			t.Fatal(err)
 		}
-		x.Applied = x.Applied[:0]
+		x.Applied, x.GuardRuns = x.Applied[:0], x.GuardRuns[:0]
 	}); n != 0 {
 		t.Errorf("a request that passes allocates %v times", n)
 	}
@@ -371,10 +371,10 @@ func FuzzResult(f *testing.F) {
 		}
 		last := -1
 		for _, e := range res.edits {
-			if e.segment <= last || e.segment >= 3 {
+			if e.Index <= last || e.Index >= 3 {
 				t.Fatalf("edits %v", res.edits)
 			}
-			last = e.segment
+			last = e.Index
 		}
 		if res.verdict > abi.VerdictAllow || res.verdict == abi.VerdictReject && res.status/100 != 4 ||
 			res.verdict == abi.VerdictAllow && res.principal == nil || strings.ContainsAny(res.reason, "\r\n\x00") {

@@ -4,59 +4,141 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
 
-// Responder makes the reply of a guardrail that answers in place of a model, in the caller's dialect.
-type Responder func(x *llm.Exchange, text string) (*llm.Reply, error)
+// Responder makes the reply of a guardrail that answers in place of a model, in the caller's dialect. finish is its
+// finish reason, "stop" or "content_filter".
+type Responder func(x *llm.Exchange, text, finish string) (*llm.Reply, error)
 
-// Guard presents the plugin's request hook as a guardrail. name is the one it has in the configuration; it is appended
-// to Exchange.Applied when the plugin has looked at a request. respond may be nil if the plugin never answers itself:
-// that verdict is then a failure.
+// GuardSettings say how a plugin is used as a guardrail.
+type GuardSettings struct {
+	Name    string    // the one it has in the configuration; it names states, and stands in Exchange.GuardRuns
+	Respond Responder // nil if the plugin never answers itself: that verdict is then a failure
+	Windows WindowSettings
+	Buffer  bool // a streamed answer is collected and given to the response hook as a whole
+}
+
+// WindowSettings say how much of a streamed answer a hook is shown at a time. A nil member takes the manifest's, and
+// without one there the default: every chunk, and 64 characters held back.
+type WindowSettings struct {
+	Chars    *int
+	WaitMS   *int
+	Holdback *int
+}
+
+// Guardrail presents the plugin's hooks as a guardrail: request as Before, moderation as During, response as After,
+// the stream hooks as Stream, failure as Failure. Which of them are used is up to who puts it into a chain; a plugin
+// without the hook fails there.
 //
 // An edited request gets a body of its own, which the exchange keeps; what was parsed from the old one stays valid as
 // long as the old one does. Refusals are of kind llm.KindRejected with the plugin's status and message. When the plugin
 // failed, the error is of kind llm.KindInternal and says nothing but the name, unless Settings.OnError is FailOpen.
-func (p *Plugin) Guard(name string, respond Responder) pipeline.Before {
-	return &guard{p: p, name: name, respond: respond, needs: p.manifest.needs()}
-}
-
-type guard struct {
+type Guardrail struct {
 	p       *Plugin
 	name    string
 	respond Responder
 	needs   needs
+	windows openai.WindowSettings
+	buffer  bool
 }
+
+var (
+	_ pipeline.Before  = (*Guardrail)(nil)
+	_ pipeline.During  = (*Guardrail)(nil)
+	_ pipeline.After   = (*Guardrail)(nil)
+	_ pipeline.Stream  = (*Guardrail)(nil)
+	_ pipeline.Failure = (*Guardrail)(nil)
+)
+
+// Guardrail makes a guardrail of the plugin.
+func (p *Plugin) Guardrail(s GuardSettings) *Guardrail {
+	g := &Guardrail{p: p, name: otherwise(s.Name, p.name), respond: s.Respond, needs: p.manifest.needs(), buffer: s.Buffer}
+	g.windows = p.manifest.Stream.windows(s.Windows)
+	return g
+}
+
+// Guard presents the plugin's request hook alone.
+func (p *Plugin) Guard(name string, respond Responder) pipeline.Before {
+	return p.Guardrail(GuardSettings{Name: name, Respond: respond})
+}
+
+// Modes of guardrails, as the configuration and the log name them.
+const (
+	ModePreCall    = "pre_call"
+	ModeDuringCall = "during_call"
+	ModePostCall   = "post_call"
+)
 
 // Before implements pipeline.Before.
-func (g *guard) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
-	in, err := g.p.pool.get(ctx)
-	if err != nil {
-		return nil, g.failed(ctx, err)
-	}
-	res, err := g.ask(in, x)
-	if err != nil {
-		return nil, g.undecided(ctx, in, err)
-	}
-	var body []byte
-	if res.verdict == abi.VerdictEdit {
-		body = patch(&x.Body, in.segments, res.edits, res.model)
-	}
-	g.p.pool.put(in)
-	return g.decide(ctx, x, &res, body)
+func (g *Guardrail) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
+	began := time.Now()
+	reply, err := g.before(ctx, x)
+	return reply, g.settle(ctx, x, ModePreCall, began, reply != nil, err)
 }
 
-// ask hands the request to an instance.
-func (g *guard) ask(in *instance, x *llm.Exchange) (res result, err error) {
+func (g *Guardrail) before(ctx context.Context, x *llm.Exchange) (reply *llm.Reply, err error) {
+	in, err := g.p.pool.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res, err := g.ask(in, abi.HookRequest, x)
+	if err == nil {
+		err = g.allowed(&res, abi.HookRequest)
+	}
+	if err == nil && res.verdict == abi.VerdictEdit {
+		err = g.change(in, x, &res)
+	}
+	if g.giveBack(in, err); err != nil {
+		return nil, err
+	}
+	if res.verdict == abi.VerdictReject {
+		return nil, g.rejection(&res)
+	}
+	if res.keeps {
+		x.SetState(g.name, res.state)
+	}
+	if res.verdict != abi.VerdictRespond {
+		return nil, nil //nolint:nilnil // the contract's "go on"
+	}
+	if g.respond == nil {
+		return nil, broken("the plugin answers itself, which is not possible here")
+	}
+	return g.respond(x, res.reply, otherwise(res.finish, "stop"))
+}
+
+// During implements pipeline.During.
+func (g *Guardrail) During(ctx context.Context, x *llm.Exchange) (looked bool, err error) {
+	in, err := g.p.pool.get(ctx)
+	if err != nil {
+		return false, g.failed(ctx, err, "request was refused")
+	}
+	res, err := g.ask(in, abi.HookModeration, x)
+	if err == nil {
+		err = g.allowed(&res, abi.HookModeration)
+	}
+	if g.giveBack(in, err); err != nil {
+		return false, g.failed(ctx, err, "request was refused")
+	}
+	if res.verdict == abi.VerdictReject {
+		return true, g.rejection(&res)
+	}
+	return true, nil
+}
+
+// ask hands a request to an instance.
+func (g *Guardrail) ask(in *instance, hook abi.Hook, x *llm.Exchange) (res result, err error) {
 	in.segments = in.segments[:0]
-	if in.view, err = appendRequest(in.view[:0], x, &g.needs); err != nil {
+	if in.view, err = g.appendHead(in.view[:0], x); err != nil {
 		return res, err
 	}
 	if g.needs.texts && x.Body.Raw() != nil {
-		if in.segments, err = appendSegments(in.segments, &x.Body); err != nil {
+		if in.segments, err = openai.AppendTexts(in.segments, &x.Body); err != nil {
 			return res, invalid(err.Error())
 		}
 		ok := true
@@ -64,61 +146,105 @@ func (g *guard) ask(in *instance, x *llm.Exchange) (res result, err error) {
 			return res, invalid("a text holds a malformed escape")
 		}
 	}
+	return g.send(in, hook, x, len(in.segments))
+}
+
+// send calls a hook on the instance's view and reads its result. texts is how many the view has.
+func (g *Guardrail) send(in *instance, hook abi.Hook, x *llm.Exchange, texts int) (res result, err error) {
 	if limit := g.p.limits.maxView(); len(in.view) > limit {
 		return res, fmt.Errorf("%w: its texts take %d bytes, a quarter of the memory is %d", ErrSize, len(in.view), limit)
 	}
-	out, err := in.call(abi.HookRequest, in.view, x)
+	out, err := in.call(hook, in.view, x)
 	if out == nil || err != nil {
 		return res, err
 	}
-	if res, err = readResult(out, len(in.segments)); err == nil && res.verdict == abi.VerdictAllow {
-		return res, broken("the request hook let a caller in")
+	return readResult(out, texts)
+}
+
+// allowed refuses verdicts and records that a hook cannot give.
+func (g *Guardrail) allowed(res *result, hook abi.Hook) error {
+	ok := false
+	switch res.verdict {
+	case abi.VerdictContinue, abi.VerdictReject:
+		ok = true
+	case abi.VerdictEdit:
+		ok = hook != abi.HookModeration && hook != abi.HookStreamEnd
+	case abi.VerdictRespond:
+		ok = hook == abi.HookRequest
+	case abi.VerdictHold, abi.VerdictDrop:
+		ok = hook == abi.HookStreamChunk
 	}
-	return res, err
+	switch {
+	case !ok:
+		return broken("verdict %d of the hook %s", res.verdict, hook)
+	case hook == abi.HookModeration && res.keeps:
+		return broken("the moderation hook keeps a state: it reads only")
+	case hook != abi.HookRequest && res.changesRequest():
+		return broken("the hook %s changes the request, which is on its way already", hook)
+	}
+	return nil
 }
 
 func invalid(message string) error {
-	return &llm.Error{Op: "wasm.Guard", Kind: llm.KindInvalid, Message: "Invalid request: " + message + "."}
+	return &llm.Error{Op: "wasm.Guardrail", Kind: llm.KindInvalid, Message: "Invalid request: " + message + "."}
 }
 
-// undecided gives the instance back, unless it may be damaged, and returns what the caller reads.
-func (g *guard) undecided(ctx context.Context, in *instance, err error) error {
-	var refused *llm.Error
+// giveBack returns the instance to the pool, unless it may be damaged.
+func (g *Guardrail) giveBack(in *instance, err error) {
+	if err == nil || ownError(err) != nil || errors.Is(err, ErrSize) || errors.Is(err, ErrVerdict) {
+		g.p.pool.put(in)
+		return
+	}
+	g.p.pool.discard(in)
+}
+
+// rejection is the plugin's refusal. Type and param are those of an HTTPException in the reference.
+func (g *Guardrail) rejection(res *result) error {
+	return &llm.Error{
+		Op: "wasm.Guardrail", Kind: llm.KindRejected, Status: res.status, Type: otherwise(res.errType, "None"), Param: "None",
+		Message: otherwise(res.reason, "Rejected by guardrail "+g.name+"."),
+	}
+}
+
+// settle notes what came of a look at the exchange and applies the OnError policy to a failure.
+func (g *Guardrail) settle(ctx context.Context, x *llm.Exchange, mode string, began time.Time, intervened bool, err error) error {
+	run := llm.GuardRun{Name: g.name, Mode: mode, Status: llm.GuardPassed, Start: began, Took: time.Since(began)}
 	switch {
-	case errors.As(err, &refused):
-		g.p.pool.put(in)
-		return refused
-	case errors.Is(err, ErrSize), errors.Is(err, ErrVerdict):
-		g.p.pool.put(in)
-	default:
-		g.p.pool.discard(in)
+	case intervened, rejects(err):
+		run.Status = llm.GuardIntervened
+	case err != nil:
+		run.Status = llm.GuardFailed
+		what := "request was refused"
+		if mode == ModePostCall {
+			what = "answer was withheld"
+		}
+		err = g.failed(ctx, err, what)
 	}
-	return g.failed(ctx, err)
+	x.Guarded(run)
+	return err
 }
 
-func (g *guard) decide(ctx context.Context, x *llm.Exchange, res *result, body []byte) (*llm.Reply, error) {
-	switch res.verdict {
-	case abi.VerdictReject:
-		x.Applied = append(x.Applied, g.name)
-		return nil, &llm.Error{Op: "wasm.Guard", Kind: llm.KindRejected, Status: res.status, Message: otherwise(res.reason, "Rejected by guardrail "+g.name+".")}
-	case abi.VerdictRespond:
-		if g.respond == nil {
-			return nil, g.failed(ctx, broken("the plugin answers itself, which is not possible here"))
-		}
-		x.Applied = append(x.Applied, g.name)
-		return g.respond(x, res.reply)
-	case abi.VerdictEdit:
-		if err := x.Body.Parse(body); err != nil {
-			return nil, g.failed(ctx, err)
-		}
-		x.Model = otherwise(res.model, x.Model)
+// ownError is an error that was made for the caller, or nil. It is apart so that looking costs nothing without an error.
+func ownError(err error) *llm.Error {
+	if err == nil {
+		return nil
 	}
-	x.Applied = append(x.Applied, g.name)
-	return nil, nil
+	var e *llm.Error
+	errors.As(err, &e)
+	return e
+}
+
+// rejects reports whether the plugin refused.
+func rejects(err error) bool {
+	e := ownError(err)
+	return e != nil && e.Kind == llm.KindRejected
 }
 
 // failed applies the OnError policy. Nobody but the operator learns why.
-func (g *guard) failed(ctx context.Context, err error) error {
+func (g *Guardrail) failed(ctx context.Context, err error, what string) error {
+	if refused := ownError(err); refused != nil {
+		return refused
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return llm.AsError(err)
 	}
@@ -126,7 +252,7 @@ func (g *guard) failed(ctx context.Context, err error) error {
 		g.p.log.Warn("the guardrail failed and let the request pass (on_error is fail_open)", "guardrail", g.name, "error", err)
 		return nil
 	}
-	e := &llm.Error{Op: "wasm.Guard", Kind: llm.KindInternal, Err: err, Message: "Guardrail " + g.name + " failed, so the request was refused."}
+	e := &llm.Error{Op: "wasm.Guardrail", Kind: llm.KindInternal, Err: err, Message: "Guardrail " + g.name + " failed, so the " + what + "."}
 	if errors.Is(err, ErrBusy) {
 		e.Status, e.Message = 503, "Guardrail "+g.name+" is overloaded, try again later."
 	}

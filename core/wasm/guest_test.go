@@ -214,7 +214,7 @@ func TestParallel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tp := &plugintest.Plugin{Plugin: p, Respond: func(_ *llm.Exchange, text string) (*llm.Reply, error) {
+	tp := &plugintest.Plugin{Plugin: p, Respond: func(_ *llm.Exchange, text, _ string) (*llm.Reply, error) {
 		return &llm.Reply{First: llm.Part{Data: llm.AppendQuoted(nil, text)}}, nil
 	}}
 	var wg sync.WaitGroup

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
@@ -37,6 +38,11 @@ func hostFuncs() []hostFunc {
 		{"log", []valueType{i32, i32, i32}, nil, hostLog},
 		{"field", []valueType{i32, i32, i32, i32, i32}, []valueType{i32}, hostField},
 		{"secret", []valueType{i32, i32, i32, i32}, []valueType{i32}, hostSecret},
+		{"kv_get", []valueType{i32, i32, i32, i32}, []valueType{i32}, hostKVGet},
+		{"kv_set", []valueType{i32, i32, i32, i32, i64}, []valueType{i32}, hostKVSet},
+		{"kv_incr", []valueType{i32, i32, i64, i64, i32}, []valueType{i32}, hostKVIncr},
+		{"kv_del", []valueType{i32, i32}, []valueType{i32}, hostKVDel},
+		{"metric", []valueType{i32, i32, i32, api.ValueTypeF64}, []valueType{i32}, hostMetric},
 		{"http_start", []valueType{i32, i32}, []valueType{i32}, hostHTTPStart},
 		{"blob_wait", []valueType{i32, i32}, []valueType{i32}, hostBlobWait},
 		{"blob_len", []valueType{i32}, []valueType{i32}, hostBlobLen},
@@ -190,7 +196,7 @@ func (in *instance) lookup(field uint32, key string) ([]byte, int32) {
 		if !in.p.mayRead(in.hook) && !harmless(key) {
 			return nil, abi.ErrForbidden
 		}
-		raw, err := findValue(in.body(), key)
+		raw, err := dialect.Lookup(in.body(), key)
 		if err != nil {
 			return nil, abi.ErrArgument
 		}
@@ -201,10 +207,10 @@ func (in *instance) lookup(field uint32, key string) ([]byte, int32) {
 			return raw, 0
 		}
 		var ok bool
-		if in.scratch, ok = appendUnescaped(in.scratch[:0], raw[1:len(raw)-1]); !ok {
+		if in.scratch, ok = llm.AppendUnescaped(in.scratch[:0], raw[1:len(raw)-1]); !ok {
 			return nil, abi.ErrArgument
 		}
 		return in.scratch, 0
 	}
-	return nil, abi.ErrArgument
+	return in.lookupAnswer(field, key)
 }

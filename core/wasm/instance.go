@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
@@ -39,12 +40,19 @@ type instance struct {
 
 	// During a call too: who waits for it, and what it asked of the network.
 	caller  context.Context
+	last    abi.Hook // the hook called last
+	failed  bool     // that call failed, and is counted as such
+	gone    bool     // its caller left
+	trial   bool     // it decides about the pool's circuit
+	size    uint32   // of its memory, as counted
 	fetches *fetches
 	handle  int32 // of the fetch begun last
 
-	view     []byte    // what is handed to the guest
-	segments []segment // the texts in view
-	scratch  []byte    // unescaped text for a host function
+	view     []byte        // what is handed to the guest
+	segments []openai.Text // the texts in view
+	scratch  []byte        // unescaped text for a host function
+	answer   []byte        // in the response hook: the answer that host functions may read
+	answers  []openai.AnswerText
 
 	background bool        // it works off the path of requests, within other limits
 	doc        *llm.Object // what host functions read in place of the request's body, if it is set
@@ -88,6 +96,7 @@ func (p *Plugin) instantiate(ctx context.Context) (*instance, error) {
 		return nil, in.explain("start", err)
 	}
 	in.mod, in.mem = mod, mod.Memory()
+	p.stats.instances.Add(1)
 	in.buf, in.run = mod.ExportedFunction(abi.BufFunc), mod.ExportedFunction(abi.CallFunc)
 	if err := in.configure(); err != nil {
 		in.close()
@@ -124,7 +133,10 @@ func (in *instance) call(hook abi.Hook, view []byte, x *llm.Exchange) ([]byte, e
 	in.clock.reset(in.bounds())
 	in.x, in.hook = x, hook
 	in.calls++
+	in.last, in.failed, in.gone = hook, false, false
+	in.begin()
 	out, err := in.send(hook, view)
+	in.count(hook, out, err)
 	in.x, in.hook = nil, 0
 	in.closeBlobs()
 	if in.p.trace != nil {
@@ -181,13 +193,17 @@ func (in *instance) reserve(n int) error {
 
 // worn reports whether the instance should be replaced: its memory never shrinks.
 func (in *instance) worn() bool {
-	return in.calls >= in.p.limits.Calls || int(in.mem.Size()) >= in.p.limits.RecycleMB<<20
+	size := in.mem.Size()
+	in.measure(size)
+	return in.calls >= in.p.limits.Calls || int(size) >= in.p.limits.RecycleMB<<20
 }
 
 func (in *instance) close() {
 	in.output[0].flush(in)
 	in.output[1].flush(in)
+	in.measure(0)
 	if in.mod != nil {
+		in.p.stats.instances.Add(-1)
 		_ = in.mod.Close(in.ctx) // it has nothing that could fail to close
 	}
 }
@@ -204,6 +220,7 @@ func (in *instance) explain(what string, err error) error {
 	}
 	var gone *goneError
 	if errors.As(err, &gone) {
+		in.gone = true
 		return fmt.Errorf("%s: %w", what, gone)
 	}
 	var exit *sys.ExitError

@@ -15,17 +15,18 @@ import (
 
 // Manifest is what a plugin says of itself, readable without running it. sdk/abi/README.md describes the members.
 type Manifest struct {
-	Schema      int      `json:"sallyport.manifest"`
-	Name        string   `json:"name"`
-	Version     string   `json:"version"`
-	Description string   `json:"description"`
-	ABI         ABI      `json:"abi"`
-	Hooks       []string `json:"hooks"`
-	Needs       []string `json:"needs"`
-	Limits      Asked    `json:"limits"`
-	Caps        Caps     `json:"caps"`          // without them the plugin is not loaded
-	Optional    Caps     `json:"optional_caps"` // with them it can do more
-	TickSeconds float64  `json:"tick_seconds"`  // between two calls of the tick hook
+	Schema      int        `json:"sallyport.manifest"`
+	Name        string     `json:"name"`
+	Version     string     `json:"version"`
+	Description string     `json:"description"`
+	ABI         ABI        `json:"abi"`
+	Hooks       []string   `json:"hooks"`
+	Needs       []string   `json:"needs"`
+	Limits      Asked      `json:"limits"`
+	Caps        Caps       `json:"caps"`          // without them the plugin is not loaded
+	Optional    Caps       `json:"optional_caps"` // with them it can do more
+	TickSeconds float64    `json:"tick_seconds"`  // between two calls of the tick hook
+	Stream      *StreamAsk `json:"stream"`        // how streamed answers are shown
 }
 
 // ABI is the version of the plugin interface that a module was built for.
@@ -143,6 +144,9 @@ func (m *Manifest) check() error {
 			return err
 		}
 	}
+	if err := m.Stream.check(m.Hooks); err != nil {
+		return err
+	}
 	return m.checkTick()
 }
 
@@ -150,7 +154,7 @@ func (m *Manifest) check() error {
 func (m *Manifest) checkNeed(need string) error {
 	hooks := needHooks(need)
 	if hooks == nil {
-		return fmt.Errorf("manifest: need %q: this gateway knows texts, metadata, headers, header:NAME, content, api_key", need)
+		return fmt.Errorf("manifest: need %q: this gateway knows texts, metadata, request_metadata, headers, header:NAME, content, api_key", need)
 	}
 	var names []string
 	for _, h := range hooks {
@@ -170,9 +174,14 @@ func needHooks(need string) []abi.Hook {
 	}
 	switch need {
 	case "texts":
-		return []abi.Hook{abi.HookRequest, abi.HookProvider, abi.HookPrompt}
+		return []abi.Hook{abi.HookRequest, abi.HookModeration, abi.HookResponse, abi.HookStreamChunk, abi.HookProvider, abi.HookPrompt}
+	case "request_metadata":
+		return guardHooks()
 	case "metadata":
-		return []abi.Hook{abi.HookRequest, abi.HookLog, abi.HookRoute, abi.HookPrompt, abi.HookProvider}
+		return []abi.Hook{
+			abi.HookRequest, abi.HookModeration, abi.HookResponse, abi.HookStreamChunk, abi.HookStreamEnd, abi.HookFailure,
+			abi.HookLog, abi.HookRoute, abi.HookPrompt, abi.HookProvider,
+		}
 	case "content":
 		return []abi.Hook{abi.HookLog}
 	case "api_key":
@@ -185,7 +194,8 @@ func needHooks(need string) []abi.Hook {
 func hookNames() []string {
 	var names []string
 	for _, h := range []abi.Hook{
-		abi.HookAuth, abi.HookSSOBegin, abi.HookSSOCallback, abi.HookRequest, abi.HookLog, abi.HookTick, abi.HookRoute,
+		abi.HookAuth, abi.HookSSOBegin, abi.HookSSOCallback, abi.HookRequest, abi.HookModeration, abi.HookResponse,
+		abi.HookStreamChunk, abi.HookStreamEnd, abi.HookFailure, abi.HookLog, abi.HookTick, abi.HookRoute,
 		abi.HookProvider, abi.HookPrompt, abi.HookKeyGenerate,
 	} {
 		names = append(names, h.String())
@@ -222,6 +232,7 @@ func (m *Manifest) checkLimits(given Limits) error {
 type needs struct {
 	texts, metadata, headers bool
 	content, apiKey          bool
+	requestMetadata          bool
 	header                   []string
 }
 
@@ -234,6 +245,8 @@ func (m *Manifest) needs() (n needs) {
 			n.metadata = true
 		case "headers":
 			n.headers = true
+		case "request_metadata":
+			n.requestMetadata = true
 		case "content":
 			n.content = true
 		case "api_key":

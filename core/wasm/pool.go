@@ -2,6 +2,8 @@ package wasm
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,16 +21,21 @@ type pool struct {
 	waiting []*waiter // first come, first served
 	closed  bool
 	idle    chan struct{} // closed when the pool is closed and no instance is out
+	circuit circuit
+	stats   *stats
+	low     int         // fewest free instances since the last trim
+	trimmer *time.Timer // nil while there is nothing to trim
 }
 
 // waiter stands in line. It gets an instance, or nil as the permission to make one.
 type waiter struct{ turn chan *instance }
 
 // maxWaiting callers for each instance may stand in line; more would wait in vain.
-const maxWaiting = 64
+const maxWaiting = 1024
 
 func (p *pool) init(l Limits, create func() (*instance, error)) {
 	p.create, p.limit, p.wait, p.idle = create, l.Instances, l.Wait, make(chan struct{})
+	p.stats = &stats{}
 }
 
 // get returns an instance for the caller's use alone; put or discard gives it back. While it is used, host functions
@@ -48,20 +55,30 @@ func (p *pool) acquire(ctx context.Context) (*instance, error) {
 		p.mu.Unlock()
 		return nil, ErrClosed
 	}
+	ok, trial := p.circuit.pass()
+	if !ok {
+		p.mu.Unlock()
+		return nil, ErrOpen
+	}
 	if n := len(p.free); n > 0 {
 		in := p.free[n-1]
 		p.free[n-1] = nil
 		p.free = p.free[:n-1]
+		p.low = min(p.low, n-1)
 		p.mu.Unlock()
+		in.trial = trial
 		return in, nil
 	}
+	p.low = 0
 	if p.live < p.limit {
 		p.live++
 		p.mu.Unlock()
-		return p.make()
+		return p.tried(trial)
 	}
+	p.circuit.undecided(trial)
 	if len(p.waiting) >= maxWaiting*p.limit {
 		p.mu.Unlock()
+		p.stats.busy.Add(1)
 		return nil, ErrBusy
 	}
 	w := &waiter{make(chan *instance, 1)}
@@ -71,8 +88,10 @@ func (p *pool) acquire(ctx context.Context) (*instance, error) {
 }
 
 func (p *pool) queue(ctx context.Context, w *waiter) (*instance, error) {
-	timer := time.NewTimer(p.wait)
+	timer, began := time.NewTimer(p.wait), time.Now()
 	defer timer.Stop()
+	p.stats.waits.Add(1)
+	defer func() { p.stats.waited.Add(int64(time.Since(began))) }()
 	err := ErrBusy
 	select {
 	case in := <-w.turn:
@@ -82,6 +101,9 @@ func (p *pool) queue(ctx context.Context, w *waiter) (*instance, error) {
 	case <-timer.C:
 	}
 	if p.leave(w) {
+		if errors.Is(err, ErrBusy) {
+			p.stats.busy.Add(1)
+		}
 		return nil, err
 	}
 	return p.take(<-w.turn) // the turn came at the same moment
@@ -107,6 +129,19 @@ func (p *pool) take(in *instance) (*instance, error) {
 	return p.make()
 }
 
+// tried makes an instance for a call that may be the one that decides about the circuit.
+func (p *pool) tried(trial bool) (*instance, error) {
+	in, err := p.make()
+	if err == nil {
+		in.trial = trial
+		return in, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.circuit.killed(trial)
+	return nil, err
+}
+
 // make creates an instance; the caller has counted it in live.
 func (p *pool) make() (*instance, error) {
 	in, err := p.create()
@@ -114,18 +149,54 @@ func (p *pool) make() (*instance, error) {
 		p.gone()
 		return nil, err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.live > 1 && p.trimmer == nil && !p.closed {
+		p.low, p.trimmer = len(p.free), time.AfterFunc(trimEvery, p.trim)
+	}
 	return in, nil
+}
+
+// trimEvery is how long instances are kept that nobody needs.
+const trimEvery = time.Minute
+
+// trim closes the instances that were free all the time since it ran last, but one.
+func (p *pool) trim() {
+	p.mu.Lock()
+	n := min(p.low, len(p.free), p.live-1)
+	if p.closed {
+		n = 0
+	}
+	n = max(n, 0)
+	spare := slices.Clone(p.free[:n])
+	p.free = slices.Delete(p.free, 0, n)
+	p.live -= n
+	p.low = len(p.free)
+	p.trimmer = nil
+	if p.live > 1 && !p.closed {
+		p.trimmer = time.AfterFunc(trimEvery, p.trim)
+	}
+	p.mu.Unlock()
+	for _, in := range spare {
+		in.close()
+	}
 }
 
 // put gives back an instance that may be used again.
 func (p *pool) put(in *instance) {
 	in.caller = nil
 	if in.worn() {
-		p.discard(in)
+		in.close()
+		p.mu.Lock()
+		p.circuit.spared(in.trial)
+		p.mu.Unlock()
+		p.gone()
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.circuit.spared(in.trial)
+	in.trial = false
 	if len(p.waiting) > 0 {
 		p.next() <- in
 		return
@@ -137,6 +208,16 @@ func (p *pool) put(in *instance) {
 // discard gives back an instance that must not be used again.
 func (p *pool) discard(in *instance) {
 	in.close()
+	p.mu.Lock()
+	if in.gone {
+		p.circuit.undecided(in.trial)
+	} else {
+		p.circuit.killed(in.trial)
+	}
+	p.mu.Unlock()
+	if !in.failed { // the result was wrong
+		p.stats.hooks[in.last%maxHooks].failures[causeResult].Add(1)
+	}
 	p.gone()
 }
 
@@ -178,6 +259,9 @@ func (p *pool) drain(ctx context.Context) error {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
+		if p.trimmer != nil {
+			p.trimmer.Stop()
+		}
 		p.settle()
 	}
 	p.mu.Unlock()

@@ -3,6 +3,7 @@ package wasm
 import (
 	"fmt"
 
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
@@ -12,10 +13,19 @@ type result struct {
 	verdict   abi.Verdict
 	status    int
 	reason    string // for the caller of a refusal, for the operator of a failure
-	edits     []textEdit
+	edits     []openai.Edit
 	model     string
 	reply     string
 	principal *llm.Principal
+
+	// Of guardrails.
+	finish   string // with reply
+	errType  string
+	state    []byte
+	keeps    bool // state is set
+	changes  []change
+	tags     []string
+	metadata map[string]any
 }
 
 func broken(format string, a ...any) error {
@@ -43,7 +53,10 @@ func readResult(out []byte, segments int) (res result, err error) {
 		case abi.TagPrincipal:
 			res.principal, err = readPrincipal(r.Inside())
 		default:
-			r.Unknown()
+			var known bool
+			if known, err = res.read(&r); !known {
+				r.Unknown()
+			}
 		}
 	}
 	if err == nil && r.Err != nil {
@@ -64,7 +77,7 @@ func (res *result) edit(in abi.Reader, segments int) error {
 	for in.Next() {
 		switch in.Tag {
 		case abi.TagIndex:
-			index = int(min(in.Number(), maxSegments))
+			index = int(min(in.Number(), openai.MaxTexts))
 		case abi.TagText:
 			text, has = string(in.Value), true
 		default:
@@ -78,10 +91,10 @@ func (res *result) edit(in abi.Reader, segments int) error {
 		return broken("an edit without segment number or text")
 	case index >= segments:
 		return broken("an edit of segment %d, there are %d", index, segments)
-	case last >= 0 && res.edits[last].segment >= index:
+	case last >= 0 && res.edits[last].Index >= index:
 		return broken("the edit of segment %d is out of order", index)
 	}
-	res.edits = append(res.edits, textEdit{index, text})
+	res.edits = append(res.edits, openai.Edit{Index: index, Text: text})
 	return nil
 }
 
@@ -97,7 +110,7 @@ func (res *result) check() error {
 		}
 	case abi.VerdictFail:
 		return fmt.Errorf("%w: %s", ErrVerdict, res.reason)
-	case abi.VerdictContinue, abi.VerdictEdit, abi.VerdictRespond:
+	case abi.VerdictContinue, abi.VerdictEdit, abi.VerdictRespond, abi.VerdictHold, abi.VerdictDrop:
 	default:
 		return broken("unknown verdict %d", res.verdict)
 	}
@@ -146,6 +159,12 @@ func readPrincipal(in abi.Reader) (*llm.Principal, error) {
 			p.Role = llm.Role(in.Value)
 		case abi.TagAllowedModel:
 			p.Models = append(p.Models, string(in.Value))
+		case abi.TagTeamMetadata:
+			m, err := abi.Map(in.Value)
+			if err != nil {
+				return nil, broken("metadata of the principal's team: %v", err)
+			}
+			p.TeamMetadata = m
 		case abi.TagMetadata:
 			m, err := abi.Map(in.Value)
 			if err != nil {

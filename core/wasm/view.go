@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"github.com/sallyport-ai/sallyport/core/auth"
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
@@ -55,20 +56,20 @@ func appendCaller(dst []byte, p *llm.Principal) []byte {
 }
 
 // appendTexts appends the texts. ok is false if one of them is not a valid JSON string.
-func appendTexts(dst, raw []byte, list []segment) (_ []byte, ok bool) {
+func appendTexts(dst, raw []byte, list []openai.Text) (_ []byte, ok bool) {
 	message := -1
 	for i := range list {
 		s := &list[i]
-		for ; message < s.message; message++ {
+		for ; message < s.Message; message++ {
 			role := llm.Span{}
-			if message == s.message-1 {
-				role = s.role
+			if message == s.Message-1 {
+				role = s.Role
 			}
 			if dst, ok = appendString(dst, abi.TagMessage, raw, role); !ok {
 				return dst, false
 			}
 		}
-		if dst, ok = appendString(dst, abi.TagText, raw, s.text); !ok {
+		if dst, ok = appendString(dst, abi.TagText, raw, s.Text); !ok {
 			return dst, false
 		}
 	}
@@ -82,7 +83,7 @@ func appendString(dst []byte, tag abi.Tag, raw []byte, at llm.Span) (_ []byte, o
 	}
 	dst, mark := abi.Open(dst, tag)
 	dst[mark-6] = 0 // no records inside
-	dst, ok = appendUnescaped(dst, raw[at.Start+1:at.End-1])
+	dst, ok = llm.AppendUnescaped(dst, raw[at.Start+1:at.End-1])
 	return abi.Close(dst, mark), ok
 }
 

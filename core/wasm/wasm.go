@@ -82,7 +82,7 @@ type Limits struct {
 	Start     time.Duration // CPU time to start and configure an instance; 5 s
 	Depth     int           // calls in progress; 4000
 	Instances int           // calls at the same time; twice GOMAXPROCS, at least 4, with HTTP 64
-	Wait      time.Duration // for a free instance; 250 ms
+	Wait      time.Duration // for a free instance; 5 s
 	Calls     int           // after which an instance is replaced; 1 000 000
 	RecycleMB int           // memory at which an instance is replaced; three quarters of MemoryMB
 
@@ -103,7 +103,7 @@ func (l Limits) withDefaults(http bool) Limits {
 	l.Start = otherwise(l.Start, 5*time.Second)
 	l.Depth = otherwise(l.Depth, 4000)
 	l.Instances = otherwise(l.Instances, max(4, 2*runtime.GOMAXPROCS(0)))
-	l.Wait = otherwise(l.Wait, 250*time.Millisecond)
+	l.Wait = otherwise(l.Wait, 5*time.Second)
 	l.Calls = otherwise(l.Calls, 1_000_000)
 	l.RecycleMB = otherwise(l.RecycleMB, max(1, l.MemoryMB*3/4))
 	l.BackgroundCPU = otherwise(l.BackgroundCPU, time.Second)
@@ -164,6 +164,11 @@ type Plugin struct {
 	epoch     time.Time
 	rights    rights
 	web       *web // nil without a grant
+	host      *Host
+	store     Store
+	stats     *stats
+	id        string // see identity; the host's lock guards it and users
+	users     int
 	pool      pool
 	closed    atomic.Bool
 
@@ -190,7 +195,7 @@ func (p *Plugin) Has(hook abi.Hook) bool {
 	return false
 }
 
-// Close refuses further calls, waits for those in progress, and frees everything. When ctx ends first, it returns its
+// Close undoes one Load. The last one refuses further calls, waits for those in progress, and frees everything. When ctx ends first, it returns its
 // error and frees nothing; Close can then be called again. Close is for when no request can reach the plugin any more:
 // a call that comes later fails with ErrClosed and is treated by the OnError policy.
 func (p *Plugin) Close(ctx context.Context) error {
@@ -198,6 +203,9 @@ func (p *Plugin) Close(ctx context.Context) error {
 		if err := p.stopTicks(ctx); err != nil {
 			return err
 		}
+	}
+	if !p.host.leave(p) {
+		return nil
 	}
 	if err := p.pool.drain(ctx); err != nil {
 		return err

@@ -42,9 +42,11 @@ type Request struct {
 	Stream   bool   // a stream was asked for
 	Caller   Caller
 	Texts    []Text // every text of the request, in order, if the manifest needs "texts"
+	Extras
 
 	metadata []byte
 	setModel bool
+	changes  changes
 	more     More
 }
 
@@ -90,6 +92,8 @@ type Verdict struct {
 	kind    abi.Verdict
 	status  int
 	message string
+
+	filtered bool // of an answer: its finish reason is content_filter
 }
 
 // Continue lets the request go on, with the changes made by Text.Replace and SetModel.
@@ -98,7 +102,7 @@ func Continue() Verdict { return Verdict{} }
 // Reject refuses the request. The status is between 400 and 499, normally 400; the caller reads the message, so it
 // must not repeat the prompt.
 func Reject(status int, message string) Verdict {
-	return Verdict{abi.VerdictReject, status, message}
+	return Verdict{kind: abi.VerdictReject, status: status, message: message}
 }
 
 // Respond answers with a text in place of a model.
@@ -110,7 +114,8 @@ func Fail(err error) Verdict { return Verdict{kind: abi.VerdictFail, message: er
 
 // decode reads the view. It does not use abi.Reader, because a call for each record costs more than the rest.
 func (r *Request) decode(view []byte) error {
-	*r = Request{Texts: r.Texts[:0]}
+	r.Extras.reset()
+	*r = Request{Texts: r.Texts[:0], Extras: r.Extras, changes: changes{records: r.changes.records[:0]}}
 	role, message := "", -1
 	for len(view) >= abi.HeaderSize {
 		h := abi.Load(view)
@@ -157,7 +162,7 @@ func (r *Request) field(tag abi.Tag, flags uint16, value []byte) error {
 	case abi.TagMetadata:
 		r.metadata = value
 	default:
-		if !r.Caller.field(tag, value) && flags&abi.FlagCritical != 0 {
+		if !r.Caller.field(tag, value) && !r.Extras.field(tag, value) && flags&abi.FlagCritical != 0 {
 			return abi.ErrCritical
 		}
 	}
@@ -193,22 +198,34 @@ func (c *Caller) field(tag abi.Tag, value []byte) bool {
 
 // encode appends the result of a hook to dst, or nothing if the request goes on unchanged.
 func (v Verdict) encode(dst []byte, r *Request) []byte {
+	if v.kind == abi.VerdictRespond {
+		return r.Extras.encode(v.encodeReply(dst))
+	}
 	if v.kind != abi.VerdictContinue {
 		return appendVerdict(dst, v.kind, v.status, v.message)
+	}
+	if r.changes.err != nil {
+		return appendVerdict(dst, abi.VerdictFail, 0, r.changes.err.Error())
 	}
 	for i := range r.Texts {
 		if !r.Texts[i].edited {
 			continue
 		}
-		dst = begin(dst)
-		var mark int
-		dst, mark = abi.Open(dst, abi.TagEdit)
-		dst = abi.AppendNumber(dst, abi.TagIndex, uint64(i))
-		dst = abi.AppendText(dst, abi.TagText, r.Texts[i].Text)
-		dst = abi.Close(dst, mark)
+		dst = appendEdit(begin(dst), i, r.Texts[i].Text)
 	}
 	if r.setModel {
 		dst = abi.AppendText(begin(dst), abi.TagModel, r.Model)
+	}
+	if len(r.changes.records) > 0 {
+		dst = append(begin(dst), r.changes.records...)
+	}
+	return r.Extras.encode(dst)
+}
+
+func (v Verdict) encodeReply(dst []byte) []byte {
+	dst = appendVerdict(dst, v.kind, v.status, v.message)
+	if v.filtered {
+		dst = abi.AppendText(dst, abi.TagFinish, "content_filter")
 	}
 	return dst
 }

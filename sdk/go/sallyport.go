@@ -40,6 +40,16 @@ type Hooks struct {
 	Auth func(*AuthRequest) AuthVerdict
 	// Request looks at a request before a model is called: a guardrail in mode pre_call.
 	Request func(*Request) Verdict
+	// Moderation looks at a request while a model works on it: mode during_call. It changes nothing, but may refuse.
+	Moderation func(*Request) Verdict
+	// Response looks at an answer before the caller gets it: mode post_call.
+	Response func(*Response) Verdict
+	// Stream looks at the texts of a streamed answer on their way: mode post_call.
+	Stream func(*Window) Verdict
+	// StreamEnd runs at the end of a streamed answer, also when the caller has left.
+	StreamEnd func(*StreamEnd) Verdict
+	// Failure may rewrite the error that the caller gets. It runs in every mode.
+	Failure func(*Failure) Verdict
 	// Log takes records of exchanges that have ended, off the path of requests.
 	Log func(*LogBatch) error
 	// Tick runs every tick_seconds of the manifest. An error goes to the operator's log.
@@ -81,6 +91,7 @@ type guest struct {
 
 	in, out []byte // what the host wrote last, and the last result
 	req     Request
+	guards  guards
 	auth    AuthRequest
 	batch   LogBatch
 	route   RouteRequest
@@ -119,6 +130,9 @@ func (g *guest) call(hook abi.Hook, view []byte) []byte {
 		v := g.hooks.Auth(&g.auth)
 		g.out = v.encode(g.out[:0])
 		return result(g.out)
+	}
+	if out, known := g.guard(hook, view); known {
+		return out
 	}
 	return g.further(hook, view)
 }
@@ -169,7 +183,7 @@ func (g *guest) configure(view []byte) error {
 // check compares the hooks with those the manifest made the host expect.
 func (h Hooks) check(wanted []abi.Hook) error {
 	for _, hook := range wanted {
-		if hook == abi.HookRequest && h.Request == nil || hook == abi.HookAuth && h.Auth == nil || h.lacks(hook) {
+		if hook == abi.HookRequest && h.Request == nil || hook == abi.HookAuth && h.Auth == nil || h.lacks(hook) || h.lacksGuard(hook) {
 			return errorString("the manifest names the hook " + hook.String() + ", which the plugin does not return")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
@@ -110,7 +111,7 @@ func TestRequest(t *testing.T) {
 		t.Errorf("continue returns %v", out)
 	}
 	want := Request{ID: "id", Model: "m", Stream: true, Caller: Caller{UserID: "u"}, Texts: []Text{{Role: "user", Message: 1, Text: "one"}, {Role: "user", Message: 1, Text: "two"}}}
-	if diff := cmp.Diff(want, seen, cmp.AllowUnexported(Request{}, Text{}, More{})); diff != "" {
+	if diff := cmp.Diff(want, seen, cmp.AllowUnexported(Request{}, Text{}, More{}, Extras{}, changes{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 

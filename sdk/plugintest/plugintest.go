@@ -75,8 +75,13 @@ func Load(t testing.TB, s wasm.Settings) *Plugin {
 			t.Errorf("close %s: %v", p.Name(), err)
 		}
 	})
-	return &Plugin{p, func(_ *llm.Exchange, text string) (*llm.Reply, error) {
-		return &llm.Reply{Status: 200, First: llm.Part{Data: llm.AppendQuoted(nil, text)}}, nil
+	return Wrap(p)
+}
+
+// Wrap tests a plugin that the caller has loaded, and closes.
+func Wrap(p *wasm.Plugin) *Plugin {
+	return &Plugin{p, func(_ *llm.Exchange, text, finish string) (*llm.Reply, error) {
+		return &llm.Reply{Status: 200, Finish: finish, First: llm.Part{Data: llm.AppendQuoted(nil, text)}}, nil
 	}}
 }
 
@@ -197,7 +202,7 @@ func Bench(b *testing.B, g pipeline.Before, x *llm.Exchange) {
 		if r, err := g.Before(&x.Life, x); r != nil || err != nil {
 			b.Fatalf("the guardrail did not let the request pass: %v", err)
 		}
-		x.Applied = x.Applied[:0]
+		x.Applied, x.GuardRuns = x.Applied[:0], x.GuardRuns[:0]
 		if n++; n%batch == 0 {
 			now := time.Now()
 			least, began = min(least, now.Sub(began)), now

@@ -77,17 +77,6 @@ func (w *walker) leave(outer, inner *dialect.Cursor) {
 	outer.Leave(inner)
 }
 
-// list walks the value that b holds as if it were an element of a list.
-func (w *walker) whole(c *dialect.Cursor, walk func(*dialect.Cursor)) {
-	for w.err == nil && c.Next() {
-		walk(c)
-		w.message++
-	}
-	if c.Broken() {
-		w.fail(errJSON)
-	}
-}
-
 // messages walks the list of messages. Whatever else is in the place of the list is left to the vendor to refuse.
 func (w *walker) messages() {
 	w.message = 0
@@ -95,13 +84,20 @@ func (w *walker) messages() {
 		return
 	}
 	c := dialect.Array(w.b)
-	w.whole(&c, func(c *dialect.Cursor) {
+	for ; w.err == nil && c.Next(); w.message++ {
 		if c.First() == '{' {
-			w.object(c, 0)
-			return
+			w.object(&c, 0)
+			continue
 		}
-		w.contents(c, 0)
-	})
+		w.contents(&c, 0)
+	}
+	w.ended(&c)
+}
+
+func (w *walker) ended(c *dialect.Cursor) {
+	if c.Broken() {
+		w.fail(errJSON)
+	}
 }
 
 // items walks a prompt or an input: one text, or a list of them.
@@ -111,15 +107,16 @@ func (w *walker) items() {
 	case len(w.b) == 0:
 	case w.b[0] == '[':
 		c := dialect.Array(w.b)
-		w.whole(&c, func(c *dialect.Cursor) { w.contents(c, 1) })
+		for ; w.err == nil && c.Next(); w.message++ {
+			w.contents(&c, 1)
+		}
+		w.ended(&c)
 	case w.b[0] == '"':
 		w.add(llm.Span{End: len(w.b)})
 	case w.b[0] == '{':
 		c := dialect.Object(w.b)
 		w.members(&c, 1)
-		if c.Broken() {
-			w.fail(errJSON)
-		}
+		w.ended(&c)
 	}
 }
 
