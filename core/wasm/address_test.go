@@ -173,7 +173,7 @@ func TestRebinding(t *testing.T) {
 		if r.addresses, err = newAddressCheck(networks); err != nil {
 			t.Fatal(err)
 		}
-		w := newWeb(r, nil, nameserver(t, answers...))
+		w := newWeb(r, &stats{}, nil, nameserver(t, answers...))
 		defer w.close()
 		for i := range answers {
 			sent := &fetches{ctx: t.Context(), open: map[int32]*fetch{}}
@@ -208,7 +208,7 @@ func TestHostCallArguments(t *testing.T) {
 	t.Parallel()
 	p := hand{}.load(t, func(s *Settings) { s.Grants.HTTP = []string{"http://127.0.0.1:9"} })
 	p.rights.http, p.rights.granted = true, []origin{{scheme: "http", host: "127.0.0.1", port: "9"}}
-	p.web = newWeb(&p.rights, nil, nil)
+	p.web = newWeb(&p.rights, p.stats, nil, nil)
 	in, err := p.pool.get(t.Context())
 	if err != nil {
 		t.Fatal(err)

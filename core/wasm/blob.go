@@ -102,10 +102,7 @@ func (in *instance) closeBlobs() {
 // await waits until ready is closed, for at most d; below 0 is as long as the call may take. It costs no CPU time. It
 // ends the guest when the call's time is over or its caller has left.
 func (in *instance) await(ready <-chan struct{}, d time.Duration) bool {
-	c := &in.clock
-	now := c.check()
-	c.charge(now)
-	left := c.wall - (now - c.began) + time.Millisecond
+	left := in.clock.pause()
 	if d < 0 || d > left {
 		d = left
 	}
@@ -121,8 +118,8 @@ func (in *instance) await(ready <-chan struct{}, d time.Duration) bool {
 	case <-gone:
 		panic(&goneError{context.Cause(in.caller)})
 	}
-	c.resume()
-	c.check()
+	in.clock.resume()
+	in.clock.check()
 	return ready != nil && isClosed(ready)
 }
 

@@ -19,6 +19,7 @@ type clock struct {
 	now       func() time.Duration
 	cpu, wall time.Duration // the limits
 	running   bool
+	touched   bool          // the guest has ticked or called the host
 	began     time.Duration // when the call began, give or take one quantum
 	resumed   time.Duration // until when used is up to date
 	used      time.Duration // CPU time
@@ -43,9 +44,16 @@ func (c *clock) tick() {
 	c.resume()
 }
 
+// start begins to look at the time before the guest gives cause for it.
+func (c *clock) start() {
+	c.running, c.used, c.began = true, 0, c.now()
+	c.resume()
+}
+
 // check panics with the error of a limit that is passed.
 func (c *clock) check() time.Duration {
 	now := c.now()
+	c.touched = true
 	if !c.running {
 		c.running, c.began, c.used = true, now-unseen, unseen
 		c.resume()
@@ -84,6 +92,13 @@ func (c *clock) resume() {
 	c.last.read()
 	c.resumed = c.now()
 	c.yielded = c.resumed
+}
+
+// pause stops counting CPU time until resume, and returns how long the call may still take.
+func (c *clock) pause() time.Duration {
+	now := c.check()
+	c.charge(now)
+	return c.wall - (now - c.began) + time.Millisecond
 }
 
 // left is how long the call may still take.

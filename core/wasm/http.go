@@ -43,13 +43,14 @@ const (
 type web struct {
 	rights   *rights
 	client   http.Client
+	stats    *stats
 	inFlight atomic.Int64
 }
 
 // newWeb makes the client. No proxy is used, whatever the environment says: behind one, nobody could check which
 // address a request goes to. A nil transport is the network, a nil resolver the system's.
-func newWeb(r *rights, transport http.RoundTripper, resolver *net.Resolver) *web {
-	w := &web{rights: r}
+func newWeb(r *rights, s *stats, transport http.RoundTripper, resolver *net.Resolver) *web {
+	w := &web{rights: r, stats: s}
 	if transport == nil {
 		dialer := &net.Dialer{Timeout: dialTimeout, Resolver: resolver, ControlContext: w.control}
 		transport = &http.Transport{
@@ -229,9 +230,12 @@ func (f *fetch) begin(w *web, s *fetches, left time.Duration) {
 		defer w.inFlight.Add(-1)
 		defer cancel()
 		defer close(f.done)
+		outcome := outcomeAnswered
 		if err := f.do(w, s); err != nil {
-			f.status, f.blob = abi.ErrFailed, describe(err)
+			f.status = abi.ErrFailed
+			f.blob, outcome = describe(err)
 		}
+		w.stats.requests[outcome].Add(1)
 	}()
 }
 
@@ -295,14 +299,14 @@ func (s *fetches) hold(f *fetch, n int) bool {
 }
 
 // describe puts an error into records for the plugin.
-func describe(err error) []byte {
-	cause := abi.CauseConnection
+func describe(err error) (records []byte, outcome int) {
+	cause, outcome := abi.CauseConnection, outcomeFailed
 	var forbidden *forbiddenError
 	switch {
 	case errors.As(err, &forbidden):
-		cause, err = abi.CauseForbidden, forbidden
+		cause, outcome, err = abi.CauseForbidden, outcomeForbidden, forbidden
 	case errors.Is(err, context.DeadlineExceeded):
-		cause, err = abi.CauseTimeout, errors.New("no whole answer in time")
+		cause, outcome, err = abi.CauseTimeout, outcomeTimeout, errors.New("no whole answer in time")
 	case errors.Is(err, errTooLarge):
 		cause = abi.CauseTooLarge
 	}
@@ -311,7 +315,7 @@ func describe(err error) []byte {
 		err = inURL.Err
 	}
 	b := abi.AppendText(nil, abi.TagCause, cause)
-	return abi.AppendText(b, abi.TagReason, clean([]byte(err.Error())))
+	return abi.AppendText(b, abi.TagReason, clean([]byte(err.Error()))), outcome
 }
 
 // readFetch reads the records of a request.

@@ -28,21 +28,14 @@ const maxModule = 64 << 20
 // Load reads, checks, meters and compiles a plugin, starts one instance and configures it. An error names the file and
 // what to do. Compiling a Go plugin takes up to a second the first time, some 30 ms from the cache.
 func Load(ctx context.Context, s Settings) (*Plugin, error) {
-	p, err := load(ctx, s)
+	h, err := NewHost(nil, nil)
 	if err != nil {
-		return nil, fmt.Errorf("plugin %s: %w", s.Path, err)
+		return nil, err
 	}
-	return p, nil
+	return h.Load(ctx, s)
 }
 
-func load(ctx context.Context, s Settings) (p *Plugin, err error) {
-	module, err := readModule(s.Path)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkPin(module, s.SHA256); err != nil {
-		return nil, err
-	}
+func load(ctx context.Context, s Settings, module []byte, h *Host) (p *Plugin, err error) {
 	if err := checkModule(module); err != nil {
 		return nil, err
 	}
@@ -66,8 +59,9 @@ func load(ctx context.Context, s Settings) (p *Plugin, err error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.log = p.log.With("plugin", p.name)
+	p.host, p.store, p.stats = h, h.store, h.counts(p.name)
 	if p.rights = rights; rights.http {
-		p.web = newWeb(&p.rights, s.Transport, nil)
+		p.web = newWeb(&p.rights, p.stats, s.Transport, nil)
 	}
 	p.epoch, p.lines.perSecond = time.Now(), otherwise(s.LogPerSec, 100)
 	p.logging, p.ticking = newLane(), newLane()
@@ -101,6 +95,8 @@ func (p *Plugin) prepare(ctx context.Context, module []byte, s Settings) error {
 		return err
 	}
 	p.pool.init(p.limits, func() (*instance, error) { return p.start(context.WithoutCancel(ctx)) })
+	p.pool.stats = p.stats
+	p.pool.circuit = circuit{now: p.now, log: p.log, stats: p.stats}
 	in, err := p.pool.get(ctx)
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@
 package sallyport
 
 import (
+	"bytes"
+	"strconv"
 	"sync"
 
 	"github.com/sallyport-ai/sallyport/sdk/abi"
@@ -12,6 +14,9 @@ import (
 type Fake struct {
 	HTTP    func(*HTTPRequest) (*HTTPResponse, error)
 	Secrets map[string]string
+	KV      map[string][]byte // the key-value store, without time
+	// Metric sees what is counted; nil ignores it.
+	Metric func(kind int32, name string, value float64)
 }
 
 // Use makes f answer host calls until restore is called. Tests that use it cannot run in parallel.
@@ -65,4 +70,54 @@ func (p *Pending) Wait() (*HTTPResponse, error) { return p.response, p.err }
 func Secret(name string) (value string, ok bool) {
 	value, ok = fake().Secrets[name]
 	return value, ok
+}
+
+func kvGet(key string) ([]byte, int32) {
+	f := fake()
+	if f.KV == nil {
+		return nil, abi.ErrForbidden
+	}
+	if v, ok := f.KV[key]; ok {
+		return bytes.Clone(v), 0
+	}
+	return nil, abi.ErrNotFound
+}
+
+func kvSet(key string, value []byte, _ uint64) int32 {
+	f := fake()
+	if f.KV == nil {
+		return abi.ErrForbidden
+	}
+	f.KV[key] = bytes.Clone(value)
+	return 0
+}
+
+func kvAdd(key string, delta int64, ttl uint64) (int64, int32) {
+	v, code := kvGet(key)
+	if code == abi.ErrForbidden {
+		return 0, code
+	}
+	n := int64(0)
+	if code == 0 {
+		var err error
+		if n, err = strconv.ParseInt(string(v), 10, 64); err != nil {
+			return 0, abi.ErrArgument
+		}
+	}
+	return n + delta, kvSet(key, strconv.AppendInt(nil, n+delta, 10), ttl)
+}
+
+func kvDelete(key string) int32 {
+	if _, code := kvGet(key); code != 0 {
+		return code
+	}
+	delete(fake().KV, key)
+	return 0
+}
+
+func metric(kind int32, name string, value float64) int32 {
+	if f := fake(); f.Metric != nil {
+		f.Metric(kind, name, value)
+	}
+	return 0
 }

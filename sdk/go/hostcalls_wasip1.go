@@ -27,6 +27,26 @@ func hostBlobClose(handle int32) int32
 //go:noescape
 func hostSecret(name string, buf unsafe.Pointer, n uint32) int32
 
+//go:wasmimport sallyport1 kv_get
+//go:noescape
+func hostKVGet(key string, buf unsafe.Pointer, n uint32) int32
+
+//go:wasmimport sallyport1 kv_set
+//go:noescape
+func hostKVSet(key string, value unsafe.Pointer, n uint32, ttl uint64) int32
+
+//go:wasmimport sallyport1 kv_incr
+//go:noescape
+func hostKVIncr(key string, delta int64, ttl uint64, sum unsafe.Pointer) int32
+
+//go:wasmimport sallyport1 kv_del
+//go:noescape
+func hostKVDel(key string) int32
+
+//go:wasmimport sallyport1 metric
+//go:noescape
+func hostMetric(kind int32, name string, value float64) int32
+
 // Pending is a request under way.
 type Pending struct{ handle int32 }
 
@@ -72,3 +92,28 @@ func Secret(name string) (value string, ok bool) {
 		buf = make([]byte, n)
 	}
 }
+
+func kvGet(key string) ([]byte, int32) {
+	buf := make([]byte, 256)
+	for {
+		n := hostKVGet(key, unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
+		if n < 0 || int(n) <= len(buf) {
+			return buf[:max(n, 0)], min(n, 0)
+		}
+		buf = make([]byte, n)
+	}
+}
+
+func kvSet(key string, value []byte, ttl uint64) int32 {
+	return hostKVSet(key, unsafe.Pointer(unsafe.SliceData(value)), uint32(len(value)), ttl)
+}
+
+func kvAdd(key string, delta int64, ttl uint64) (int64, int32) {
+	var sum int64
+	code := hostKVIncr(key, delta, ttl, unsafe.Pointer(&sum))
+	return sum, code
+}
+
+func kvDelete(key string) int32 { return hostKVDel(key) }
+
+func metric(kind int32, name string, value float64) int32 { return hostMetric(kind, name, value) }

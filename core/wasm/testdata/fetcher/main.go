@@ -2,6 +2,7 @@
 package main
 
 import (
+	"crypto/rand"
 	_ "embed"
 	"fmt"
 	"strconv"
@@ -69,7 +70,64 @@ func more(f []string) sallyport.Verdict {
 		fmt.Println("printed <" + v + ">")
 		return sallyport.Fail(fmt.Errorf("failed with <%s>", v))
 	}
-	return sallyport.Respond("?")
+	return store(f)
+}
+
+// store uses the key-value store, the metrics, the clocks and random numbers.
+func store(f []string) sallyport.Verdict {
+	var out []any
+	switch f[0] {
+	case "kv-get":
+		v, ok, err := sallyport.KVGet(f[1])
+		out = append(out, string(v), ok, err)
+	case "kv-set":
+		ms, _ := strconv.Atoi(f[3])
+		out = append(out, sallyport.KVSet(f[1], []byte(f[2]), time.Duration(ms)*time.Millisecond))
+	case "kv-add":
+		n, _ := strconv.ParseInt(f[2], 10, 64)
+		sum, err := sallyport.KVAdd(f[1], n, 0)
+		out = append(out, sum, err)
+	case "kv-many":
+		for range 100 {
+			_, _ = sallyport.KVAdd(f[1], 1, time.Hour)
+		}
+	case "kv-del":
+		out = append(out, sallyport.KVDelete(f[1]))
+	case "kv-big":
+		out = append(out, sallyport.KVSet("k", make([]byte, 1<<20+1), 0))
+	case "metric":
+		v, _ := strconv.ParseFloat(f[3], 64)
+		switch f[1] {
+		case "count":
+			out = append(out, sallyport.Count(f[2], v))
+		case "gauge":
+			out = append(out, sallyport.Gauge(f[2], v))
+		case "observe":
+			out = append(out, sallyport.Observe(f[2], v))
+		}
+	case "metric-many":
+		used := 0
+		for i := range 1000 {
+			if sallyport.Count("n"+strconv.Itoa(i), 1) {
+				used++
+			}
+		}
+		out = append(out, used)
+	case "clock":
+		began := time.Now()
+		time.Sleep(5 * time.Millisecond)
+		a, b := make([]byte, 16), make([]byte, 16)
+		_, _ = rand.Read(a)
+		_, _ = rand.Read(b)
+		out = append(out, time.Since(began) >= 5*time.Millisecond, began.Year() >= 2025, string(a) != string(b))
+	case "pass":
+		return sallyport.Continue()
+	case "die":
+		panic("on demand")
+	default:
+		out = append(out, "?")
+	}
+	return sallyport.Respond(strings.TrimSpace(fmt.Sprintln(out...)))
 }
 
 func answer(r *sallyport.HTTPResponse, err error) sallyport.Verdict {
