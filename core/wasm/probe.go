@@ -75,3 +75,13 @@ func (b *Probe) Close() {
 		b.in = nil
 	}
 }
+
+// Check says what keeps a module from being loaded, as far as that shows without running it: its form, exports,
+// imports and manifest.
+func Check(module []byte) error {
+	if err := checkModule(module); err != nil {
+		return err
+	}
+	_, err := ReadManifest(module)
+	return err
+}

@@ -120,6 +120,7 @@ Usage:
   sallyport --config FILE            serve what the file describes
   sallyport --model openai/gpt-4o    serve one model
   sallyport config check FILE        say of every setting whether it is in effect
+  sallyport plugin new NAME          write a plugin; plugin --help has the rest
 
 Flags:
 %s

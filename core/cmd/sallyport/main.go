@@ -27,6 +27,9 @@ func run(args []string) int {
 	if len(args) > 0 && args[0] == "config" {
 		return configCommand(args[1:])
 	}
+	if len(args) > 0 && args[0] == "plugin" {
+		return plugins{os.Stdin, os.Stdout, os.Stderr}.run(ctx, args[1:])
+	}
 	o, err := parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):

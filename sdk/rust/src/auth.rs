@@ -30,6 +30,11 @@ pub struct AuthRequest<'a> {
 }
 
 impl<'a> AuthRequest<'a> {
+    /// A request with a credential and nothing else, for a test.
+    pub fn with_credential(credential: &'a str) -> AuthRequest<'a> {
+        AuthRequest { credential, ..AuthRequest::default() }
+    }
+
     /// Gives a request made by a test a header that the manifest needs.
     pub fn with_header(mut self, name: &'a str, value: &'a str) -> AuthRequest<'a> {
         self.headers.push((name, value));
