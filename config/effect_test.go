@@ -84,6 +84,11 @@ func litellmCases() []effectCase {
 	return []effectCase{
 		{"litellm_settings", "litellm_settings: {num_retries: 1}", nil, func(c *Config) any { return *c.LiteLLMSettings.NumRetries }, 1},
 		{l + "set_verbose", "litellm_settings: {set_verbose: true}", nil, func(c *Config) any { return c.LogLevel().String() }, "DEBUG"},
+		{l + "callbacks", "litellm_settings: {callbacks: [prometheus]}", nil, func(c *Config) any { return c.LiteLLMSettings.Callbacks }, []string{"prometheus"}},
+		{l + "success_callback", "litellm_settings: {success_callback: prometheus}", nil, func(c *Config) any { return c.LiteLLMSettings.SuccessCallback }, []string{"prometheus"}},
+		{l + "failure_callback", "litellm_settings: {failure_callback: [prometheus]}", nil, func(c *Config) any { return c.LiteLLMSettings.FailureCallback }, []string{"prometheus"}},
+		{l + "require_auth_for_metrics_endpoint", "litellm_settings: {require_auth_for_metrics_endpoint: true}", nil, func(c *Config) any { return c.LiteLLMSettings.RequireAuthForMetrics }, true},
+		{l + "enable_end_user_cost_tracking_prometheus_only", "litellm_settings: {enable_end_user_cost_tracking_prometheus_only: true}", nil, func(c *Config) any { return c.LiteLLMSettings.EndUserInMetrics }, true},
 		{l + "json_logs", "litellm_settings: {json_logs: on}", nil, func(c *Config) any { return c.JSONLogs() }, true},
 		{l + "default_fallbacks", "litellm_settings: {default_fallbacks: [a]}", nil, func(c *Config) any { return c.LiteLLMSettings.DefaultFallbacks }, []string{"a"}},
 		{l + "request_timeout", "litellm_settings: {request_timeout: 10}", nil, func(c *Config) any { return c.LiteLLMSettings.RequestTimeout.Duration().String() }, "10s"},

@@ -30,7 +30,7 @@ func (k *checker) plugin(n *node, set *Setting, path string, pos Position) bool 
 			ok = false
 			continue
 		}
-		if set.Status == InEffect {
+		if set.Status == InEffect && set.Hook != "callback" { // a sink may also have a name
 			k.rep.fail(pos, path, notModule(name, set), pythonFix(set))
 			ok = false
 		}
@@ -86,6 +86,7 @@ func (k *checker) rules(root *node) {
 		k.targets(s.get("default_fallbacks"), section+".default_fallbacks", groups)
 	}
 	k.callbackSettings(root)
+	k.callbacks(root)
 }
 
 // masterKey says when the gateway would serve everyone.
@@ -212,6 +213,28 @@ func (k *checker) pin(options *node, path string) {
 	}
 	if raw, err := hex.DecodeString(sum.text); err != nil || len(raw) != 32 {
 		k.rep.fail(sum.pos, path+".sha256", "expected 64 hexadecimal digits", "sha256sum FILE prints them")
+	}
+}
+
+// callbacks reports names of sinks that this release does not have. A list
+// may hold sinks that are there as well, so that is not an error.
+func (k *checker) callbacks(root *node) {
+	for _, key := range []string{"callbacks", "success_callback", "failure_callback"} {
+		list := root.get("litellm_settings").get(key)
+		if list == nil {
+			continue
+		}
+		items := list.items
+		if list.kind == scalarKind {
+			items = []*node{list}
+		}
+		for i, item := range items {
+			if item.text == "" || item.text == "prometheus" {
+				continue
+			}
+			path := fmt.Sprintf("litellm_settings.%s[%d]", key, i)
+			k.rep.warn(item.pos, path, fmt.Sprintf("the callback %q is not served in this release", item.text), "remove it, or see config/REFERENCE.md for those that are")
+		}
 	}
 }
 

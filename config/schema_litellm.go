@@ -3,11 +3,11 @@ package config
 // litellmSettings lists litellm_settings as documented, without cache_params.
 func litellmSettings() []Setting {
 	return []Setting{
-		{Path: "success_callback", Type: TypeString | TypeStrings, Default: "[]", Area: "callback", Hook: "callback",
+		{Path: "success_callback", Type: TypeString | TypeStrings, Default: "[]", Area: "callback", Status: InEffect, Hook: "callback",
 			Doc: "Each named sink gets one record for every request that ended well, and none for failures."},
-		{Path: "failure_callback", Type: TypeString | TypeStrings, Default: "[]", Area: "callback", Hook: "callback",
+		{Path: "failure_callback", Type: TypeString | TypeStrings, Default: "[]", Area: "callback", Status: InEffect, Hook: "callback",
 			Doc: "Each named sink gets one record for every request that ended in an error, with the error class and message, and none for successes."},
-		{Path: "callbacks", Type: TypeString | TypeStrings, Default: "[]", Area: "callback", Hook: "callback",
+		{Path: "callbacks", Type: TypeString | TypeStrings, Default: "[]", Area: "callback", Status: InEffect, Hook: "callback",
 			Doc: "Each named sink gets success and failure records; a name ending in .wasm or equal to a configured plugin also receives its request and response hooks."},
 		{Path: "service_callbacks", Type: TypeString | TypeStrings, Default: "[]", Area: "metrics",
 			Doc: "Health of Redis and PostgreSQL is reported to the named systems: latency, number and failures of each kind of call, apart from request records."},
@@ -138,7 +138,7 @@ func litellmTailSettings() []Setting {
 			Doc: "Sends the traceparent header on to the provider."},
 		{Path: "store_audit_logs", Type: TypeBool, Default: "false", Area: "spend",
 			Doc: "Keeps a record of who changed which key, team, person or model."},
-		{Path: "enable_end_user_cost_tracking_prometheus_only", Type: TypeBool, Default: "false", Area: "metrics",
+		{Path: "enable_end_user_cost_tracking_prometheus_only", Type: TypeBool, Default: "false", Area: "metrics", Status: InEffect,
 			Doc: "Puts the end user in metric labels."},
 		{Path: "disable_add_user_agent_to_request_tags", Type: TypeBool, Default: "false", Area: "spend",
 			Doc: "Leaves the client's User-Agent out of a request's tags."},
@@ -158,7 +158,7 @@ func litellmTailSettings() []Setting {
 			Doc: "Which metrics and labels are kept."},
 		{Path: "prometheus_initialize_budget_metrics", Type: TypeBool, Default: "false", Area: "metrics",
 			Doc: "Fills the budget metrics of all keys and teams at start."},
-		{Path: "require_auth_for_metrics_endpoint", Type: TypeBool, Default: "false", Area: "metrics",
+		{Path: "require_auth_for_metrics_endpoint", Type: TypeBool, Default: "false", Area: "metrics", Status: InEffect,
 			Doc: "Asks for a key at /metrics."},
 		{Path: "langsmith_batch_size", Type: TypeInt, Default: "512", Area: "callback",
 			Doc: "Runs collected before LangSmith gets them; LANGSMITH_BATCH_SIZE wins."},

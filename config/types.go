@@ -118,6 +118,15 @@ type LiteLLMSettings struct {
 	DefaultFallbacks []string  `config:"default_fallbacks"`
 	SetVerbose       bool      `config:"set_verbose"`
 	JSONLogs         *bool     `config:"json_logs"`
+	// Callbacks get records of all exchanges, the other two only of those
+	// that ended well or badly.
+	Callbacks       []string `config:"callbacks"`
+	SuccessCallback []string `config:"success_callback"`
+	FailureCallback []string `config:"failure_callback"`
+	// RequireAuthForMetrics asks for a key at /metrics, EndUserInMetrics puts
+	// the end user in metric labels.
+	RequireAuthForMetrics bool `config:"require_auth_for_metrics_endpoint"`
+	EndUserInMetrics      bool `config:"enable_end_user_cost_tracking_prometheus_only"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
