@@ -145,12 +145,48 @@ func decodeHook(_, to reflect.Type, data any) (any, error) {
 		if s, ok := data.(string); ok {
 			return Alias{Model: s}, nil
 		}
+	case reflect.TypeFor[GuardrailMode]():
+		return readMode(data), nil
 	case reflect.TypeFor[[]string]():
 		if s, ok := data.(string); ok {
 			return []string{s}, nil
 		}
 	}
 	return data, nil
+}
+
+// readMode reads a mode, a list of them, or modes by tag.
+func readMode(data any) GuardrailMode {
+	m, ok := data.(map[string]any)
+	if !ok {
+		return GuardrailMode{Always: readNames(data)}
+	}
+	mode := GuardrailMode{Default: readNames(m["default"])}
+	tags, _ := m["tags"].(map[string]any)
+	for tag, modes := range tags {
+		if mode.Tags == nil {
+			mode.Tags = map[string][]string{}
+		}
+		mode.Tags[tag] = readNames(modes)
+	}
+	return mode
+}
+
+func readNames(data any) []string {
+	var names []string
+	switch data := data.(type) {
+	case string:
+		return []string{data}
+	case []string:
+		return data
+	case []any:
+		for _, item := range data {
+			if s, ok := item.(string); ok {
+				names = append(names, s)
+			}
+		}
+	}
+	return names
 }
 
 func readFallbacks(data any) Fallbacks {

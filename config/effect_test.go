@@ -148,12 +148,23 @@ func sectionCases() []effectCase {
 	const g = "guardrails[].litellm_params."
 	type G = GuardrailParams
 	one := func(c *Config) any { return c.CredentialList[0] }
+	mode := func(mode string) string {
+		return "guardrails: [{guardrail_name: g, litellm_params: {guardrail: g.wasm, mode: " + mode + "}}]"
+	}
 	return []effectCase{
 		{"guardrails", guardrail("default_on: true"), nil, func(c *Config) any { return len(c.Guardrails) }, 1},
 		{"guardrails[].guardrail_name", guardrail("default_on: true"), nil, func(c *Config) any { return c.Guardrails[0].Name }, "g"},
 		{"guardrails[].litellm_params", guardrail("default_on: true"), nil, guard(func(p G) any { return p.DefaultOn }), true},
 		{g + "guardrail", guardrail("default_on: true"), nil, guard(func(p G) any { return p.Guardrail }), "g.wasm"},
-		{g + "mode", guardrail("default_on: true"), nil, guard(func(p G) any { return p.Mode }), []string{"pre_call"}},
+		{g + "mode", guardrail("default_on: true"), nil, guard(func(p G) any { return p.Mode }), GuardrailMode{Always: []string{"pre_call"}}},
+		{g + "mode", mode("[pre_call, post_call]"), nil, guard(func(p G) any { return p.Mode }), GuardrailMode{Always: []string{"pre_call", "post_call"}}},
+		{g + "mode.tags", mode("{tags: {a.b: during_call}}"), nil, guard(func(p G) any { return p.Mode }), GuardrailMode{Tags: map[string][]string{"a.b": {"during_call"}}}},
+		{g + "mode.tags.*", mode("{tags: {a: [pre_call, post_call]}}"), nil, guard(func(p G) any { return p.Mode.Tags["a"] }), []string{"pre_call", "post_call"}},
+		{g + "mode.default", mode("{tags: {a: during_call}, default: post_call}"), nil, guard(func(p G) any { return p.Mode.Default }), []string{"post_call"}},
+		{g + "stream", guardrail("stream: buffer"), nil, guard(func(p G) any { return p.Stream }), "buffer"},
+		{g + "window_chars", guardrail("window_chars: 40"), nil, guard(func(p G) any { return *p.WindowChars }), 40},
+		{g + "window_ms", guardrail("window_ms: 100"), nil, guard(func(p G) any { return *p.WindowMS }), 100},
+		{g + "holdback", guardrail("holdback: 0"), nil, guard(func(p G) any { return *p.Holdback }), 0},
 		{g + "default_on", guardrail("default_on: true"), nil, guard(func(p G) any { return p.DefaultOn }), true},
 		{"credential_list", "credential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, one, Credential{Name: "c", Values: map[string]any{"api_key": "k"}}},
 		{"credential_list[].credential_name", "credential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, one, Credential{Name: "c", Values: map[string]any{"api_key": "k"}}},

@@ -85,6 +85,11 @@ func pluginOptions(onError string) []Setting {
 	}
 }
 
+// guardrailModes are the modes of guardrails that are in effect.
+func guardrailModes() []string {
+	return []string{"pre_call", "during_call", "post_call", "logging_only"}
+}
+
 // guardrailSettings lists the keys of an entry of guardrails.
 func guardrailSettings() []Setting {
 	return []Setting{
@@ -94,8 +99,22 @@ func guardrailSettings() []Setting {
 			Doc: "Which plugin runs, when and within which bounds."},
 		{Path: "guardrails[].litellm_params.guardrail", Type: TypeString, Area: "plugin", Status: InEffect, Required: true, Hook: "request",
 			Doc: "Path of the WebAssembly module, ending in .wasm."},
-		{Path: "guardrails[].litellm_params.mode", Type: TypeString | TypeStrings, Allowed: []string{"pre_call", "during_call", "post_call", "logging_only"}, Later: []string{"pre_mcp_call", "during_mcp_call"}, Area: "plugin", Status: InEffect, Required: true,
-			Doc: "When the plugin runs: pre_call, during_call, post_call or logging_only."},
+		{Path: "guardrails[].litellm_params.mode", Type: TypeString | TypeStrings | TypeObject, Allowed: guardrailModes(), Later: []string{"pre_mcp_call", "during_mcp_call"}, Area: "plugin", Status: InEffect, Required: true,
+			Doc: "When the plugin runs: pre_call, during_call, post_call or logging_only, one or a list of them, or by the request's tags: {tags: {TAG: mode}, default: mode}."},
+		{Path: "guardrails[].litellm_params.mode.tags", Type: TypeObject, Default: "{}", Area: "plugin", Status: InEffect,
+			Doc: "Modes for requests with a tag."},
+		{Path: "guardrails[].litellm_params.mode.tags.*", Type: TypeString | TypeStrings, Allowed: guardrailModes(), Area: "plugin", Status: InEffect,
+			Doc: "Modes for requests with this tag."},
+		{Path: "guardrails[].litellm_params.mode.default", Type: TypeString | TypeStrings, Allowed: guardrailModes(), Area: "plugin", Status: InEffect,
+			Doc: "Modes for requests without any of the tags; none when absent."},
+		{Path: "guardrails[].litellm_params.stream", Type: TypeString, Default: "windows", Allowed: []string{"windows", "buffer"}, Area: "plugin", Status: InEffect,
+			Doc: "How post_call looks at streamed answers: in windows while they are sent, or, with the plugin's response hook, as a whole before any of it is sent."},
+		{Path: "guardrails[].litellm_params.window_chars", Type: TypeInt, Default: "the plugin's", Area: "plugin", Status: InEffect,
+			Doc: "New characters of a streamed answer from which the plugin is called; 0 calls it with every chunk."},
+		{Path: "guardrails[].litellm_params.window_ms", Type: TypeInt, Default: "the plugin's", Area: "plugin", Status: InEffect,
+			Doc: "Calls the plugin for a smaller window too when a chunk arrives and its oldest character is older than this; 0 never."},
+		{Path: "guardrails[].litellm_params.holdback", Type: TypeInt, Default: "the plugin's, or 64", Area: "plugin", Status: InEffect,
+			Doc: "Characters of a streamed answer that stay back until what follows them is known, so that a pattern is found however it is cut."},
 		{Path: "guardrails[].litellm_params.default_on", Type: TypeBool, Default: "false", Area: "plugin", Status: InEffect,
 			Doc: "Runs the guardrail for requests that do not name it."},
 		{Path: "guardrails[].litellm_params.api_key", Type: TypeString, Area: "plugin", Secret: true,

@@ -245,13 +245,27 @@ type Guardrail struct {
 // GuardrailParams says which plugin runs, when, and within which bounds.
 type GuardrailParams struct {
 	// Guardrail is the path of a WebAssembly module, as written.
-	Guardrail string `config:"guardrail"`
-	// Mode holds pre_call, during_call, post_call or logging_only.
-	Mode []string `config:"mode"`
+	Guardrail string        `config:"guardrail"`
+	Mode      GuardrailMode `config:"mode"`
 	// DefaultOn runs the guardrail for requests that do not name it.
-	DefaultOn     bool `config:"default_on"`
+	DefaultOn bool `config:"default_on"`
+	// Stream is windows or buffer; empty means windows.
+	Stream string `config:"stream"`
+	// WindowChars, WindowMS and Holdback are nil when the plugin decides.
+	WindowChars   *int `config:"window_chars"`
+	WindowMS      *int `config:"window_ms"`
+	Holdback      *int `config:"holdback"`
 	PluginOptions `config:",squash"`
 	Other         map[string]any `config:",remain"`
+}
+
+// GuardrailMode says when a guardrail runs, as pre_call, during_call, post_call
+// or logging_only. Always is what was written as one mode or a list; otherwise
+// the modes depend on the request's tags.
+type GuardrailMode struct {
+	Always  []string            `config:"-"`
+	Tags    map[string][]string `config:"tags"`
+	Default []string            `config:"default"`
 }
 
 // PluginOptions are the options that every plugin has, wherever it is named.

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/auth"
 	"github.com/sallyport-ai/sallyport/core/auth/masterkey"
-	"github.com/sallyport-ai/sallyport/core/dialect/openai"
-	"github.com/sallyport-ai/sallyport/core/pipeline"
-	"github.com/sallyport-ai/sallyport/core/pipeline/guardrail"
 	"github.com/sallyport-ai/sallyport/core/wasm"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
@@ -34,30 +30,6 @@ func (b *builder) file(path string) string {
 		return filepath.Join(filepath.Dir(files[0]), path)
 	}
 	return path
-}
-
-// guardrails loads the plugins of the guardrails section, in its order.
-func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
-	var hooks []pipeline.Hook
-	for i, g := range b.cfg.Guardrails {
-		setting := fmt.Sprintf("guardrails[%d].litellm_params.guardrail", i)
-		if !slices.Contains(g.Params.Mode, "pre_call") {
-			b.mistake(fmt.Sprintf("guardrails[%d].litellm_params.mode", i), fmt.Errorf("%v: only pre_call is served so far", g.Params.Mode))
-			continue
-		}
-		p, err := b.load(ctx, out, g.Name, g.Params.Guardrail, "guardrail "+g.Name+", pre_call", g.Params.PluginOptions)
-		if err != nil {
-			b.mistake(setting, err)
-			continue
-		}
-		if !p.Has(abi.HookRequest) {
-			b.mistake(setting, fmt.Errorf("the plugin %s has no request hook, so it cannot be a guardrail", p.Name()))
-			continue
-		}
-		guard := guardrail.When(g.Name, g.Params.DefaultOn, p.Guard(g.Name, openai.FinishedReply))
-		hooks = append(hooks, pipeline.Hook{Name: g.Name, Guard: true, Do: guard})
-	}
-	return hooks
 }
 
 // load loads a plugin and notes what it is used for.

@@ -1,42 +1,143 @@
-// Package guardrail decides which guardrails look at a request: those that are on by default, and those that the
-// request names in its "guardrails" member or in metadata.guardrails.
+// Package guardrail decides which guardrails look at an exchange, and when: those that are on by default, those that the
+// caller's key or team has, and those that the request names in its "guardrails" member or in metadata.guardrails.
 package guardrail
 
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline"
 )
 
-// When returns inner as a hook that runs if defaultOn is set or the request asks for it by name. A request can add a
-// guardrail, never take one away.
-func When(name string, defaultOn bool, inner pipeline.Before) pipeline.Before {
-	if defaultOn {
-		return inner
-	}
-	return &asked{name: name, inner: inner}
+// The modes, as the reference's configuration names them.
+const (
+	PreCall     = "pre_call"
+	DuringCall  = "during_call"
+	PostCall    = "post_call"
+	LoggingOnly = "logging_only"
+)
+
+// Modes say when a guardrail looks. With Tags, the modes of the tags that a request has count, and those of Default if it
+// has none of them; without, those of Always.
+type Modes struct {
+	Always  []string
+	Tags    map[string][]string
+	Default []string
 }
 
-type asked struct {
-	name  string
-	inner pipeline.Before
-}
-
-// Before implements pipeline.Before.
-func (a *asked) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
-	names, err := Named(x)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range names {
-		if n == a.name {
-			return a.inner.Before(ctx, x)
+// Has reports whether there are requests for which the mode counts.
+func (m *Modes) Has(mode string) bool {
+	for _, list := range m.Tags {
+		if slices.Contains(list, mode) {
+			return true
 		}
 	}
-	return nil, nil //nolint:nilnil // the contract's "go on"
+	return slices.Contains(m.Always, mode) || slices.Contains(m.Default, mode)
+}
+
+func (m *Modes) on(x *llm.Exchange, mode string) bool {
+	if len(m.Tags) == 0 {
+		return slices.Contains(m.Always, mode) || slices.Contains(m.Default, mode)
+	}
+	known := false
+	for _, tag := range openai.Tags(x) {
+		if list, ok := m.Tags[tag]; ok {
+			if known = true; slices.Contains(list, mode) {
+				return true
+			}
+		}
+	}
+	return !known && slices.Contains(m.Default, mode)
+}
+
+// Guardrail is one guardrail of the configuration.
+type Guardrail struct {
+	Name      string
+	DefaultOn bool
+	Modes     Modes
+}
+
+// Parts are what a guardrail does; those it does not do are nil.
+type Parts struct {
+	Before  pipeline.Before
+	During  pipeline.During
+	After   pipeline.After
+	Stream  pipeline.Stream
+	Failure pipeline.Failure // in every mode
+}
+
+// Hooks makes hooks for a chain that run a part if the guardrail is on for the exchange and the mode counts.
+func (g *Guardrail) Hooks(p Parts) []pipeline.Hook {
+	var hooks []pipeline.Hook
+	add := func(do any) { hooks = append(hooks, pipeline.Hook{Name: g.Name, Guard: true, Do: do}) }
+	if p.Before != nil && g.Modes.Has(PreCall) {
+		add(before{g, p.Before})
+	}
+	if p.During != nil && g.Modes.Has(DuringCall) {
+		add(during{g, p.During})
+	}
+	if p.After != nil && g.Modes.Has(PostCall) {
+		add(after{g, p.After})
+	}
+	if p.Stream != nil && g.Modes.Has(PostCall) {
+		add(stream{g, p.Stream})
+	}
+	if p.Failure != nil {
+		add(failure{g, p.Failure})
+	}
+	return hooks
+}
+
+// On reports whether the guardrail looks at the exchange in a mode; the empty mode stands for any. The one error there is
+// says that the request's guardrails are no list.
+//
+// A request can add a guardrail, never take one away. An administrator can, as in the reference: with
+// disable_global_guardrails or opted_out_global_guardrails in the metadata of a key or, less strong, a team.
+func (g *Guardrail) On(x *llm.Exchange, mode string) (bool, error) {
+	if mode != "" && !g.Modes.on(x, mode) {
+		return false, nil
+	}
+	if g.DefaultOn && !optedOut(x.Principal, g.Name) || given(x.Principal, g.Name) {
+		return true, nil
+	}
+	names, err := Named(x)
+	return slices.Contains(names, g.Name), err
+}
+
+// optedOut reports whether the caller is spared a guardrail that is on by default.
+func optedOut(p *llm.Principal, name string) bool {
+	if p == nil {
+		return false
+	}
+	const all, some = "disable_global_guardrails", "opted_out_global_guardrails"
+	off, _ := setting(p, all).(bool)
+	return off || holds(setting(p, some), name)
+}
+
+// setting is what the key says, or else its team.
+func setting(p *llm.Principal, key string) any {
+	if v, ok := p.Metadata[key]; ok {
+		return v
+	}
+	return p.TeamMetadata[key]
+}
+
+// given reports whether the caller's key or team has the guardrail.
+func given(p *llm.Principal, name string) bool {
+	return p != nil && (holds(p.Metadata["guardrails"], name) || holds(p.TeamMetadata["guardrails"], name))
+}
+
+func holds(list any, name string) bool {
+	switch list := list.(type) {
+	case []any:
+		return slices.Contains(list, any(name))
+	case []string:
+		return slices.Contains(list, name)
+	}
+	return false
 }
 
 // Named lists the guardrails a request asks for. As in the reference an item is a name, or an object whose one key is
@@ -73,4 +174,69 @@ func mistake() error {
 		Op: "guardrail.Named", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "guardrails",
 		Message: `guardrails must be a list of names, such as ["my-guard"]`,
 	}
+}
+
+type before struct {
+	g     *Guardrail
+	inner pipeline.Before
+}
+
+// Before implements pipeline.Before.
+func (h before) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
+	if on, err := h.g.On(x, PreCall); !on {
+		return nil, err
+	}
+	return h.inner.Before(ctx, x)
+}
+
+type during struct {
+	g     *Guardrail
+	inner pipeline.During
+}
+
+// During implements pipeline.During.
+func (h during) During(ctx context.Context, x *llm.Exchange) (bool, error) {
+	if on, err := h.g.On(x, DuringCall); !on {
+		return false, err
+	}
+	return h.inner.During(ctx, x)
+}
+
+type after struct {
+	g     *Guardrail
+	inner pipeline.After
+}
+
+// After implements pipeline.After.
+func (h after) After(ctx context.Context, x *llm.Exchange, r *llm.Reply) error {
+	if on, err := h.g.On(x, PostCall); !on {
+		return err
+	}
+	return h.inner.After(ctx, x, r)
+}
+
+type stream struct {
+	g     *Guardrail
+	inner pipeline.Stream
+}
+
+// Stream implements pipeline.Stream.
+func (h stream) Stream(ctx context.Context, x *llm.Exchange, r *llm.Reply) error {
+	if on, err := h.g.On(x, PostCall); !on {
+		return err
+	}
+	return h.inner.Stream(ctx, x, r)
+}
+
+type failure struct {
+	g     *Guardrail
+	inner pipeline.Failure
+}
+
+// Failure implements pipeline.Failure. A request whose guardrails are no list was refused for that.
+func (h failure) Failure(ctx context.Context, x *llm.Exchange, e *llm.Error) *llm.Error {
+	if on, err := h.g.On(x, ""); !on || err != nil {
+		return e
+	}
+	return h.inner.Failure(ctx, x, e)
 }
