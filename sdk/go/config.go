@@ -105,6 +105,40 @@ func (c *Config) Int(key string, otherwise int) int {
 	return otherwise
 }
 
+// Float returns a number.
+func (c *Config) Float(key string, otherwise float64) float64 {
+	switch v := c.get(key).(type) {
+	case nil:
+		return otherwise
+	case float64:
+		return v
+	case int:
+		return float64(v)
+	case int64:
+		return float64(v)
+	}
+	c.wrong(key, "a number")
+	return otherwise
+}
+
+// Maps returns a list of objects as they are, or nil. Their members need not be asked for.
+func (c *Config) Maps(key string) []map[string]any {
+	items, ok := c.get(key).([]any)
+	if !ok && c.get(key) != nil {
+		c.wrong(key, "a list of objects")
+	}
+	var list []map[string]any
+	for i, item := range items {
+		m, ok := item.(map[string]any)
+		if !ok {
+			c.wrong(key+"["+strconv.Itoa(i)+"]", "an object")
+			return nil
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
 // Strings returns a list of texts. A single text is a list of one.
 func (c *Config) Strings(key string, otherwise ...string) []string {
 	switch v := c.get(key).(type) {
