@@ -95,6 +95,11 @@ func litellmCases() []effectCase {
 		{l + "drop_params", "litellm_settings: {drop_params: true}", nil, func(c *Config) any { return *c.LiteLLMSettings.DropParams }, true},
 		{l + "num_retries", "litellm_settings: {num_retries: 3}", nil, func(c *Config) any { return *c.LiteLLMSettings.NumRetries }, 3},
 		{l + "fallbacks", "litellm_settings: {fallbacks: [{m: [n, {model: o, temperature: 1}]}]}", nil, func(c *Config) any { return c.LiteLLMSettings.Fallbacks }, fallback},
+		{l + "custom_provider_map", "litellm_settings: {custom_provider_map: [{provider: p, custom_handler: a.wasm}]}", nil, func(c *Config) any { return len(c.LiteLLMSettings.CustomProviderMap) }, 1},
+		{l + "custom_provider_map[].provider", "litellm_settings: {custom_provider_map: [{provider: p, custom_handler: a.wasm}]}", nil, func(c *Config) any { return c.LiteLLMSettings.CustomProviderMap[0].Provider }, "p"},
+		{l + "custom_provider_map[].custom_handler", "litellm_settings: {custom_provider_map: [{provider: p, custom_handler: a.wasm}]}", nil, func(c *Config) any { return c.LiteLLMSettings.CustomProviderMap[0].CustomHandler }, "a.wasm"},
+		{r + "custom_route", "router_settings: {custom_route: a.wasm}", nil, func(c *Config) any { return c.RouterSettings.CustomRoute }, "a.wasm"},
+		{r + "custom_route_settings", "router_settings: {custom_route_settings: {on_error: fail_open}}", nil, func(c *Config) any { return c.RouterSettings.CustomRouteSettings.OnError }, "fail_open"},
 		{"router_settings", "router_settings: {num_retries: 1}", nil, func(c *Config) any { return *c.RouterSettings.NumRetries }, 1},
 		{r + "routing_strategy", "router_settings: {routing_strategy: simple-shuffle}", nil, func(c *Config) any { return c.RouterSettings.RoutingStrategy }, "simple-shuffle"},
 		{r + "num_retries", "router_settings: {num_retries: 0}", nil, func(c *Config) any { return *c.RouterSettings.NumRetries }, 0},
@@ -144,6 +149,10 @@ func generalCases() []effectCase {
 	}
 }
 
+func prompt(params string) string {
+	return "prompts: [{prompt_id: p, litellm_params: {prompt_integration: p.wasm, " + params + "}}]"
+}
+
 func sectionCases() []effectCase {
 	const g = "guardrails[].litellm_params."
 	type G = GuardrailParams
@@ -172,6 +181,13 @@ func sectionCases() []effectCase {
 		{"credential_list[].credential_info", "credential_list: [{credential_name: c, credential_values: {}, credential_info: {d: e}}]", nil, one, Credential{Name: "c", Values: map[string]any{}, Info: map[string]any{"d": "e"}}},
 		{"environment_variables", "environment_variables: {A: b}", []string{"A=c"}, func(c *Config) any { return c.Env().Get("A") }, "b"},
 		{"environment_variables.*", "environment_variables: {A: 12}", nil, func(c *Config) any { return c.Env().Get("A") }, "12"},
+		{"callback_settings", "callback_settings: {a: {on_error: fail_open}}", nil, func(c *Config) any { return len(c.CallbackSettings) }, 1},
+		{"callback_settings.*", "callback_settings: {a: {on_error: fail_open}}", nil, func(c *Config) any { return c.CallbackOptions("p/a.wasm").OnError }, "fail_open"},
+		{"prompts", prompt("tick_seconds: 5"), nil, func(c *Config) any { return len(c.Prompts) }, 1},
+		{"prompts[].prompt_id", prompt("tick_seconds: 5"), nil, func(c *Config) any { return c.Prompts[0].ID }, "p"},
+		{"prompts[].litellm_params", prompt("tick_seconds: 5"), nil, func(c *Config) any { return c.Prompts[0].Params.Integration }, "p.wasm"},
+		{"prompts[].litellm_params.prompt_integration", prompt("tick_seconds: 5"), nil, func(c *Config) any { return c.Prompts[0].Params.Integration }, "p.wasm"},
+		{"prompts[].litellm_params.prompt_id", prompt("prompt_id: q"), nil, func(c *Config) any { return c.Prompts[0].Params.ID }, "q"},
 		{"include", "include: []", nil, func(c *Config) any { return len(c.Include) }, 0},
 	}
 }
@@ -186,6 +202,15 @@ func pluginCases() []effectCase {
 		optionCases("general_settings.custom_auth_settings.", custom, func(c *Config) PluginOptions {
 			return c.GeneralSettings.CustomAuthSettings.PluginOptions
 		}),
+		optionCases("router_settings.custom_route_settings.", func(option string) string {
+			return "router_settings: {custom_route: a.wasm, custom_route_settings: {" + option + "}}"
+		}, func(c *Config) PluginOptions { return c.RouterSettings.CustomRouteSettings }),
+		optionCases("litellm_settings.custom_provider_map[].", func(option string) string {
+			return "litellm_settings: {custom_provider_map: [{provider: p, custom_handler: a.wasm, " + option + "}]}"
+		}, func(c *Config) PluginOptions { return c.LiteLLMSettings.CustomProviderMap[0].PluginOptions }),
+		optionCases("callback_settings.*.", func(option string) string { return "callback_settings: {a: {" + option + "}}" },
+			func(c *Config) PluginOptions { return c.CallbackOptions("a.wasm") }),
+		optionCases("prompts[].litellm_params.", prompt, func(c *Config) PluginOptions { return c.Prompts[0].Params.PluginOptions }),
 	)
 }
 
@@ -208,6 +233,7 @@ func optionCases(prefix string, yaml func(option string) string, of func(*Config
 		{prefix + "grants.kv", yaml("grants: {kv: true}"), nil, get(func(p P) any { return p.Grants.KV }), true},
 		{prefix + "grants.metrics", yaml("grants: {metrics: true}"), nil, get(func(p P) any { return p.Grants.Metrics }), true},
 		{prefix + "grants.prompts", yaml("grants: {prompts: true}"), nil, get(func(p P) any { return p.Grants.Prompts }), true},
+		{prefix + "tick_seconds", yaml("tick_seconds: 1.5"), nil, get(func(p P) any { return *p.TickSeconds }), Seconds(1.5)},
 		{prefix + "config", yaml("config: {a: [b]}"), nil, get(func(p P) any { return p.Config }), map[string]any{"a": []any{"b"}}},
 	}
 }

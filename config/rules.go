@@ -30,12 +30,26 @@ func (k *checker) plugin(n *node, set *Setting, path string, pos Position) bool 
 			ok = false
 			continue
 		}
-		if set.Status == InEffect && set.Hook != "callback" { // a sink may also have a name
+		if later(name, set.Hook) {
+			k.rep.warn(pos, path, fmt.Sprintf("%q is known but has no effect in this release", display(v, false)), pythonFix(set))
+			continue
+		}
+		if set.Status == InEffect && set.Hook != "log" { // a sink may also have a name
 			k.rep.fail(pos, path, notModule(name, set), pythonFix(set))
 			ok = false
 		}
 	}
 	return ok
+}
+
+// later reports whether a name is that of one of LiteLLM's own integrations, which come later.
+func later(name, hook string) bool {
+	return hook == "prompt" && slices.Contains(builtinPrompts(), name)
+}
+
+// builtinPrompts lists LiteLLM's own sources of prompts.
+func builtinPrompts() []string {
+	return []string{"langfuse", "humanloop", "dotprompt", "bitbucket", "gitlab", "arize_phoenix", "generic_prompt_management", "custom"}
 }
 
 func pythonFix(set *Setting) string {
@@ -79,6 +93,8 @@ func (k *checker) rules(root *node) {
 	k.models(root.get("model_list"), credentials)
 	k.guardrails(root.get("guardrails"))
 	k.pin(root.get("general_settings").get("custom_auth_settings"), "general_settings.custom_auth_settings")
+	k.pins(root)
+	k.unique(root, "prompts", "prompt_id")
 	groups := modelGroups(root)
 	for _, section := range []string{"litellm_settings", "router_settings"} {
 		s := root.get(section)
@@ -205,6 +221,30 @@ func (k *checker) guardrails(list *node) {
 	}
 }
 
+// pins checks the hashes of the plugins that are neither guardrails nor authentication.
+func (k *checker) pins(root *node) {
+	k.pin(root.get("router_settings").get("custom_route_settings"), "router_settings.custom_route_settings")
+	each := func(list *node, path, inner string) {
+		if list == nil {
+			return
+		}
+		for i, item := range list.items {
+			at := fmt.Sprintf("%s[%d]", path, i)
+			if inner != "" {
+				item, at = item.get(inner), at+"."+inner
+			}
+			k.pin(item, at)
+		}
+	}
+	each(root.get("litellm_settings").get("custom_provider_map"), "litellm_settings.custom_provider_map", "")
+	each(root.get("prompts"), "prompts", "litellm_params")
+	if s := root.get("callback_settings"); s != nil {
+		for _, e := range s.entries {
+			k.pin(e.val, "callback_settings."+e.key)
+		}
+	}
+}
+
 // pin checks the hash that a plugin's options may hold.
 func (k *checker) pin(options *node, path string) {
 	sum := options.get("sha256")
@@ -229,7 +269,7 @@ func (k *checker) callbacks(root *node) {
 			items = []*node{list}
 		}
 		for i, item := range items {
-			if item.text == "" || item.text == "prometheus" {
+			if item.text == "" || item.text == "prometheus" || strings.HasSuffix(item.text, ".wasm") {
 				continue
 			}
 			path := fmt.Sprintf("litellm_settings.%s[%d]", key, i)
@@ -247,9 +287,10 @@ func (k *checker) callbackSettings(root *node) {
 	active := map[string]bool{}
 	for _, key := range []string{"callbacks", "success_callback", "failure_callback", "service_callbacks", "service_callback"} {
 		if list := root.get("litellm_settings").get(key); list != nil {
-			active[list.text] = true
-			for _, item := range list.items {
-				active[item.text] = true
+			for _, item := range append([]*node{list}, list.items...) {
+				for _, name := range callbackNames(item.text) {
+					active[name] = true
+				}
 			}
 		}
 	}

@@ -13,7 +13,7 @@ func topLevelSettings() []Setting {
 			Doc: "Holds what concerns the server: keys, database, limits, health, alerts. Unknown keys are reported as for litellm_settings."},
 		{Path: "environment_variables", Type: TypeObject, Default: "{}", Area: "config", Status: InEffect,
 			Doc: "Each pair is put in the process environment before any other section is read, and wins over a variable of the same name that was already there. A value `os.environ/NAME` copies another variable and is skipped when that one is missing."},
-		{Path: "callback_settings", Type: TypeObject, Default: "{}", Area: "callback",
+		{Path: "callback_settings", Type: TypeObject, Default: "{}", Area: "callback", Status: InEffect,
 			Doc: "Holds options for one callback each, under the callback's own name, and applies to that callback only. A name that is not among the active callbacks is reported."},
 		{Path: "include", Type: TypeStrings, Default: "[]", Area: "config", Status: InEffect,
 			Doc: "Further files, relative to this one: lists of theirs are appended to the same top-level list here, other sections replace the one here."},
@@ -25,7 +25,7 @@ func topLevelSettings() []Setting {
 			Doc: "Named sets of guardrails with inheritance and conditions."},
 		{Path: "policy_attachments", Type: TypeObjects, Default: "[]", Area: "plugin",
 			Doc: "Which teams, keys, models and tags a policy applies to."},
-		{Path: "prompts", Type: TypeObjects, Default: "[]", Area: "provider",
+		{Path: "prompts", Type: TypeObjects, Default: "[]", Area: "plugin", Status: InEffect,
 			Doc: "Stored prompts that requests refer to by prompt_id."},
 		{Path: "mcp_servers", Type: TypeObject, Default: "{}", Area: "provider", Secret: true,
 			Doc: "Tool servers of the Model Context Protocol that the gateway offers to its callers."},
@@ -66,6 +66,8 @@ func pluginOptions(onError string) []Setting {
 			Doc: "Longest time of one call in milliseconds."},
 		{Path: "limits.instances", Type: TypeInt, Default: "the host's", Area: "plugin", Status: InEffect,
 			Doc: "Most calls of the plugin at the same time; each takes an instance with memory of its own."},
+		{Path: "tick_seconds", Type: TypeSeconds, Default: "the manifest's", Area: "plugin", Status: InEffect,
+			Doc: "Seconds between two runs of the plugin's tick hook, at least 1."},
 		{Path: "config", Type: TypeObject, Default: "{}", Area: "plugin", Status: InEffect,
 			Doc: "Handed to the plugin as it is."},
 		{Path: "grants", Type: TypeObject, Default: "{}", Area: "plugin", Status: InEffect, Unknown: UnknownError,
@@ -148,6 +150,22 @@ func guardrailSettings() []Setting {
 	}
 }
 
+// promptSettings lists the keys of an entry of prompts.
+func promptSettings() []Setting {
+	return []Setting{
+		{Path: "prompts[].prompt_id", Type: TypeString, Area: "plugin", Status: InEffect, Required: true,
+			Doc: "Name by which requests ask for the prompt."},
+		{Path: "prompts[].litellm_params", Type: TypeObject, Area: "plugin", Status: InEffect, Required: true,
+			Doc: "Where the prompt comes from."},
+		{Path: "prompts[].litellm_params.prompt_integration", Type: TypeString, Area: "plugin", Status: InEffect, Required: true, Hook: "prompt",
+			Doc: "Path of the WebAssembly module that supplies the prompt, ending in .wasm."},
+		{Path: "prompts[].litellm_params.prompt_id", Type: TypeString, Default: "that of the entry", Area: "plugin", Status: InEffect,
+			Doc: "The prompt's id at the plugin."},
+		{Path: "prompts[].prompt_info", Type: TypeObject, Default: "{}", Area: "plugin",
+			Doc: "Facts about the prompt, shown in lists of prompts."},
+	}
+}
+
 // otherSectionSettings lists the keys of the smaller sections.
 func otherSectionSettings() []Setting {
 	return []Setting{
@@ -165,7 +183,7 @@ func otherSectionSettings() []Setting {
 			Doc: "One value of the set."},
 		{Path: "credential_list[].credential_info", Type: TypeObject, Default: "{}", Area: "provider", Status: InEffect,
 			Doc: "Facts about the credentials, such as custom_llm_provider and description."},
-		{Path: "callback_settings.*", Type: TypeObject, Default: "{}", Area: "callback", Secret: true,
-			Doc: "Options of the callback of that name."},
+		{Path: "callback_settings.*", Type: TypeObject, Default: "{}", Area: "callback", Status: InEffect,
+			Doc: "Options of the callback of that name. For a plugin the name is its path, or its file's name without .wasm."},
 	}
 }

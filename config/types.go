@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Config is one loaded configuration. It is read-only once Load returned it;
 // a reload makes a new one.
@@ -13,10 +16,13 @@ type Config struct {
 	RouterSettings  RouterSettings  `config:"router_settings"`
 	// EnvironmentVariables is the section as written, os.environ/ references
 	// resolved. Use Env to read variables: it has them already.
-	EnvironmentVariables map[string]Secret         `config:"environment_variables"`
-	CredentialList       []Credential              `config:"credential_list"`
-	Guardrails           []Guardrail               `config:"guardrails"`
-	CallbackSettings     map[string]map[string]any `config:"callback_settings"`
+	EnvironmentVariables map[string]Secret `config:"environment_variables"`
+	CredentialList       []Credential      `config:"credential_list"`
+	Guardrails           []Guardrail       `config:"guardrails"`
+	// CallbackSettings holds the options of callbacks by name; see
+	// CallbackOptions for those of a plugin.
+	CallbackSettings map[string]CallbackSettings `config:"callback_settings"`
+	Prompts          []Prompt                    `config:"prompts"`
 	// Include lists the files named by `include`, as written.
 	Include []string `config:"include"`
 
@@ -119,14 +125,15 @@ type LiteLLMSettings struct {
 	SetVerbose       bool      `config:"set_verbose"`
 	JSONLogs         *bool     `config:"json_logs"`
 	// Callbacks get records of all exchanges, the other two only of those
-	// that ended well or badly.
+	// that ended well or badly. Paths of plugins end in .wasm.
 	Callbacks       []string `config:"callbacks"`
 	SuccessCallback []string `config:"success_callback"`
 	FailureCallback []string `config:"failure_callback"`
 	// RequireAuthForMetrics asks for a key at /metrics, EndUserInMetrics puts
 	// the end user in metric labels.
-	RequireAuthForMetrics bool `config:"require_auth_for_metrics_endpoint"`
-	EndUserInMetrics      bool `config:"enable_end_user_cost_tracking_prometheus_only"`
+	RequireAuthForMetrics bool             `config:"require_auth_for_metrics_endpoint"`
+	EndUserInMetrics      bool             `config:"enable_end_user_cost_tracking_prometheus_only"`
+	CustomProviderMap     []CustomProvider `config:"custom_provider_map"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
@@ -192,6 +199,10 @@ type RouterSettings struct {
 	DefaultFallbacks []string         `config:"default_fallbacks"`
 	MaxFallbacks     *int             `config:"max_fallbacks"`
 	ModelGroupAlias  map[string]Alias `config:"model_group_alias"`
+	// CustomRoute is the path of a plugin that filters and orders
+	// deployments, as written.
+	CustomRoute         string        `config:"custom_route"`
+	CustomRouteSettings PluginOptions `config:"custom_route_settings"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
@@ -277,8 +288,63 @@ type PluginOptions struct {
 	OnError string `config:"on_error"`
 	Limits  Limits `config:"limits"`
 	Grants  Grants `config:"grants"`
+	// TickSeconds is how often the plugin's tick hook runs; nil takes the
+	// manifest's tick_seconds.
+	TickSeconds *Seconds `config:"tick_seconds"`
 	// Config is handed to the plugin as it is.
 	Config map[string]any `config:"config"`
+}
+
+// CallbackSettings are the options of one callback.
+type CallbackSettings struct {
+	PluginOptions `config:",squash"`
+	// Other holds the options of callbacks that are no plugins.
+	Other map[string]any `config:",remain"`
+}
+
+// CallbackOptions returns the options of the plugin at path: those under the
+// path as written, or under the file's name without .wasm.
+func (c *Config) CallbackOptions(path string) PluginOptions {
+	for _, name := range callbackNames(path) {
+		if s, ok := c.CallbackSettings[name]; ok {
+			return s.PluginOptions
+		}
+	}
+	return PluginOptions{}
+}
+
+// callbackNames are the names under which callback_settings may hold the
+// options of a callback.
+func callbackNames(path string) []string {
+	file := path[strings.LastIndexByte(path, '/')+1:]
+	return []string{path, file, strings.TrimSuffix(file, ".wasm")}
+}
+
+// CustomProvider is one entry of custom_provider_map: a plugin that speaks for
+// a vendor.
+type CustomProvider struct {
+	Provider string `config:"provider"`
+	// CustomHandler is the path of a WebAssembly module, as written.
+	CustomHandler string `config:"custom_handler"`
+	PluginOptions `config:",squash"`
+}
+
+// Prompt is one entry of prompts.
+type Prompt struct {
+	ID     string         `config:"prompt_id"`
+	Params PromptParams   `config:"litellm_params"`
+	Info   map[string]any `config:"prompt_info"`
+}
+
+// PromptParams says which plugin supplies a prompt.
+type PromptParams struct {
+	// Integration is the path of a WebAssembly module, as written, or the
+	// name of an integration that is not built in yet.
+	Integration string `config:"prompt_integration"`
+	// ID is the prompt's id at the plugin; empty is that of the entry.
+	ID            string `config:"prompt_id"`
+	PluginOptions `config:",squash"`
+	Other         map[string]any `config:",remain"`
 }
 
 // Limits bounds one plugin; nil means the host's default.
