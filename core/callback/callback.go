@@ -48,6 +48,7 @@ type Record struct {
 	Metadata  []byte // the caller's metadata as sent, JSON; nil if there is none or it is too long
 	Tags      string // the x-litellm-tags header
 	Guards    []string
+	GuardRuns []llm.GuardRun // every look of a guardrail
 
 	Retries, Fallbacks int
 
@@ -85,7 +86,7 @@ func NewRecord(x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error, 
 		ID: x.ID.String(), CallType: x.Op.CallType(), Route: strings.Clone(x.Path), Stream: x.Streamed,
 		ModelGroup: strings.Clone(x.Model), Deployment: tried, Start: x.Start, End: end, Upstream: x.Upstream,
 		Status: 200, Principal: x.Principal, Remote: strings.Clone(x.Remote), UserAgent: string(x.Header.Get("user-agent")),
-		Tags: string(x.Header.Get("x-litellm-tags")), Guards: append([]string(nil), x.Applied...),
+		Tags: string(x.Header.Get("x-litellm-tags")), Guards: append([]string(nil), x.Applied...), GuardRuns: append([]llm.GuardRun(nil), x.GuardRuns...),
 		Retries: x.Retries, Fallbacks: x.Fallbacks,
 	}
 	if len(x.Controls.Metadata) <= MaxMetadata {

@@ -47,10 +47,23 @@ type payload struct {
 	Error           *string         `json:"error_str"`
 	ErrorInfo       *errorInfo      `json:"error_information"`
 	Hidden          hiddenParams    `json:"hidden_params"`
+	Guardrails      []guardRun      `json:"guardrail_information"`
+}
+
+// guardRun is StandardLoggingGuardrailInformation, as far as it is known here.
+type guardRun struct {
+	Name     string  `json:"guardrail_name"`
+	Provider string  `json:"guardrail_provider"`
+	Mode     string  `json:"guardrail_mode"`
+	Status   string  `json:"guardrail_status"`
+	Start    float64 `json:"start_time"`
+	End      float64 `json:"end_time"`
+	Duration float64 `json:"duration"` // seconds
 }
 
 type statusFields struct {
-	API string `json:"llm_api_status"`
+	API       string `json:"llm_api_status"`
+	Guardrail string `json:"guardrail_status"`
 }
 
 type errorInfo struct {
@@ -105,7 +118,7 @@ func (rec *Record) MarshalJSON() ([]byte, error) { return rec.Payload(false) }
 func (rec *Record) Payload(messages bool) ([]byte, error) {
 	p := payload{
 		ID: rec.ID, TraceID: rec.ID, CallID: rec.ID, CallType: rec.CallType, Stream: rec.Stream, CacheHit: rec.CacheHit,
-		Status: "success", StatusFields: statusFields{"success"}, ModelGroup: text(rec.ModelGroup), ResponseCost: rec.Cost,
+		Status: "success", StatusFields: statusFields{"success", "not_run"}, ModelGroup: text(rec.ModelGroup), ResponseCost: rec.Cost,
 		Total: rec.Usage.Total, Prompt: rec.Usage.Prompt, Completion: rec.Usage.Completion,
 		Start: seconds(rec.Start), End: seconds(rec.End), CompletionStart: seconds(rec.End),
 		ResponseTime: rec.End.Sub(rec.Start).Seconds(), Model: telemetry.Mask(rec.ModelGroup),
@@ -135,6 +148,7 @@ func (rec *Record) Payload(messages bool) ([]byte, error) {
 		p.Error = &message
 		p.ErrorInfo = &errorInfo{strconv.Itoa(e.Status), className(e.Kind), e.Provider, message}
 	}
+	p.Guardrails, p.StatusFields.Guardrail = rec.guardrails()
 	if messages {
 		p.Messages, p.Response = valid(rec.Messages), valid(rec.Response)
 	}
@@ -155,6 +169,20 @@ func encode(p *payload) ([]byte, error) {
 		}
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// guardrails are the runs, and what came of all of them together: the worst, as guardrails that did their work count.
+func (rec *Record) guardrails() (runs []guardRun, status string) {
+	status = "not_run"
+	for _, r := range rec.GuardRuns {
+		runs = append(runs, guardRun{
+			r.Name, "sallyport", r.Mode, string(r.Status), seconds(r.Start), seconds(r.Start.Add(r.Took)), r.Took.Seconds(),
+		})
+		if status == "not_run" || r.Status == llm.GuardFailed || r.Status == llm.GuardIntervened && status != string(llm.GuardFailed) {
+			status = string(r.Status)
+		}
+	}
+	return runs, status
 }
 
 func (rec *Record) metadata(requester any) metadata {

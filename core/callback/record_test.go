@@ -36,7 +36,9 @@ func exchange(t *testing.T) *llm.Exchange {
 		KeyHash: "88dc28", UserID: "default_user_id", TeamID: "t1", TeamName: "Team", Role: llm.RoleProxyAdmin,
 		Metadata: map[string]any{"plan": "gold", "secret": "hunter2", "list": []any{key}},
 	}
-	x.Retries, x.Fallbacks, x.Upstream, x.Applied = 1, 2, 1400*time.Millisecond, []string{"pii"}
+	x.Retries, x.Fallbacks, x.Upstream, x.Applied = 1, 2, 1400*time.Millisecond, nil
+	x.Guarded(llm.GuardRun{Name: "pii", Mode: "pre_call", Status: llm.GuardPassed, Start: x.Start, Took: 250 * time.Millisecond})
+	x.Guarded(llm.GuardRun{Name: "pii", Mode: "post_call", Status: llm.GuardIntervened, Start: x.Start.Add(time.Second)})
 	return x
 }
 
@@ -74,7 +76,13 @@ func TestSuccess(t *testing.T) {
 	want := `{
 	"id": "018cc251-f400-7000-8000-000000000000", "trace_id": "018cc251-f400-7000-8000-000000000000",
 	"litellm_call_id": "018cc251-f400-7000-8000-000000000000", "call_type": "acompletion", "stream": true,
-	"response_cost": 5, "status": "success", "status_fields": {"llm_api_status": "success"},
+	"response_cost": 5, "status": "success", "status_fields": {"llm_api_status": "success", "guardrail_status": "guardrail_intervened"},
+	"guardrail_information": [
+		{"guardrail_name": "pii", "guardrail_provider": "sallyport", "guardrail_mode": "pre_call", "guardrail_status": "success",
+			"start_time": 1700000000.5, "end_time": 1700000000.75, "duration": 0.25},
+		{"guardrail_name": "pii", "guardrail_provider": "sallyport", "guardrail_mode": "post_call", "guardrail_status": "guardrail_intervened",
+			"start_time": 1700000001.5, "end_time": 1700000001.5, "duration": 0}
+	],
 	"custom_llm_provider": "openai", "total_tokens": 15, "prompt_tokens": 10, "completion_tokens": 5,
 	"startTime": 1700000000.5, "endTime": 1700000002, "completionStartTime": 1700000001.5, "response_time": 1,
 	"model": "gpt-4o-2024", "model_id": "d1", "model_group": "gpt-4o", "api_base": "https://api.openai.com/v1",
