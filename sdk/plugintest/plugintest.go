@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/auth"
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline"
 	"github.com/sallyport-ai/sallyport/core/toolchain"
@@ -164,8 +165,8 @@ func Exchange(t testing.TB, op llm.Operation, body []byte) *llm.Exchange {
 	if err := x.Body.Parse(body); err != nil {
 		t.Fatal(err)
 	}
-	if model, ok := llm.Text(x.Body.Get("model")); ok {
-		x.Model = string(model)
+	if err := openai.Decode(x); err != nil {
+		t.Fatal(err)
 	}
 	return x
 }

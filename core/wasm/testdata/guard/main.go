@@ -1,0 +1,146 @@
+// Guard has every hook of a guardrail and does what the texts and its config say, to test the host from inside a real
+// guest.
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+
+	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
+)
+
+//go:embed manifest.json
+var manifest string
+
+var _ = sallyport.Register(manifest, construct)
+
+func main() {}
+
+// end is what the stream_end hook says, by config.
+var end string
+
+func construct(c *sallyport.Config) (sallyport.Hooks, error) {
+	end = c.String("end", "")
+	return sallyport.Hooks{
+		Request: request, Moderation: moderation, Response: response, Stream: stream, StreamEnd: streamEnd, Failure: failure,
+	}, nil
+}
+
+func request(r *sallyport.Request) sallyport.Verdict {
+	if len(r.Texts) == 0 {
+		return sallyport.Continue()
+	}
+	what, arg, _ := strings.Cut(r.Texts[0].Text, " ")
+	first, second, _ := strings.Cut(arg, " ")
+	switch what {
+	case "keep":
+		r.SetState([]byte(arg))
+	case "set":
+		r.SetJSON(first, second)
+	case "text":
+		r.SetValue(first, second)
+	case "remove":
+		r.Remove(arg)
+	case "header":
+		r.SetHeader(first, second)
+	case "tag":
+		r.AddTag(arg)
+	case "metadata":
+		r.SetMetadata(first, second)
+	case "all":
+		r.Texts[0].Replace("edited")
+		r.SetModel("other")
+		r.SetJSON("temperature", "0.5")
+		r.Remove("user")
+		r.SetMetadata("seen.by", []any{"guard"})
+		r.AddTag("checked")
+		r.SetHeader("X-Guard", "yes")
+		r.SetState([]byte{0, 1})
+	case "filtered":
+		return sallyport.RespondFiltered("cannot help")
+	case "params":
+		params, err1 := r.Params()
+		meta, err2 := r.RequestMetadata()
+		team, err3 := r.TeamMetadata()
+		return sallyport.Respond(fmt.Sprint(params, meta, team, r.Tags, errors.Join(err1, err2, err3)))
+	}
+	return sallyport.Continue()
+}
+
+func moderation(r *sallyport.Request) sallyport.Verdict {
+	for i := range r.Texts {
+		switch r.Texts[i].Text {
+		case "illegal":
+			return sallyport.Reject(451, "not "+string(r.State))
+		case "edit":
+			r.Texts[i].Replace("x")
+		case "keep":
+			r.SetState([]byte("x"))
+		case "panic":
+			panic("on demand")
+		}
+	}
+	return sallyport.Continue()
+}
+
+func response(r *sallyport.Response) sallyport.Verdict {
+	for i := range r.Texts {
+		a := &r.Texts[i]
+		switch {
+		case a.Text == "reject":
+			return sallyport.Reject(422, "unfit")
+		case a.Text == "panic":
+			panic("on demand")
+		case a.Text == "describe":
+			name, ok := r.AnswerValue("choices.0.message.tool_calls.0.function.name")
+			whole := r.Answer()
+			a.Replace(fmt.Sprintf("%s %d %s %s %s %d/%d/%d %s %s state=%q partial=%v tool=%s %v %d",
+				a.Role, a.Choice, a.Kind, r.Model, r.Finish, r.PromptTokens, r.CompletionTokens, r.TotalTokens, r.Deployment, r.Provider,
+				r.State, r.Partial, name, ok, len(whole)))
+		case strings.Contains(a.Text, "secret"):
+			a.Replace(strings.ReplaceAll(a.Text, "secret", "***"))
+		}
+	}
+	return sallyport.Continue()
+}
+
+func stream(w *sallyport.Window) sallyport.Verdict {
+	switch {
+	case strings.Contains(w.Text, "abort"):
+		return sallyport.Reject(400, "stopped")
+	case strings.Contains(w.Text, "panic"):
+		panic("on demand")
+	case strings.Contains(w.Text, "hold") && !w.Final:
+		return sallyport.Hold()
+	case strings.Contains(w.Text, "drop"):
+		return sallyport.Drop()
+	case strings.Contains(w.Text, "secret"):
+		w.Replace(strings.ReplaceAll(w.Text, "secret", "***"))
+	case strings.Contains(w.Text, "count"):
+		w.SetState(append(w.State, '+'))
+		w.Replace(strings.ReplaceAll(w.Text, "count", fmt.Sprint(len(w.State))))
+	}
+	return sallyport.Continue()
+}
+
+func streamEnd(s *sallyport.StreamEnd) sallyport.Verdict {
+	sallyport.Log(0, fmt.Sprintf("end left=%v finish=%s tokens=%d state=%q", s.Left, s.Finish, s.TotalTokens, s.State))
+	if end != "" {
+		return sallyport.Reject(400, end)
+	}
+	return sallyport.Continue()
+}
+
+func failure(f *sallyport.Failure) sallyport.Verdict {
+	switch f.Message {
+	case "keep me":
+	case "panic":
+		panic("on demand")
+	default:
+		f.SetType("odd")
+		f.Rewrite(503, fmt.Sprintf("%s %d %s %s %s %s", f.Kind, f.Status, f.Message, f.Model, f.Deployment, f.Provider))
+	}
+	return sallyport.Continue()
+}
