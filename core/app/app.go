@@ -65,6 +65,7 @@ type App struct {
 	upstream *upstream.Client
 	gateway  *gateway.Gateway
 	server   *listener.Server
+	plugins  // what outlives a reload of the plugins
 
 	mu      sync.Mutex // one Load at a time
 	current atomic.Pointer[loaded]
@@ -82,6 +83,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 		return nil, err
 	}
 	a.startLog(cfg)
+	if a.plugins, err = newPlugins(); err != nil {
+		return nil, err
+	}
 	next, err := a.build(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -94,7 +98,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	}
 	a.server, err = listener.New(listener.Settings{
 		Gateway: a.gateway, Logger: a.log, Version: Version(), RootPath: cfg.Variables.ServerRootPath, TLS: tlsConfig,
-		Status: a.status, Health: a.Health,
+		Status: a.status, Health: a.Health, Metrics: a.metricsPage,
 	})
 	return a, err
 }

@@ -35,6 +35,10 @@ func Check(ctx context.Context, path string, asJSON bool, out *os.File) (bool, e
 func rehearse(ctx context.Context, cfg *config.Config) mistakes {
 	a := &App{opts: Options{Log: io.Discard, Out: io.Discard}, states: router.NewStates()}
 	a.startLog(cfg)
+	var err error
+	if a.plugins, err = newPlugins(); err != nil {
+		return mistakes{{err: err}}
+	}
 	l, err := a.build(ctx, cfg)
 	var found mistakes
 	if errors.As(err, &found) {

@@ -34,7 +34,7 @@ func (b *builder) file(path string) string {
 
 // load loads a plugin and notes what it is used for.
 func (b *builder) load(ctx context.Context, out *loaded, name, path, use string, o config.PluginOptions) (*wasm.Plugin, error) {
-	p, err := wasm.Load(ctx, wasm.Settings{
+	p, err := b.host.Load(ctx, wasm.Settings{
 		Name: name, Path: b.file(path), SHA256: o.SHA256, Config: o.Config, Limits: limits(o.Limits),
 		OnError: onError(o.OnError), Logger: b.log, Secrets: b.keyHeaders(),
 		Grants: grants(o.Grants), Secret: b.cfg.Env().Lookup,

@@ -12,16 +12,27 @@ import (
 // recorder makes what exchanges are reported to, and a func that stops it once everything is written. Both are nothing
 // while there is no sink.
 func (b *builder) recorder() (gateway.Recorder, func()) {
-	if !b.cfg.Variables.PrintStandardLoggingPayload {
+	var queues []*callback.Queue
+	add := func(name string, sink callback.Sink) {
+		queues = append(queues, callback.NewQueue(callback.Settings{Name: name, Sink: sink, Logger: b.log, Age: 200 * time.Millisecond}))
+	}
+	if b.cfg.Variables.PrintStandardLoggingPayload {
+		add("printer", printer.New(b.opts.Out, false))
+	}
+	if sink := b.prometheus(); sink != nil {
+		add("prometheus", sink)
+	}
+	if queues == nil {
 		return nil, func() {}
 	}
-	q := callback.NewQueue(callback.Settings{Name: "printer", Sink: printer.New(b.opts.Out, false), Logger: b.log, Age: 200 * time.Millisecond})
 	stop := func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
-		if err := q.Close(ctx); err != nil {
-			b.log.Warn("records were not written", "error", err)
+		for _, q := range queues {
+			if err := q.Close(ctx); err != nil {
+				b.log.Warn("records were not written", "error", err)
+			}
 		}
 	}
-	return callback.NewRecorder(false, q), stop
+	return callback.NewRecorder(false, queues...), stop
 }

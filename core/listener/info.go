@@ -116,6 +116,30 @@ func (s *Server) health(ctx *fasthttp.RequestCtx) {
 	c.release()
 }
 
+// metrics serves GET /metrics.
+func (s *Server) metrics(ctx *fasthttp.RequestCtx) {
+	m := s.Settings.Metrics()
+	if m.Text == nil {
+		detail(ctx, fasthttp.StatusNotFound, `{"detail":"Not Found"}`)
+		return
+	}
+	var c *session
+	if m.Private {
+		c = s.open(ctx, llm.OpNone, "/metrics")
+		if err := s.Gateway.Authenticate(&c.x.Life, &c.x); err != nil {
+			c.fail(ctx, err)
+			return
+		}
+	}
+	body, contentType := m.Text()
+	ctx.Response.Header.SetContentType(contentType)
+	ctx.Response.SetBodyRaw(body)
+	if c != nil {
+		c.log(fasthttp.StatusOK, nil)
+		c.release()
+	}
+}
+
 // cors lets browsers on other origins call the gateway, as the reference does: any origin, any method, any header.
 // Credentials are keys in headers, never cookies. It reports whether it answered the request itself.
 func (s *Server) cors(ctx *fasthttp.RequestCtx) bool {

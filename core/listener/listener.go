@@ -39,6 +39,15 @@ type Settings struct {
 
 	// Health calls the deployments of a model group, or all of them if model is empty, and returns the report as JSON.
 	Health func(ctx context.Context, model string) []byte
+	// Metrics returns what GET /metrics serves at the moment; nil serves nothing.
+	Metrics func() Metrics
+}
+
+// Metrics is what GET /metrics serves.
+type Metrics struct {
+	Private bool // asks for a key
+	// Text returns the metrics and their content type; nil means that they are not served.
+	Text func() (body []byte, contentType string)
 }
 
 // Status is what the readiness check reports about the rest of the gateway.

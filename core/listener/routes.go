@@ -41,6 +41,9 @@ func (s *Server) table() *router.Router {
 	if s.Settings.Health != nil {
 		r.GET("/health", s.health)
 	}
+	if s.Settings.Metrics != nil {
+		r.GET("/metrics", s.metrics)
+	}
 	r.GET("/", s.welcome)
 	return r
 }
