@@ -46,6 +46,7 @@ type Guardrail struct {
 	needs   needs
 	windows openai.WindowSettings
 	buffer  bool
+	has     [32]bool // hooks of the plugin, by number
 }
 
 var (
@@ -60,6 +61,9 @@ var (
 func (p *Plugin) Guardrail(s GuardSettings) *Guardrail {
 	g := &Guardrail{p: p, name: otherwise(s.Name, p.name), respond: s.Respond, needs: p.manifest.needs(), buffer: s.Buffer}
 	g.windows = p.manifest.Stream.windows(s.Windows)
+	for _, h := range p.manifest.hooks() {
+		g.has[h%32] = true
+	}
 	return g
 }
 

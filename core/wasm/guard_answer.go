@@ -74,7 +74,7 @@ func (g *Guardrail) After(ctx context.Context, x *llm.Exchange, r *llm.Reply) er
 }
 
 func (g *Guardrail) after(ctx context.Context, x *llm.Exchange, r *llm.Reply) error {
-	if !g.p.Has(abi.HookResponse) {
+	if !g.has[abi.HookResponse] {
 		return g.afterWindows(ctx, x, r)
 	}
 	in, err := g.p.pool.get(ctx)

@@ -23,7 +23,7 @@ func (g *Guardrail) Stream(ctx context.Context, x *llm.Exchange, r *llm.Reply) e
 	}
 	s := g.stream(ctx, x, r)
 	s.inner = r.Rest
-	if g.buffer && g.p.Has(abi.HookResponse) {
+	if g.buffer && g.has[abi.HookResponse] {
 		return s.whole()
 	}
 	s.windows = openai.NewWindows(g.windows, s)
@@ -236,10 +236,10 @@ func (s *guardStream) Judge(w *openai.Window) (openai.Decision, string, error) {
 func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err error) {
 	g := s.g
 	hook := abi.HookStreamChunk
-	if !g.p.Has(hook) {
+	if !g.has[hook] {
 		hook = abi.HookResponse
 	}
-	if !g.p.Has(hook) {
+	if !g.has[hook] {
 		return openai.Release, "", nil // a plugin that looks at the end only
 	}
 	if s.head == nil {
@@ -252,7 +252,7 @@ func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err
 		return 0, "", err
 	}
 	in.view = append(in.view[:0], s.head...)
-	in.view = appendWindow(in.view, w)
+	in.view = appendWindow(in.view, hook, w)
 	res, err := g.send(in, hook, s.x, 1)
 	if err == nil {
 		err = g.allowed(&res, hook)
@@ -278,9 +278,16 @@ func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err
 	return openai.Replace, res.edits[0].Text, nil
 }
 
-func appendWindow(dst []byte, w *openai.Window) []byte {
-	dst = abi.AppendNumber(dst, abi.TagPartial, 1)
-	dst = appendChoice(dst, w.Choice, w.Kind)
+func appendWindow(dst []byte, hook abi.Hook, w *openai.Window) []byte {
+	if w.Choice > 0 || hook == abi.HookResponse {
+		dst = abi.AppendNumber(dst, abi.TagChoice, uint64(w.Choice))
+	}
+	if hook == abi.HookResponse {
+		dst = abi.AppendNumber(dst, abi.TagPartial, 1)
+	}
+	if w.Kind != openai.Content {
+		dst = abi.AppendText(dst, abi.TagTextKind, w.Kind.String())
+	}
 	dst = appendText(dst, abi.TagContext, w.Context)
 	if w.Fresh > 0 {
 		dst = abi.AppendNumber(dst, abi.TagFresh, uint64(w.Fresh))
@@ -294,7 +301,7 @@ func appendWindow(dst []byte, w *openai.Window) []byte {
 // askEnd runs the end hook, if the plugin has one. It also runs when the caller has left.
 func (s *guardStream) askEnd(ctx context.Context, left bool) error {
 	g := s.g
-	if !g.p.Has(abi.HookStreamEnd) {
+	if !g.has[abi.HookStreamEnd] {
 		return nil
 	}
 	in, err := g.p.pool.get(context.WithoutCancel(ctx))

@@ -34,7 +34,10 @@ func decoded(b []byte) (map[string]any, error) {
 }
 
 // reset keeps the room.
-func (e *Extras) reset() { *e = Extras{Tags: e.Tags[:0], keep: e.keep[:0]} }
+func (e *Extras) reset() {
+	e.Tags, e.State, e.keep, e.keeps = e.Tags[:0], nil, e.keep[:0], false
+	e.params, e.requestMetadata, e.teamMetadata = nil, nil, nil
+}
 
 // field takes a record and reports whether it is one of these.
 func (e *Extras) field(tag abi.Tag, value []byte) bool {

@@ -41,9 +41,9 @@ func (e *Exchange) Value(path string) (value string, ok bool) {
 }
 
 func (e *Exchange) reset() {
-	extras := e.Extras
-	extras.reset()
-	*e = Exchange{Extras: extras}
+	e.Extras.reset()
+	e.ID, e.CallType, e.Method, e.Path, e.ClientIP, e.Model, e.Stream = "", "", "", "", "", "", false
+	e.Caller, e.metadata, e.more = Caller{}, nil, More{}
 }
 
 func (e *Exchange) field(tag abi.Tag, flags uint16, value []byte) error {
@@ -222,31 +222,63 @@ func (w *Window) Replace(text string) { w.Text, w.edited = text, true }
 // New is the part of Text that the hook has not seen before.
 func (w *Window) New() string { return w.Text[min(w.Fresh, len(w.Text)):] }
 
+// decode reads the view. Like Request.decode it does without abi.Reader: it runs for every chunk.
 func (w *Window) decode(view []byte) error {
 	w.Exchange.reset()
-	*w = Window{Exchange: w.Exchange, Kind: "content"}
-	v := abi.Reader{Rest: view}
-	for v.Next() {
-		switch v.Tag {
-		case abi.TagChoice:
-			w.Choice = int(v.Number())
-		case abi.TagTextKind:
-			w.Kind = text(v.Value)
-		case abi.TagContext:
-			w.Context = text(v.Value)
+	w.Choice, w.Kind, w.Context, w.Text, w.Fresh, w.Final, w.edited = 0, "content", "", "", 0, false, false
+	for len(view) >= abi.HeaderSize {
+		h := abi.Load(view)
+		n := h >> 32
+		if n > uint64(len(view)-abi.HeaderSize) {
+			break
+		}
+		value := view[abi.HeaderSize : abi.HeaderSize+n]
+		view = view[abi.HeaderSize+n:]
+		switch tag := abi.Tag(h); tag {
 		case abi.TagText:
-			w.Text = text(v.Value)
-		case abi.TagFresh:
-			w.Fresh = int(v.Number())
-		case abi.TagFinal:
-			w.Final = true
+			w.Text = text(value)
+		case abi.TagContext:
+			w.Context = text(value)
+		case abi.TagRequestID:
+			w.ID = text(value)
+		case abi.TagCallType:
+			w.CallType = text(value)
+		case abi.TagMethod:
+			w.Method = text(value)
+		case abi.TagPath:
+			w.Path = text(value)
+		case abi.TagClientIP:
+			w.ClientIP = text(value)
+		case abi.TagModel:
+			w.Model = text(value)
+		case abi.TagTextKind:
+			w.Kind = text(value)
+		case abi.TagChoice, abi.TagFresh, abi.TagFinal:
+			if n != 8 {
+				return abi.ErrValue
+			}
+			w.number(tag, abi.Load(value))
 		default:
-			if err := w.Exchange.field(v.Tag, v.Flags, v.Value); err != nil {
+			if err := w.Exchange.field(tag, uint16(h>>16), value); err != nil {
 				return err
 			}
 		}
 	}
-	return v.Err
+	if len(view) > 0 {
+		return abi.ErrShort
+	}
+	return nil
+}
+
+func (w *Window) number(tag abi.Tag, n uint64) {
+	switch tag {
+	case abi.TagChoice:
+		w.Choice = int(n)
+	case abi.TagFresh:
+		w.Fresh = int(n)
+	case abi.TagFinal:
+		w.Final = true
+	}
 }
 
 func (w *Window) encode(dst []byte, v Verdict) []byte {
