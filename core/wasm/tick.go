@@ -29,8 +29,8 @@ func (m *Manifest) checkTick() error {
 
 // StartTicks has the tick hook run every so often, on an instance of its own, for the first time once that time has
 // passed, until the plugin is closed. 0 takes the manifest's tick_seconds. Two ticks never run at once: one that takes
-// longer than the interval delays the next. A failure is logged and does not end the ticks. StartTicks is called once;
-// the error says that the interval or the hook is missing.
+// longer than the interval delays the next. A failure is logged and does not end the ticks. A plugin that a reload kept
+// ticks on; only another interval begins anew. The error says that the interval or the hook is missing.
 func (p *Plugin) StartTicks(every time.Duration) error {
 	if every == 0 {
 		every = time.Duration(p.manifest.TickSeconds * float64(time.Second))
@@ -43,6 +43,17 @@ func (p *Plugin) StartTicks(every time.Duration) error {
 	case every < minTick:
 		return fmt.Errorf("tick_seconds is %v: it must be at least 1", every.Seconds())
 	}
+	p.tickLock.Lock()
+	defer p.tickLock.Unlock()
+	if p.tickEvery == every {
+		return nil
+	}
+	if p.stopTicks != nil {
+		at, now := context.WithCancel(context.Background())
+		now()
+		_ = p.stopTicks(at) // the lane keeps a tick under way and the next one apart
+	}
+	p.tickEvery = every
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	p.stopTicks = func(wait context.Context) error {

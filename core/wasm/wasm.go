@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -173,6 +174,8 @@ type Plugin struct {
 	closed    atomic.Bool
 
 	logging, ticking *lane
+	tickLock         sync.Mutex
+	tickEvery        time.Duration
 	stopTicks        func(context.Context) error // nil until StartTicks
 }
 
@@ -199,13 +202,16 @@ func (p *Plugin) Has(hook abi.Hook) bool {
 // error and frees nothing; Close can then be called again. Close is for when no request can reach the plugin any more:
 // a call that comes later fails with ErrClosed and is treated by the OnError policy.
 func (p *Plugin) Close(ctx context.Context) error {
-	if p.stopTicks != nil {
-		if err := p.stopTicks(ctx); err != nil {
-			return err
-		}
-	}
 	if !p.host.leave(p) {
 		return nil
+	}
+	p.tickLock.Lock()
+	stop := p.stopTicks
+	p.tickLock.Unlock()
+	if stop != nil {
+		if err := stop(ctx); err != nil {
+			return err
+		}
 	}
 	if err := p.pool.drain(ctx); err != nil {
 		return err
