@@ -149,7 +149,7 @@ func Settings() []Setting {
 		guardrailSettings(),
 		under("guardrails[].litellm_params.", pluginOptions("fail_closed")),
 		otherSectionSettings(),
-		under("callback_settings.*.", pluginOptions("fail_open")),
+		under("callback_settings.*.", pluginOptions("fail_closed")),
 		promptSettings(),
 		under("prompts[].litellm_params.", pluginOptions("fail_closed")),
 		variables(variablesAToF()),

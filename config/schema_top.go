@@ -184,6 +184,6 @@ func otherSectionSettings() []Setting {
 		{Path: "credential_list[].credential_info", Type: TypeObject, Default: "{}", Area: "provider", Status: InEffect,
 			Doc: "Facts about the credentials, such as custom_llm_provider and description."},
 		{Path: "callback_settings.*", Type: TypeObject, Default: "{}", Area: "callback", Status: InEffect,
-			Doc: "Options of the callback of that name. For a plugin the name is its path, or its file's name without .wasm."},
+			Doc: "Options of the callback of that name. For a plugin the name is its path, or its file's name without .wasm. Records that a plugin cannot take are lost with a line in the log, whatever on_error says: that is for its guardrail hooks."},
 	}
 }

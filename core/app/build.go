@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/listener"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline"
+	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/passthrough"
 	"github.com/sallyport-ai/sallyport/core/router"
 	"github.com/sallyport-ai/sallyport/core/telemetry"
@@ -33,7 +34,9 @@ type builder struct {
 	*App
 	cfg      *config.Config
 	mistakes mistakes
-	vendors  sync.Map // of provider.Provider by name; wildcards add to it while requests are served
+	sinks    sinks
+	custom   map[string]provider.Provider // vendors that plugins speak for
+	vendors  sync.Map                     // of provider.Provider by name; wildcards add to it while requests are served
 }
 
 // mistakes are what keeps a configuration from being used, each with its setting.
@@ -62,9 +65,10 @@ func (m mistakes) Error() string {
 func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	b := &builder{App: a, cfg: cfg}
 	out := &loaded{cfg: cfg}
+	b.customProviders(ctx, out)
 	out.deployments = b.deployments()
-	out.router = b.router(out.deployments)
-	hooks := b.guardrails(ctx, out)
+	out.router = b.router(out.deployments, b.routeFilters(ctx, out))
+	hooks := slices.Concat(b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))
 	authenticator := b.auth(ctx, out)
 	recorder, stopRecorder := b.recorder()
 	out.snapshot = &gateway.Snapshot{
@@ -73,11 +77,12 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 		Pipeline:  pipeline.NewChain(hooks...),
 		Router:    out.router,
 		Recorder:  recorder,
+		Keep:      b.sinks.keep(),
 		Edge:      b.edge(),
 		Failed:    a.callFailed,
 		Close: func() {
+			stopRecorder() // plugins are among those who get records
 			out.closePlugins(a)
-			stopRecorder()
 		},
 	}
 	if len(b.mistakes) > 0 {
@@ -92,11 +97,12 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 }
 
 // router makes the router of the deployments.
-func (b *builder) router(deployments []*llm.Deployment) *router.Router {
+func (b *builder) router(deployments []*llm.Deployment, filters []router.Filter) *router.Router {
 	lite, rs := b.cfg.LiteLLMSettings, b.cfg.RouterSettings
 	s := router.Defaults()
 	s.Deployments, s.States, s.Expand = deployments, b.states, b.expand
-	s.Written, s.Vendor = func(d *llm.Deployment) string { return d.Written }, knownVendor
+	s.Written = func(d *llm.Deployment) string { return d.Written }
+	s.Vendor, s.Filters = b.knownVendor, filters
 	s.Aliases = make(map[string]router.Alias, len(rs.ModelGroupAlias))
 	for name, a := range rs.ModelGroupAlias {
 		s.Aliases[name] = router.Alias{Group: a.Model, Hidden: a.Hidden}

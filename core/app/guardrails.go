@@ -38,6 +38,9 @@ func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
 			b.mistake(setting, err)
 			continue
 		}
+		if entry.Modes.Has(guardrail.LoggingOnly) {
+			b.sinks.loggingOnly(entry, p)
+		}
 		hooks = append(hooks, entry.Hooks(parts(p, p.Guardrail(settings)))...)
 	}
 	return hooks
@@ -71,7 +74,7 @@ func guardSettings(p *wasm.Plugin, g *guardrail.Guardrail, params config.Guardra
 		{guardrail.PreCall, []abi.Hook{abi.HookRequest}},
 		{guardrail.DuringCall, []abi.Hook{abi.HookModeration}},
 		{guardrail.PostCall, []abi.Hook{abi.HookResponse, abi.HookStreamChunk}},
-		{guardrail.LoggingOnly, []abi.Hook{abi.HookLog}},
+		{guardrail.LoggingOnly, []abi.Hook{abi.HookLog, abi.HookRequest}},
 	}
 	for _, n := range needs {
 		if g.Modes.Has(n.mode) && !hasOne(p, n.hooks) {

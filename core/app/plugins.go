@@ -43,6 +43,16 @@ func (b *builder) load(ctx context.Context, out *loaded, name, path, use string,
 		return nil, err
 	}
 	out.plugins = append(out.plugins, &plugin{Plugin: p, path: b.file(path), use: use})
+	if p.Has(abi.HookTick) {
+		every := time.Duration(0)
+		if o.TickSeconds != nil {
+			every = o.TickSeconds.Duration()
+		}
+		return p, p.StartTicks(every)
+	}
+	if o.TickSeconds != nil {
+		return p, errors.New("tick_seconds is set, and the plugin has no tick hook")
+	}
 	return p, nil
 }
 

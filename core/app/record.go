@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/callback"
@@ -22,17 +23,23 @@ func (b *builder) recorder() (gateway.Recorder, func()) {
 	if sink := b.prometheus(); sink != nil {
 		add("prometheus", sink)
 	}
-	if queues == nil {
+	front, rest := b.sinks.queues(b.log)
+	open := slices.Concat(queues, rest)
+	if open == nil {
 		return nil, func() {}
 	}
 	stop := func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
-		for _, q := range queues {
+		for _, q := range open {
 			if err := q.Close(ctx); err != nil {
 				b.log.Warn("records were not written", "error", err)
 			}
 		}
 	}
-	return callback.NewRecorder(false, queues...), stop
+	r := callback.NewRecorder(b.sinks.content, append(queues, front...)...)
+	if len(b.sinks.guards) > 0 {
+		r.Mark(b.sinks.mark)
+	}
+	return r, stop
 }

@@ -23,6 +23,13 @@ func (b *builder) bind(d *llm.Deployment, custom, keyVar string) error {
 	if d.Model == "*" && custom == "" {
 		return nil // the caller's name for the model says which vendor
 	}
+	if p, name, model, ok := b.customVendor(d.Model, custom); ok {
+		d.Provider, d.Model = name, model
+		if strings.Contains(d.Model, "*") {
+			return nil
+		}
+		return b.mocked(d, p)
+	}
 	v, model, err := compat.Resolve(d.Model, custom, d.Base)
 	var unsupported *compat.UnsupportedError
 	if errors.As(err, &unsupported) {
@@ -132,6 +139,9 @@ func (b *builder) refuse(d *llm.Deployment, why *llm.Error) error {
 func (b *builder) expand(d *llm.Deployment, model string) (*llm.Deployment, error) {
 	c := *d
 	c.Model, c.Bound = model, nil
+	if p, ok := b.custom[d.Provider]; ok {
+		return &c, b.mocked(&c, p)
+	}
 	if d.Provider != "" {
 		v, ok := compat.Lookup(d.Provider)
 		if !ok {
@@ -149,7 +159,8 @@ func (b *builder) expand(d *llm.Deployment, model string) (*llm.Deployment, erro
 }
 
 // knownVendor reports whether a name is a vendor's, for names of the form "vendor/model".
-func knownVendor(name string) bool {
+func (b *builder) knownVendor(name string) bool {
+	_, custom := b.custom[name]
 	_, ok := compat.Lookup(name)
-	return ok
+	return ok || custom
 }

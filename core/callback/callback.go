@@ -52,8 +52,11 @@ type Record struct {
 
 	Retries, Fallbacks int
 
+	LoggingOnly []string // guardrails in mode logging_only that are on for the exchange
+
 	Messages []byte // what was asked, JSON; nil unless the Recorder keeps it
-	Response []byte // the answer, JSON; nil unless it is known and kept
+	Response []byte // the answer as it was kept (llm.Reply.Kept); nil unless the Recorder keeps it; see Answer
+	Joined   bool   // Response is one document, although the answer was streamed
 }
 
 // Error is why an exchange failed.
@@ -103,6 +106,9 @@ func NewRecord(x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error, 
 	rec.Cost, rec.CostKnown = price.Cost(rec.Deployment, rec.Usage)
 	if messages {
 		rec.Messages = append([]byte(nil), asked(x)...)
+		if r != nil {
+			rec.Response = append([]byte(nil), r.Kept...)
+		}
 	}
 	return rec
 }
@@ -146,6 +152,7 @@ func asked(x *llm.Exchange) []byte {
 type Recorder struct {
 	queues   []*Queue
 	messages bool
+	mark     func(*llm.Exchange, *Record)
 }
 
 // NewRecorder makes a recorder. messages says whether records hold what was asked.
@@ -153,9 +160,15 @@ func NewRecorder(messages bool, queues ...*Queue) *Recorder {
 	return &Recorder{queues: append([]*Queue(nil), queues...), messages: messages}
 }
 
+// Mark sets a function that may add to each record what only the exchange tells. It is called before the first Record.
+func (r *Recorder) Mark(mark func(*llm.Exchange, *Record)) { r.mark = mark }
+
 // Record makes a record and queues it. It never blocks. It reads x and r only until it returns.
 func (r *Recorder) Record(x *llm.Exchange, reply *llm.Reply, tried *llm.Deployment, err error) {
 	rec := NewRecord(x, reply, tried, err, time.Now(), r.messages)
+	if r.mark != nil {
+		r.mark(x, &rec)
+	}
 	for _, q := range r.queues {
 		q.Put(&rec)
 	}

@@ -150,7 +150,7 @@ func (rec *Record) Payload(messages bool) ([]byte, error) {
 	}
 	p.Guardrails, p.StatusFields.Guardrail = rec.guardrails()
 	if messages {
-		p.Messages, p.Response = valid(rec.Messages), valid(rec.Response)
+		p.Messages, p.Response = valid(rec.Messages), valid(rec.Answer())
 	}
 	return encode(&p)
 }

@@ -79,6 +79,7 @@ func (g *Gateway) Serve(ctx context.Context, x *llm.Exchange) (reply *llm.Reply,
 	if err = t.Pipeline.Back(ctx, x, &t.reply); err != nil {
 		return nil, err
 	}
+	t.keep(&t.reply.First)
 	t.rest, t.reply.Rest = t.reply.Rest, t
 	return &t.reply, nil
 }

@@ -16,6 +16,7 @@ type Snapshot struct {
 	Pipeline  *pipeline.Chain
 	Router    *router.Router
 	Recorder  Recorder // may be nil
+	Keep      int      // bytes of an answer that are kept in Reply.Kept for the recorder; a longer one is not kept at all
 	Edge      Edge
 
 	// Failed is told of every call to a vendor that failed, also when another one answered in the end. It must not

@@ -29,6 +29,8 @@ type turn struct {
 	rest    llm.Stream // what the provider left to read
 	err     error      // why the reply broke off
 	quiet   bool       // no record is made
+	kept    []byte     // of the answer, for the record
+	long    bool       // the answer is longer than what is kept
 }
 
 var turns = sync.Pool{New: func() any { return new(turn) }}
@@ -61,10 +63,28 @@ func (t *turn) failed(d *llm.Deployment, err error) {
 	}
 }
 
+// keep keeps a part for the record, if somebody wants it.
+func (t *turn) keep(p *llm.Part) {
+	if t.Keep == 0 || t.long || t.quiet || t.reply.Verbatim || len(p.Data) == 0 {
+		return
+	}
+	if len(t.kept)+len(p.Data) > t.Keep {
+		t.kept, t.long = nil, true
+		return
+	}
+	if len(t.kept) > 0 {
+		t.kept = append(t.kept, llm.KeptMark)
+	}
+	t.kept = append(t.kept, p.Data...)
+}
+
 // finish tells router and recorder how it went and gives everything back.
 func (t *turn) finish(r *llm.Reply, err error) {
 	if t.planned {
 		t.plan.Done(err)
+	}
+	if r != nil {
+		r.Kept = t.kept
 	}
 	if t.Recorder != nil && !t.quiet {
 		t.Recorder.Record(t.x, r, t.tried, err)
@@ -89,6 +109,7 @@ func (t *turn) Next(p *llm.Part) error {
 	}
 	err := t.rest.Next(p)
 	if err == nil {
+		t.keep(p)
 		return nil
 	}
 	if err != io.EOF {

@@ -90,6 +90,9 @@ type Stream interface {
 	Close() error
 }
 
+// KeptMark stands between the parts in Reply.Kept. It is no byte of a JSON document.
+const KeptMark = 0x1e
+
 // Reply is an answer on its way to the caller. A whole reply is a stream of one part. The first part is already
 // fetched, so a reply that exists has begun well; the others are pulled as they are sent.
 type Reply struct {
@@ -101,6 +104,7 @@ type Reply struct {
 	Header     Header      // the vendor's headers, borrowed until Rest is closed
 	Deployment *Deployment // who answered; nil if no model was called
 	Usage      Usage       // complete once the reply was read to its end
+	Kept       []byte      // for whoever records the exchange: the data of the parts sent so far, with KeptMark between them
 	Finish     string      // finish reason of the first choice, where the dialect has one
 	Began      time.Time   // when the first byte of the answer was there
 }

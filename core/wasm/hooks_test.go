@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/callback"
@@ -173,6 +174,36 @@ func TestTick(t *testing.T) {
 	if err := probe(t).StartTicks(time.Second); err == nil || !strings.Contains(err.Error(), "no tick hook") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// The loop ticks at its interval, changes it, and ends with the plugin.
+func TestTicks(t *testing.T) {
+	t.Parallel()
+	p, log := hooks(t)
+	f := func(wait time.Duration, want int) {
+		t.Helper()
+		time.Sleep(wait)
+		synctest.Wait()
+		if got := strings.Count(log(), "msg=\"tick "); got != want {
+			t.Errorf("%d ticks, want %d", got, want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if err := p.StartTicks(0); err != nil {
+			t.Fatal(err)
+		}
+		f(59*time.Second, 0)
+		f(time.Second, 1)
+		f(2*time.Minute, 3)
+		if err := errors.Join(p.StartTicks(60*time.Second), p.StartTicks(10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		f(10*time.Second, 4)
+		if err := p.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f(time.Hour, 4)
+	})
 }
 
 func candidates() []router.Candidate {

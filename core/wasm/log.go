@@ -228,7 +228,7 @@ func (s *sink) appendRecord(dst []byte, rec *callback.Record) []byte {
 	dst = s.appendCaller(dst, rec)
 	if s.content {
 		dst = appendText(dst, abi.TagMessages, rec.Messages)
-		dst = appendText(dst, abi.TagAnswer, rec.Response)
+		dst = appendText(dst, abi.TagAnswer, rec.Answer())
 	}
 	return abi.Close(dst, mark)
 }

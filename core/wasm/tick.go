@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/sdk/abi"
@@ -27,6 +28,14 @@ func (m *Manifest) checkTick() error {
 	return nil
 }
 
+// beat is the loop that ticks.
+type beat struct {
+	mu    sync.Mutex
+	every time.Duration
+	stop  context.CancelFunc // nil while there is no loop
+	done  chan struct{}
+}
+
 // StartTicks has the tick hook run every so often, on an instance of its own, for the first time once that time has
 // passed, until the plugin is closed. 0 takes the manifest's tick_seconds. Two ticks never run at once: one that takes
 // longer than the interval delays the next. A failure is logged and does not end the ticks. A plugin that a reload kept
@@ -43,33 +52,41 @@ func (p *Plugin) StartTicks(every time.Duration) error {
 	case every < minTick:
 		return fmt.Errorf("tick_seconds is %v: it must be at least 1", every.Seconds())
 	}
-	p.tickLock.Lock()
-	defer p.tickLock.Unlock()
-	if p.tickEvery == every {
+	b := &p.beat
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stop != nil && b.every == every {
 		return nil
 	}
-	if p.stopTicks != nil {
-		at, now := context.WithCancel(context.Background())
-		now()
-		_ = p.stopTicks(at) // the lane keeps a tick under way and the next one apart
+	if b.stop != nil {
+		b.stop()
+		<-b.done
 	}
-	p.tickEvery = every
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	p.stopTicks = func(wait context.Context) error {
-		stop()
-		select {
-		case <-done:
-			return nil
-		case <-wait.Done():
-			return context.Cause(wait)
-		}
-	}
+	b.every, b.stop, b.done = every, stop, done
 	go func() {
 		defer close(done)
 		p.ticks(ctx, every)
 	}()
 	return nil
+}
+
+// end stops the loop and waits for the tick under way.
+func (b *beat) end(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stop == nil {
+		return nil
+	}
+	b.stop()
+	select {
+	case <-b.done:
+		b.stop = nil
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (p *Plugin) ticks(ctx context.Context, every time.Duration) {

@@ -87,8 +87,8 @@ type Limits struct {
 	Calls     int           // after which an instance is replaced; 1 000 000
 	RecycleMB int           // memory at which an instance is replaced; three quarters of MemoryMB
 
-	BackgroundCPU  time.Duration // CPU time of one call of the hooks log and tick; 1 s
-	BackgroundWall time.Duration // time of one call of the hooks log and tick; 30 s
+	BackgroundCPU  time.Duration // CPU time of one call of the hooks log and tick; 1 s, or CPU if that is more
+	BackgroundWall time.Duration // time of one call of the hooks log and tick; 30 s, or Wall if that is more
 }
 
 // withDefaults fills in what is not set. A plugin that sends requests spends its time waiting: it gets more of it, and
@@ -107,8 +107,8 @@ func (l Limits) withDefaults(http bool) Limits {
 	l.Wait = otherwise(l.Wait, 5*time.Second)
 	l.Calls = otherwise(l.Calls, 1_000_000)
 	l.RecycleMB = otherwise(l.RecycleMB, max(1, l.MemoryMB*3/4))
-	l.BackgroundCPU = otherwise(l.BackgroundCPU, time.Second)
-	l.BackgroundWall = otherwise(l.BackgroundWall, 30*time.Second)
+	l.BackgroundCPU = otherwise(l.BackgroundCPU, max(time.Second, l.CPU))
+	l.BackgroundWall = otherwise(l.BackgroundWall, max(30*time.Second, l.Wall))
 	return l
 }
 
@@ -174,9 +174,7 @@ type Plugin struct {
 	closed    atomic.Bool
 
 	logging, ticking *lane
-	tickLock         sync.Mutex
-	tickEvery        time.Duration
-	stopTicks        func(context.Context) error // nil until StartTicks
+	beat             beat
 }
 
 // Name returns the plugin's name as given in Settings, or else the manifest's.
@@ -205,13 +203,8 @@ func (p *Plugin) Close(ctx context.Context) error {
 	if !p.host.leave(p) {
 		return nil
 	}
-	p.tickLock.Lock()
-	stop := p.stopTicks
-	p.tickLock.Unlock()
-	if stop != nil {
-		if err := stop(ctx); err != nil {
-			return err
-		}
+	if err := p.beat.end(ctx); err != nil {
+		return err
 	}
 	if err := p.pool.drain(ctx); err != nil {
 		return err
