@@ -19,13 +19,47 @@ pub const HEADER: usize = 8;
 pub enum Hook {
     Configure = 1,
     Auth = 2,
+    SsoBegin = 3,
+    SsoCallback = 4,
     Request = 5,
+    Response = 6,
+    StreamChunk = 7,
+    StreamEnd = 8,
+    Log = 9,
+    Tick = 10,
+    Moderation = 11,
+    Failure = 12,
+    Route = 13,
+    Provider = 14,
+    Prompt = 15,
+    KeyGenerate = 16,
 }
 
 impl Hook {
+    /// All hooks, in the order of their numbers.
+    pub const ALL: [Hook; 16] = [
+        Hook::Configure,
+        Hook::Auth,
+        Hook::SsoBegin,
+        Hook::SsoCallback,
+        Hook::Request,
+        Hook::Response,
+        Hook::StreamChunk,
+        Hook::StreamEnd,
+        Hook::Log,
+        Hook::Tick,
+        Hook::Moderation,
+        Hook::Failure,
+        Hook::Route,
+        Hook::Provider,
+        Hook::Prompt,
+        Hook::KeyGenerate,
+    ];
+
     /// The hook with a number, if this crate knows it.
+    #[inline]
     pub fn from_number(n: u64) -> Option<Hook> {
-        [Hook::Configure, Hook::Auth, Hook::Request].into_iter().find(|h| *h as u64 == n)
+        Hook::ALL.get((n as usize).wrapping_sub(1)).copied()
     }
 
     /// The name that a manifest uses.
@@ -33,7 +67,20 @@ impl Hook {
         match self {
             Hook::Configure => "configure",
             Hook::Auth => "auth",
+            Hook::SsoBegin => "sso_begin",
+            Hook::SsoCallback => "sso_callback",
             Hook::Request => "request",
+            Hook::Response => "response",
+            Hook::StreamChunk => "stream_chunk",
+            Hook::StreamEnd => "stream_end",
+            Hook::Log => "log",
+            Hook::Tick => "tick",
+            Hook::Moderation => "moderation",
+            Hook::Failure => "failure",
+            Hook::Route => "route",
+            Hook::Provider => "provider",
+            Hook::Prompt => "prompt",
+            Hook::KeyGenerate => "key_generate",
         }
     }
 }
@@ -68,6 +115,8 @@ pub mod tag {
     pub const ALLOWED_MODEL: u16 = 34;
     pub const METADATA: u16 = 35;
     pub const HEADER: u16 = 36;
+    pub const GUARD_PARAMS: u16 = 37;
+    pub const TEAM_METADATA: u16 = 38;
 
     pub const MESSAGE: u16 = 48;
     pub const TEXT: u16 = 49;
@@ -79,6 +128,10 @@ pub mod tag {
     pub const INDEX: u16 = 68;
     pub const REPLY: u16 = 69;
     pub const PRINCIPAL: u16 = 70;
+    pub const SET_JSON: u16 = 72;
+    pub const REMOVE: u16 = 73;
+    pub const SET_HEADER: u16 = 74;
+    pub const ERROR_TYPE: u16 = 75;
 
     pub const KEY: u16 = 96;
     pub const STR: u16 = 97;
@@ -88,6 +141,70 @@ pub mod tag {
     pub const NULL: u16 = 101;
     pub const LIST: u16 = 102;
     pub const MAP: u16 = 103;
+
+    pub const CHOICE: u16 = 128;
+    pub const TEXT_KIND: u16 = 129;
+    pub const CONTEXT: u16 = 130;
+    pub const FRESH: u16 = 131;
+    pub const FINAL: u16 = 132;
+    pub const LEFT: u16 = 133;
+    pub const ERROR_KIND: u16 = 134;
+    pub const PARTIAL: u16 = 135;
+    pub const RECORD: u16 = 160;
+    pub const DEPLOYMENT_ID: u16 = 161;
+    pub const PROVIDER: u16 = 162;
+    pub const VENDOR_MODEL: u16 = 163;
+    pub const BASE: u16 = 164;
+    pub const START: u16 = 165;
+    pub const END: u16 = 166;
+    pub const FIRST_TOKEN: u16 = 167;
+    pub const PROMPT_TOKENS: u16 = 168;
+    pub const COMPLETION_TOKENS: u16 = 169;
+    pub const TOTAL_TOKENS: u16 = 170;
+    pub const CACHED_TOKENS: u16 = 171;
+    pub const REASONING_TOKENS: u16 = 172;
+    pub const COST: u16 = 173;
+    pub const FINISH: u16 = 174;
+    pub const ERROR_CLASS: u16 = 175;
+    pub const TAG: u16 = 176;
+    pub const GUARDRAIL: u16 = 177;
+    pub const RETRIES: u16 = 178;
+    pub const FALLBACKS: u16 = 179;
+    pub const USER_AGENT: u16 = 180;
+    pub const MESSAGES: u16 = 181;
+    pub const ANSWER: u16 = 182;
+    pub const CACHE_HIT: u16 = 183;
+    pub const CALLER_METADATA: u16 = 184;
+    pub const DEPLOYMENT: u16 = 185;
+    pub const WEIGHT: u16 = 186;
+    pub const RPM: u16 = 187;
+    pub const TPM: u16 = 188;
+    pub const IN_FLIGHT: u16 = 189;
+    pub const INFO: u16 = 190;
+    pub const ORDERED: u16 = 191;
+    pub const PROMPT_ID: u16 = 192;
+    pub const VARIABLES: u16 = 193;
+    pub const LABEL: u16 = 194;
+    pub const REVISION: u16 = 195;
+    pub const PARAMS: u16 = 196;
+    pub const REPLACE: u16 = 197;
+    pub const PHASE: u16 = 198;
+    pub const EVENT: u16 = 221;
+    pub const STATE: u16 = 222;
+    pub const PART: u16 = 223;
+    pub const TOOL_CALL: u16 = 224;
+    pub const CALL_ID: u16 = 225;
+    pub const REASONING: u16 = 226;
+    pub const QUERY: u16 = 227;
+    pub const MAX_BUDGET: u16 = 228;
+    pub const BUDGET_DURATION: u16 = 229;
+    pub const HTTP_METHOD: u16 = 200;
+    pub const URL: u16 = 201;
+    pub const BODY: u16 = 202;
+    pub const TIMEOUT: u16 = 203;
+    pub const MAX_BYTES: u16 = 204;
+    pub const REDIRECTS: u16 = 205;
+    pub const CAUSE: u16 = 206;
 }
 
 /// Verdicts, the value of a `tag::VERDICT` record.
@@ -99,6 +216,8 @@ pub mod verdict {
     pub const RESPOND: u64 = 3;
     pub const ALLOW: u64 = 4;
     pub const FAIL: u64 = 5;
+    pub const HOLD: u64 = 6;
+    pub const DROP: u64 = 7;
 }
 
 /// Flag of a record whose value is a sequence of records.
@@ -215,6 +334,13 @@ fn header(out: &mut Vec<u8>, tag: u16, flags: u16, len: usize) {
 pub fn put_text(out: &mut Vec<u8>, tag: u16, value: &[u8]) {
     header(out, tag, 0, value.len());
     out.extend_from_slice(value);
+}
+
+/// Appends a record that holds text, unless it is empty.
+pub fn put_some(out: &mut Vec<u8>, tag: u16, value: &str) {
+    if !value.is_empty() {
+        put_text(out, tag, value.as_bytes());
+    }
 }
 
 /// Appends a record that holds a number.

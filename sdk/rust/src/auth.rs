@@ -66,25 +66,12 @@ impl<'a> AuthRequest<'a> {
                 tag::MODEL => self.model = text(field.value),
                 tag::CREDENTIAL => self.credential = text(field.value),
                 tag::CREDENTIAL_RAW => self.raw = text(field.value),
-                tag::HEADER => self.headers.push(header(field.value)?),
+                tag::HEADER => self.headers.push(field.header()?),
                 _ => field.unknown()?,
             }
         }
         Ok(())
     }
-}
-
-fn header(record: &mut [u8]) -> Result<(&str, &str), Error> {
-    let mut inside = View::new(record);
-    let (mut name, mut value) = ("", "");
-    while let Some(field) = inside.next()? {
-        match field.tag {
-            tag::KEY => name = text(field.value),
-            tag::TEXT => value = text(field.value),
-            _ => field.unknown()?,
-        }
-    }
-    Ok((name, value))
 }
 
 /// Who a request acts for. The gateway hashes the credential itself.

@@ -1,8 +1,13 @@
 //! The plugin as the host sees it.
 
 use crate::abi::{tag, Error, Hook, Reader};
+use crate::answer::{Failure, Response, StreamEnd, Window};
 use crate::auth::AuthRequest;
-use crate::request::{put_fail, Request, Text};
+use crate::log::{KeyRequest, LogBatch};
+use crate::provider::{Phase, ProviderAnswer, ProviderRequest};
+use crate::request::{put_fail, Request, Text, Verdict};
+use crate::route::{PromptRequest, RouteRequest};
+use crate::sso::SsoRequest;
 use crate::value::{read_map, Map};
 use crate::{Config, Plugin};
 use std::cell::UnsafeCell;
@@ -74,7 +79,9 @@ fn run<P: Plugin>(
     let outcome = match (Hook::from_number(u64::from(hook)), plugin) {
         (Some(Hook::Configure), plugin) => return configure(view, out, plugin),
         (Some(Hook::Request), Some(plugin)) => request(plugin, view, out, texts),
-        (Some(Hook::Auth), Some(plugin)) => auth(plugin, view, out),
+        (Some(Hook::Moderation), Some(plugin)) => moderation(plugin, view, out, texts),
+        (Some(Hook::StreamChunk), Some(plugin)) => window(plugin, view, out),
+        (Some(hook), Some(plugin)) => further(hook, plugin, view, out),
         _ => return put_fail(out, &format!("the plugin has no hook {}", hook)),
     };
     if let Err(e) = outcome {
@@ -83,18 +90,95 @@ fn run<P: Plugin>(
 }
 
 fn request<P: Plugin>(
-    plugin: &mut P,
+    p: &mut P,
     view: &mut [u8],
     out: &mut Vec<u8>,
     room: &mut Vec<Text<'static>>,
 ) -> Result<(), Error> {
+    with_request(view, out, room, |r| p.request(r))
+}
+
+fn moderation<P: Plugin>(
+    p: &mut P,
+    view: &mut [u8],
+    out: &mut Vec<u8>,
+    room: &mut Vec<Text<'static>>,
+) -> Result<(), Error> {
+    with_request(view, out, room, |r| p.moderation(r))
+}
+
+#[inline]
+fn with_request(
+    view: &mut [u8],
+    out: &mut Vec<u8>,
+    room: &mut Vec<Text<'static>>,
+    run: impl FnOnce(&mut Request) -> Verdict,
+) -> Result<(), Error> {
     let mut request = Request::with_texts(mem::take(room));
     let outcome = request.read(view);
     if outcome.is_ok() {
-        plugin.request(&mut request).write(out, &request);
+        let verdict = run(&mut request);
+        request.write(out, &verdict);
     }
     *room = release(request.texts);
     outcome
+}
+
+fn window<P: Plugin>(plugin: &mut P, view: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    let mut w = Window::read(view)?;
+    let verdict = plugin.stream_chunk(&mut w);
+    w.write(out, &verdict);
+    Ok(())
+}
+
+/// Runs the hooks that are called less often.
+#[inline(never)]
+fn further<P: Plugin>(hook: Hook, plugin: &mut P, view: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    match hook {
+        Hook::Auth => {
+            let mut r = AuthRequest::default();
+            r.read(view)?;
+            plugin.auth(&r).write(out);
+        }
+        Hook::Response => {
+            let mut r = Response::read(view)?;
+            let verdict = plugin.response(&mut r);
+            r.write(out, &verdict);
+        }
+        Hook::StreamEnd => {
+            let mut s = StreamEnd::read(view)?;
+            let verdict = plugin.stream_end(&mut s);
+            s.write(out, &verdict);
+        }
+        Hook::Failure => {
+            let mut f = Failure::read(view)?;
+            let verdict = plugin.failure(&mut f);
+            f.write(out, &verdict);
+        }
+        Hook::Log => {
+            let mut batch = LogBatch::read(view)?;
+            match plugin.log(&mut batch) {
+                Ok(()) => batch.write(out),
+                Err(reason) => put_fail(out, &reason),
+            }
+        }
+        Hook::Tick => {
+            if let Err(reason) = plugin.tick() {
+                put_fail(out, &reason);
+            }
+        }
+        Hook::Route => plugin.route(&RouteRequest::read(view)?).write(out),
+        Hook::Prompt => plugin.prompt(&PromptRequest::read(view)?).write(out),
+        Hook::KeyGenerate => plugin.key_generate(&KeyRequest::read(view)?).write(out),
+        Hook::SsoBegin => plugin.sso_begin(&SsoRequest::read(view)?).write(out),
+        Hook::SsoCallback => plugin.sso_callback(&SsoRequest::read(view)?).write(out),
+        Hook::Provider if Phase::of(view)? == Phase::Encode => {
+            plugin.provider_encode(&ProviderRequest::read(view)?).write(out)
+        }
+        Hook::Provider => plugin.provider_decode(&ProviderAnswer::read(view)?).write(out),
+        Hook::Configure | Hook::Request | Hook::Moderation | Hook::StreamChunk => {} // run has them
+    }
+    Ok(())
 }
 
 /// Empties a list and keeps its room.
@@ -102,13 +186,6 @@ fn release(mut list: Vec<Text<'_>>) -> Vec<Text<'static>> {
     list.clear();
     // SAFETY: the list is empty, so nothing of the shorter lifetime is in it; the lifetime does not change the layout.
     unsafe { mem::transmute::<Vec<Text<'_>>, Vec<Text<'static>>>(list) }
-}
-
-fn auth<P: Plugin>(plugin: &mut P, view: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    let mut request = AuthRequest::default();
-    request.read(view)?;
-    plugin.auth(&request).write(out);
-    Ok(())
 }
 
 fn configure<P: Plugin>(view: &[u8], out: &mut Vec<u8>, plugin: &mut Option<P>) {

@@ -32,11 +32,18 @@
 #![warn(missing_docs)]
 
 pub mod abi;
+mod answer;
 mod auth;
 mod config;
+mod exchange;
 mod guest;
 mod host;
+mod http;
+mod log;
+mod provider;
 mod request;
+mod route;
+mod sso;
 pub mod testing;
 #[cfg(test)]
 mod tests;
@@ -44,12 +51,19 @@ pub mod value;
 mod view;
 
 pub use abi::Hook;
+pub use answer::{Answer, Failure, Outcome, Response, StreamEnd, Window};
 pub use auth::{AuthRequest, AuthVerdict, Principal};
 pub use config::Config;
+pub use exchange::{Caller, Exchange};
 #[doc(hidden)]
 pub use guest::Guest;
 pub use host::{log, Level};
-pub use request::{Caller, Request, Text, Verdict};
+pub use http::{kv, metric, secret, send_all, HttpError, HttpRequest, HttpResponse, Pending};
+pub use log::{KeyRequest, LogBatch, LogRecord};
+pub use provider::{Outgoing, Phase, ProviderAnswer, ProviderRequest, Reading, ToolCall, Usage};
+pub use request::{Request, Text, Verdict};
+pub use route::{Deployment, KeyVerdict, Prompt, PromptRequest, PromptVerdict, RouteRequest, RouteVerdict};
+pub use sso::{SsoRequest, SsoVerdict, User};
 pub use value::Value;
 
 /// A plugin. Hooks that are not among `HOOKS` are never called.
@@ -62,13 +76,84 @@ pub trait Plugin: Sized {
     fn new(config: &mut Config) -> Result<Self, String>;
 
     /// Looks at a request before a model is called: a guardrail in mode pre_call.
-    fn request(&mut self, _request: &mut Request) -> Verdict {
-        Verdict::fail("the plugin names the hook request in HOOKS and does not implement it")
+    fn request(&mut self, _: &mut Request) -> Verdict {
+        Verdict::Fail("the plugin names the hook request in HOOKS and does not implement it".into())
+    }
+
+    /// Looks at a request while a model works on it: mode during_call. It changes nothing, but may refuse.
+    fn moderation(&mut self, _: &mut Request) -> Verdict {
+        Verdict::Fail("the plugin names the hook moderation in HOOKS and does not implement it".into())
+    }
+
+    /// Looks at an answer before the caller gets it: mode post_call.
+    fn response(&mut self, _: &mut Response) -> Verdict {
+        Verdict::Fail("the plugin names the hook response in HOOKS and does not implement it".into())
+    }
+
+    /// Looks at the texts of a streamed answer on their way: mode post_call.
+    fn stream_chunk(&mut self, _: &mut Window) -> Verdict {
+        Verdict::Fail("the plugin names the hook stream_chunk in HOOKS and does not implement it".into())
+    }
+
+    /// Runs at the end of a streamed answer, also when the caller has left.
+    fn stream_end(&mut self, _: &mut StreamEnd) -> Verdict {
+        Verdict::Fail("the plugin names the hook stream_end in HOOKS and does not implement it".into())
+    }
+
+    /// May rewrite the error that the caller gets. It runs in every mode.
+    fn failure(&mut self, _: &mut Failure) -> Verdict {
+        Verdict::Fail("the plugin names the hook failure in HOOKS and does not implement it".into())
     }
 
     /// Decides who is asking: custom_auth of the gateway's configuration.
-    fn auth(&mut self, _request: &AuthRequest) -> AuthVerdict {
-        AuthVerdict::fail("the plugin names the hook auth in HOOKS and does not implement it")
+    fn auth(&mut self, _: &AuthRequest) -> AuthVerdict {
+        AuthVerdict::Fail("the plugin names the hook auth in HOOKS and does not implement it".into())
+    }
+
+    /// Takes records of exchanges that have ended, off the path of requests.
+    fn log(&mut self, _: &mut LogBatch) -> Result<(), String> {
+        Err("the plugin names the hook log in HOOKS and does not implement it".into())
+    }
+
+    /// Runs every tick_seconds of the manifest. An error goes to the operator's log.
+    fn tick(&mut self) -> Result<(), String> {
+        Err("the plugin names the hook tick in HOOKS and does not implement it".into())
+    }
+
+    /// Filters and orders the deployments that may be called.
+    fn route(&mut self, _: &RouteRequest) -> RouteVerdict {
+        RouteVerdict::Fail("the plugin names the hook route in HOOKS and does not implement it".into())
+    }
+
+    /// Supplies the messages of a stored prompt.
+    fn prompt(&mut self, _: &PromptRequest) -> PromptVerdict {
+        PromptVerdict::Fail("the plugin names the hook prompt in HOOKS and does not implement it".into())
+    }
+
+    /// Decides about a new virtual key.
+    fn key_generate(&mut self, _: &KeyRequest) -> KeyVerdict {
+        KeyVerdict::Fail("the plugin names the hook key_generate in HOOKS and does not implement it".into())
+    }
+
+    /// Begins signing in, such as behind a proxy that did it already.
+    fn sso_begin(&mut self, _: &SsoRequest) -> SsoVerdict {
+        SsoVerdict::Fail("the plugin names the hook sso_begin in HOOKS and does not implement it".into())
+    }
+
+    /// Makes a user of an identity provider's answer.
+    fn sso_callback(&mut self, _: &SsoRequest) -> SsoVerdict {
+        SsoVerdict::Fail("the plugin names the hook sso_callback in HOOKS and does not implement it".into())
+    }
+
+    /// Makes a call of a request, for a vendor that the gateway does not know: the hook provider.
+    fn provider_encode(&mut self, _: &ProviderRequest) -> Outgoing {
+        Outgoing::Fail("the plugin names the hook provider in HOOKS and does not implement it".into())
+    }
+
+    /// Reads the vendor's answer: the hook provider.
+    fn provider_decode(&mut self, _: &ProviderAnswer) -> Reading {
+        let failure = "the plugin names the hook provider in HOOKS and does not implement it".into();
+        Reading { failure: Some(failure), ..Reading::default() }
     }
 }
 

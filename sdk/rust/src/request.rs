@@ -1,10 +1,11 @@
 //! The request hook: a guardrail before a model is called.
 
 use crate::abi::{self, tag, verdict, Error};
-use crate::host;
-use crate::value::{self, Map};
+use crate::exchange::Exchange;
+use crate::value::{self, Value};
 use crate::view::{text, Field, View};
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 /// One piece of text in a request: the content of a message, one part of it, a prompt, or an input to embed.
 #[derive(Clone, Debug)]
@@ -43,67 +44,30 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Who asks, as the gateway authenticated it. Fields that are not known are empty.
-#[derive(Clone, Default, PartialEq, Debug)]
-#[allow(missing_docs)]
-pub struct Caller<'a> {
-    /// SHA-256 of the key in hex.
-    pub key_hash: &'a str,
-    pub key_alias: &'a str,
-    pub user_id: &'a str,
-    pub user_email: &'a str,
-    pub team_id: &'a str,
-    pub team_alias: &'a str,
-    pub org_id: &'a str,
-    pub end_user: &'a str,
-    /// Such as "internal_user".
-    pub role: &'a str,
-}
-
-impl<'a> Caller<'a> {
-    /// Takes a record about the caller. It gives back what is none.
-    pub(crate) fn take(&mut self, field: Field<'a>) -> Result<(), Error> {
-        let place = match field.tag {
-            tag::KEY_HASH => &mut self.key_hash,
-            tag::KEY_ALIAS => &mut self.key_alias,
-            tag::USER_ID => &mut self.user_id,
-            tag::USER_EMAIL => &mut self.user_email,
-            tag::TEAM_ID => &mut self.team_id,
-            tag::TEAM_ALIAS => &mut self.team_alias,
-            tag::ORG_ID => &mut self.org_id,
-            tag::END_USER => &mut self.end_user,
-            tag::ROLE => &mut self.role,
-            _ => return field.unknown(),
-        };
-        *place = text(field.value);
-        Ok(())
-    }
-}
-
-/// What the request hook sees.
+/// What the request and moderation hooks see.
 #[derive(Clone, Default, Debug)]
 pub struct Request<'a> {
-    /// Id of the request.
-    pub id: &'a str,
-    /// "acompletion", "atext_completion" or "aembedding".
-    pub call_type: &'a str,
-    /// HTTP method.
-    pub method: &'a str,
-    /// Canonical path.
-    pub path: &'a str,
-    /// The caller's address.
-    pub client_ip: &'a str,
-    /// The model group asked for; see `set_model`.
-    pub model: &'a str,
-    /// A stream was asked for.
-    pub stream: bool,
-    /// Who asks.
-    pub caller: Caller<'a>,
+    exchange: Exchange<'a>,
     /// Every text of the request, in order, if the manifest needs "texts".
     pub texts: Vec<Text<'a>>,
 
-    metadata: &'a [u8],
     set_model: Option<String>,
+    changes: Vec<u8>,
+    mistake: Option<Error>,
+}
+
+impl<'a> Deref for Request<'a> {
+    type Target = Exchange<'a>;
+
+    fn deref(&self) -> &Exchange<'a> {
+        &self.exchange
+    }
+}
+
+impl<'a> DerefMut for Request<'a> {
+    fn deref_mut(&mut self) -> &mut Exchange<'a> {
+        &mut self.exchange
+    }
 }
 
 impl<'a> Request<'a> {
@@ -117,62 +81,89 @@ impl<'a> Request<'a> {
         self.set_model = Some(group.into());
     }
 
-    /// The metadata of the caller's key, if the manifest needs "metadata".
-    pub fn metadata(&self) -> Result<Map, Error> {
-        value::read_map(self.metadata)
+    /// Puts a JSON value at a path of the request body, see `value`. Objects that are missing on the way are made. The
+    /// members model, stream, stream_options and guardrails cannot be changed; see `set_model`.
+    pub fn set_json(&mut self, path: &str, json: &str) {
+        put_pair(&mut self.changes, tag::SET_JSON, path, json);
     }
 
-    /// A header of the request, if it was sent. Headers that carry credentials cannot be read.
-    pub fn header(&self, name: &str) -> Option<String> {
-        host::text_field(host::HEADER, name)
+    /// Puts text at a path of the request body.
+    pub fn set_value(&mut self, path: &str, text: &str) {
+        put_pair(&mut self.changes, tag::SET_JSON, path, &value::quoted(text));
     }
 
-    /// A value in the request body. Members and indexes are joined by dots, as in "metadata.tags.0"; a backslash makes
-    /// a dot part of a name. A string comes as its text, anything else as JSON.
-    pub fn value(&self, path: &str) -> Option<String> {
-        host::text_field(host::VALUE, path)
+    /// Removes what is at a path of the request body.
+    pub fn remove(&mut self, path: &str) {
+        abi::put_text(&mut self.changes, tag::REMOVE, path.as_bytes());
     }
 
-    /// `value`, but a string too comes as JSON, so that "1" and 1 can be told apart.
-    pub fn json(&self, path: &str) -> Option<String> {
-        host::text_field(host::JSON, path)
+    /// Sets a header of the request, which later hooks see, and vendors where the gateway forwards headers. Its name
+    /// begins with "x-" and is none that the gateway takes for its own.
+    pub fn set_header(&mut self, name: &str, value: &str) {
+        put_pair(&mut self.changes, tag::SET_HEADER, name, value);
     }
 
-    /// The whole request body.
-    pub fn body(&self) -> Vec<u8> {
-        host::field(host::BODY, "").unwrap_or_default()
+    /// Adds a tag to the request.
+    pub fn add_tag(&mut self, tag: &str) {
+        abi::put_text(&mut self.changes, tag::TAG, tag.as_bytes());
+    }
+
+    /// Sets a member of the request's metadata.
+    pub fn set_metadata(&mut self, key: &str, value: impl Into<Value>) {
+        let member = vec![(key.to_string(), value.into())];
+        if let Err(e) = value::put_map(&mut self.changes, tag::CALLER_METADATA, &member) {
+            self.mistake = Some(e);
+        }
     }
 
     /// Reads the view into a request without anything in it.
     pub(crate) fn read(&mut self, view: &'a mut [u8]) -> Result<(), Error> {
         let mut view = View::new(view);
-        let (mut role, mut message) = ("", usize::MAX);
+        let mut place = Place::default();
         while let Some(field) = view.next()? {
-            match field.tag {
-                tag::TEXT => {
-                    let message = if message == usize::MAX { 0 } else { message };
-                    self.texts.push(Text { role, message, text: field.value, replaced: None });
-                }
-                tag::MESSAGE => {
-                    role = text(field.value);
-                    message = message.wrapping_add(1);
-                }
-                tag::REQUEST_ID => self.id = text(field.value),
-                tag::CALL_TYPE => self.call_type = text(field.value),
-                tag::METHOD => self.method = text(field.value),
-                tag::PATH => self.path = text(field.value),
-                tag::CLIENT_IP => self.client_ip = text(field.value),
-                tag::MODEL => self.model = text(field.value),
-                tag::STREAM => self.stream = true,
-                tag::METADATA => self.metadata = field.value,
-                _ => self.caller.take(field)?,
+            match place.take(field) {
+                Placed::Text(text) => self.texts.push(text),
+                Placed::Message => {}
+                Placed::Other(field) => self.exchange.take(field)?,
             }
         }
         Ok(())
     }
 }
 
-/// What the request hook decided.
+/// Where in the messages of a view a reader is.
+#[derive(Default)]
+pub(crate) struct Place<'a> {
+    role: &'a str,
+    messages: usize,
+}
+
+/// What a record is, among messages and texts.
+pub(crate) enum Placed<'a> {
+    Text(Text<'a>),
+    Message,
+    Other(Field<'a>),
+}
+
+impl<'a> Place<'a> {
+    #[inline]
+    pub fn take(&mut self, field: Field<'a>) -> Placed<'a> {
+        match field.tag {
+            tag::TEXT => {
+                let message = self.messages.saturating_sub(1);
+                Placed::Text(Text { role: self.role, message, text: field.value, replaced: None })
+            }
+            tag::MESSAGE => {
+                self.role = text(field.value);
+                self.messages += 1;
+                Placed::Message
+            }
+            _ => Placed::Other(field),
+        }
+    }
+}
+
+/// What the hook of a guardrail decided.
 #[derive(Clone, PartialEq, Debug)]
 #[must_use]
 pub enum Verdict {
@@ -181,8 +172,14 @@ pub enum Verdict {
     /// The request is refused, with a status of 400 to 499 and a message for the caller.
     #[allow(missing_docs)]
     Reject { status: u16, message: Cow<'static, str> },
-    /// The text answers in place of a model.
+    /// The text answers in place of a model: of the request hook.
     Respond(Cow<'static, str>),
+    /// The same, with the finish reason "content_filter".
+    RespondFiltered(Cow<'static, str>),
+    /// Nothing of a window goes out: its text comes again with what follows. The last window of a text cannot be held.
+    Hold,
+    /// Nothing of a window goes out, ever.
+    Drop,
     /// The hook could not do its work; the message is for the operator.
     Fail(Cow<'static, str>),
 }
@@ -205,36 +202,75 @@ impl Verdict {
         Verdict::Fail(message.into())
     }
 
-    /// Appends the result of a hook, or nothing if the request goes on unchanged.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, request: &Request<'_>) {
+    /// Appends a verdict that changes nothing. It reports false for `Continue`, which depends on the hook.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) -> bool {
         match self {
+            Verdict::Continue => return false,
             Verdict::Reject { status, message } => put_reject(out, *status, message),
             Verdict::Fail(message) => put_fail(out, message),
-            Verdict::Respond(text) => {
-                abi::put_number(out, tag::VERDICT, verdict::RESPOND);
-                abi::put_text(out, tag::REPLY, text.as_bytes());
-            }
-            Verdict::Continue => {
-                for (i, t) in request.texts.iter().enumerate() {
-                    if let Some(new) = &t.replaced {
-                        begin(out);
-                        abi::put_nested(out, tag::EDIT, |out| {
-                            abi::put_number(out, tag::INDEX, i as u64);
-                            abi::put_text(out, tag::TEXT, new);
-                        });
-                    }
-                }
-                if let Some(model) = &request.set_model {
-                    begin(out);
-                    abi::put_text(out, tag::MODEL, model.as_bytes());
-                }
+            Verdict::Hold => abi::put_number(out, tag::VERDICT, verdict::HOLD),
+            Verdict::Drop => abi::put_number(out, tag::VERDICT, verdict::DROP),
+            Verdict::Respond(text) => put_reply(out, text),
+            Verdict::RespondFiltered(text) => {
+                put_reply(out, text);
+                abi::put_text(out, tag::FINISH, b"content_filter");
             }
         }
+        true
     }
 }
 
+impl Request<'_> {
+    /// Appends the result of the hook, or nothing if the request goes on unchanged.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, verdict: &Verdict) {
+        if let (Verdict::Continue, Some(e)) = (verdict, self.mistake) {
+            return put_fail(out, &e.to_string());
+        }
+        if verdict.write(out) {
+            if matches!(verdict, Verdict::Respond(_) | Verdict::RespondFiltered(_)) {
+                self.exchange.write_state(out);
+            }
+            return;
+        }
+        for (i, t) in self.texts.iter().enumerate() {
+            if let Some(new) = &t.replaced {
+                put_edit(out, i, new);
+            }
+        }
+        if let Some(model) = &self.set_model {
+            begin(out);
+            abi::put_text(out, tag::MODEL, model.as_bytes());
+        }
+        if !self.changes.is_empty() {
+            begin(out);
+            out.extend_from_slice(&self.changes);
+        }
+        self.exchange.write_state(out);
+    }
+}
+
+fn put_reply(out: &mut Vec<u8>, text: &str) {
+    abi::put_number(out, tag::VERDICT, verdict::RESPOND);
+    abi::put_text(out, tag::REPLY, text.as_bytes());
+}
+
+pub(crate) fn put_pair(out: &mut Vec<u8>, tag: u16, name: &str, value: &str) {
+    abi::put_nested(out, tag, |out| {
+        abi::put_text(out, tag::KEY, name.as_bytes());
+        abi::put_text(out, tag::TEXT, value.as_bytes());
+    });
+}
+
+pub(crate) fn put_edit(out: &mut Vec<u8>, index: usize, text: &[u8]) {
+    begin(out);
+    abi::put_nested(out, tag::EDIT, |out| {
+        abi::put_number(out, tag::INDEX, index as u64);
+        abi::put_text(out, tag::TEXT, text);
+    });
+}
+
 /// Makes sure that the verdict precedes the first edit.
-fn begin(out: &mut Vec<u8>) {
+pub(crate) fn begin(out: &mut Vec<u8>) {
     if out.is_empty() {
         abi::put_number(out, tag::VERDICT, verdict::EDIT);
     }

@@ -265,10 +265,50 @@ fn more_of_a_request() {
         headers: vec![("X-A".into(), "1".into())],
         values: vec![("metadata.k".into(), "v".into())],
         body: Some(b"{}".to_vec()),
+        ..Answers::default()
     });
     let r = Request::with_texts(Vec::new());
     assert_eq!(r.header("x-a").as_deref(), Some("1"));
     assert_eq!(r.value("metadata.k").as_deref(), Some("v"));
     assert_eq!(r.json("metadata.none"), None);
     assert_eq!(r.body(), b"{}");
+}
+
+#[test]
+fn host_calls() {
+    let none = HttpRequest { url: "https://a.example".into(), ..HttpRequest::default() };
+    testing::answer(Answers::default());
+    assert_eq!(none.send().unwrap_err().cause, "forbidden");
+    assert_eq!(
+        (secret("K"), kv::get("a"), kv::add("a", 1, 0)),
+        (None, Err(kv::Error::Forbidden), Err(kv::Error::Forbidden))
+    );
+    testing::answer(Answers {
+        secrets: vec![("K".into(), "v".into())],
+        kv: Some(Default::default()),
+        http: Some(|request| testing::http_response(201, &request)),
+        ..Answers::default()
+    });
+    assert_eq!(secret("K").as_deref(), Some("v"));
+    assert_eq!((kv::add("n", 2, 0), kv::add("n", 3, 9)), (Ok(2), Ok(5)));
+    assert_eq!(
+        (kv::set("a", b"x", 0), kv::get("a"), kv::delete("a"), kv::get("a")),
+        (Ok(()), Ok(Some(b"x".to_vec())), Ok(()), Ok(None))
+    );
+    assert_eq!(kv::add("a", i64::MAX, 0).and_then(|_| kv::add("a", 1, 0)), Err(kv::Error::Argument));
+    let post = HttpRequest { method: "POST".into(), body: b"b".to_vec(), timeout_ms: 5, redirects: Some(0), ..none };
+    for response in send_all(&[post.clone(), post]) {
+        let response = response.unwrap();
+        let (mut reader, mut tags) = (Reader::new(&response.body), Vec::new());
+        while let Some(record) = reader.next().unwrap() {
+            tags.push(record.tag);
+        }
+        assert_eq!(
+            (response.status, tags),
+            (201, vec![tag::HTTP_METHOD, tag::URL, tag::BODY, tag::TIMEOUT, tag::REDIRECTS])
+        );
+    }
+    assert!(metric::count("x", 1.0) && metric::gauge("y", 2.0));
+    let counted = testing::answer(Answers::default()).metrics;
+    assert_eq!(counted, [(0, "x".to_string(), 1.0), (1, "y".to_string(), 2.0)]);
 }

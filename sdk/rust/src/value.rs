@@ -94,6 +94,21 @@ pub fn map<const N: usize>(members: [(&str, Value); N]) -> Map {
     members.into_iter().map(|(k, v)| (k.to_string(), v)).collect()
 }
 
+/// Text as a JSON string.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\0'..='\x1f' => out.push_str(&format!("\\u{:04x}", c as u32)),
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Reads the value of a record that holds a map.
 pub fn read_map(bytes: &[u8]) -> Result<Map, Error> {
     members(bytes, 0)

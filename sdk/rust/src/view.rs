@@ -1,6 +1,6 @@
 //! Reading the view of a hook.
 
-use crate::abi::{self, Error};
+use crate::abi::{self, tag, Error};
 use std::mem;
 
 /// One record of a view. The value may be changed: the buffer is the guest's.
@@ -40,6 +40,32 @@ impl<'a> View<'a> {
 }
 
 impl<'a> Field<'a> {
+    pub fn number(&self) -> Result<u64, Error> {
+        match <[u8; 8]>::try_from(&*self.value) {
+            Ok(b) => Ok(u64::from_le_bytes(b)),
+            Err(_) => Err(Error::Value),
+        }
+    }
+
+    /// A number whose bits are those of a double.
+    pub fn double(&self) -> Result<f64, Error> {
+        self.number().map(f64::from_bits)
+    }
+
+    /// The name and the value of a header.
+    pub fn header(self) -> Result<(&'a str, &'a str), Error> {
+        let mut inside = View::new(self.value);
+        let (mut name, mut value) = ("", "");
+        while let Some(field) = inside.next()? {
+            match field.tag {
+                tag::KEY => name = text(field.value),
+                tag::TEXT => value = text(field.value),
+                _ => field.unknown()?,
+            }
+        }
+        Ok((name, value))
+    }
+
     /// What a reader does with a tag it does not know.
     pub fn unknown(&self) -> Result<(), Error> {
         if self.flags & abi::FLAG_CRITICAL != 0 {
