@@ -23,8 +23,10 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	f := a.follow()
+	defer f.close()
 	a.announce(os.Stdout, ln)
-	go a.follow(ctx)
+	go f.run(ctx)
 
 	failed := make(chan error, 1)
 	go func() { failed <- a.Serve(ln) }()
@@ -54,48 +56,67 @@ func loadTLS(cert, key string) (*tls.Config, error) {
 // settle is how long the files must have been quiet before they are read: editors and mounts write in several steps.
 const settle = 200 * time.Millisecond
 
-// follow loads the configuration again on SIGHUP and when one of its files changed.
-func (a *App) follow(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+// follower loads the configuration again on SIGHUP and when one of its files changed.
+type follower struct {
+	*App
+	hup   chan os.Signal
+	watch *watch // nil if files cannot be watched
+}
+
+// follow begins to take notice. It comes before the gateway says that it serves: whoever reads that may change the
+// configuration at once.
+func (a *App) follow() *follower {
+	f := &follower{App: a, hup: make(chan os.Signal, 1)}
+	signal.Notify(f.hup, syscall.SIGHUP)
 	w, err := newWatch()
 	if err != nil {
 		a.log.Warn("configuration files are not watched; send SIGHUP to load them again", "error", err)
-		w = nil
-	} else {
-		defer w.Close()
-		w.set(a.watched())
+		return f
 	}
-	timer := time.NewTimer(0)
-	if !timer.Stop() {
-		<-timer.C
+	w.set(a.watched())
+	f.watch = w
+	return f
+}
+
+func (f *follower) close() {
+	signal.Stop(f.hup)
+	if f.watch != nil {
+		f.watch.Close()
 	}
+}
+
+// run waits for reasons to load, until ctx ends.
+func (f *follower) run(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
 	force := false // asked for by hand: load even what has not changed
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hup:
+		case <-f.hup:
 			force = true
 			timer.Reset(0)
-		case <-w.events():
+		case <-f.watch.events():
 			timer.Reset(settle)
 		case <-timer.C:
-			if !force && !w.stale() {
-				continue
+			if force || f.watch.stale() {
+				f.load(ctx)
 			}
 			force = false
-			if w != nil {
-				w.mark()
-			}
-			if err := a.Reload(ctx); err != nil {
-				a.log.Error("the configuration was not loaded; the former one stays in force", "error", err)
-			}
-			if w != nil {
-				w.set(a.watched())
-			}
 		}
+	}
+}
+
+func (f *follower) load(ctx context.Context) {
+	if f.watch != nil {
+		f.watch.mark()
+	}
+	if err := f.Reload(ctx); err != nil {
+		f.log.Error("the configuration was not loaded; the former one stays in force", "error", err)
+	}
+	if f.watch != nil {
+		f.watch.set(f.watched())
 	}
 }
 
