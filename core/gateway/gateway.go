@@ -113,6 +113,7 @@ func (t *turn) route(ctx context.Context) error {
 			return err
 		}
 		if failure = t.attempt(ctx, d); failure == nil {
+			t.plan.Began(t.x.Answered)
 			return nil
 		}
 	}

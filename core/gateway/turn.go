@@ -81,6 +81,9 @@ func (t *turn) keep(p *llm.Part) {
 // finish tells router and recorder how it went and gives everything back.
 func (t *turn) finish(r *llm.Reply, err error) {
 	if t.planned {
+		if r != nil {
+			t.plan.Answered(r.Usage)
+		}
 		t.plan.Done(err)
 	}
 	if r != nil {

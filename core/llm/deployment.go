@@ -22,6 +22,7 @@ type Deployment struct {
 	Timeout       time.Duration // for the whole call; 0 takes the router's
 	StreamTimeout time.Duration // until the first byte of a stream; 0 takes the router's
 	Retries       int           // -1 takes the router's
+	Cooldown      time.Duration // how long it is left alone after failures; 0 takes the router's, negative is never
 
 	DropParams     bool     // leave out parameters the vendor does not know, instead of refusing them
 	AdditionalDrop []string // parameters to leave out always

@@ -18,12 +18,19 @@ type Plan struct {
 	name    string // as it was asked for
 	group   *group
 	params  []llm.Pair
-	depth   int    // fallbacks of fallbacks
-	tried   []bool // by index of the group's members
-	at      int    // the member handed out last
-	open    bool   // it counts as in flight
+	depth   int       // fallbacks of fallbacks
+	tried   []bool    // by index of the group's members
+	list    []int     // the members to choose from
+	scores  []float64 // of list
+	at      int       // the member handed out last
+	open    bool      // it counts as in flight
+	probe   bool      // the call tests whether the member is back
+	counted bool      // the call is among the member's requests of the minute
+	begun   time.Time // when the call began
+	took    time.Duration
 	retries int
-	limit   int        // of retries; -1 until a deployment is chosen
+	base    int        // retries, unless a policy says otherwise; -1 until a deployment is chosen
+	limit   int        // of retries, after the latest failure
 	cause   *llm.Error // the first failure in the group
 
 	asked  outcome    // how the group that the caller asked for failed
@@ -82,7 +89,7 @@ func (p *Plan) Params() []llm.Pair { return p.params }
 
 func (p *Plan) start(t Target, g *group) {
 	p.name, p.group, p.params = t.Group, g, t.Params
-	p.retries, p.limit, p.cause = 0, -1, nil
+	p.retries, p.base, p.limit, p.cause = 0, -1, -1, nil
 	if cap(p.tried) < len(g.members) {
 		p.tried = make([]bool, len(g.members))
 	}
@@ -134,7 +141,7 @@ func (p *Plan) after(ctx context.Context, e *llm.Error) (*llm.Deployment, error)
 	if p.cause == nil {
 		p.cause = e
 	}
-	if p.retries < p.limit && retryable(e, len(p.group.members)) {
+	if p.again(e) {
 		if err := sleep(ctx, p.backoff(e)); err != nil {
 			return nil, llm.AsError(err)
 		}
@@ -147,28 +154,83 @@ func (p *Plan) after(ctx context.Context, e *llm.Error) (*llm.Deployment, error)
 
 func (p *Plan) pick(ctx context.Context) (*llm.Deployment, error) {
 	p.settle(nil)
-	at, err := 0, error(nil)
-	if len(p.r.s.Filters) == 0 {
-		at = p.r.choose(p)
-	} else if at, err = p.filtered(ctx); err != nil {
+	p.begun, p.took, p.counted = time.Now(), 0, false
+	at, err := p.choose(ctx)
+	if err != nil {
 		return nil, err
 	}
 	p.at, p.tried[at] = at, true
-	m := p.group.members[p.at]
+	m := &p.group.members[at]
 	m.state.begin()
+	if !p.counted {
+		m.state.requests.add(minuteOf(p.begun), 1)
+	}
+	p.probe = m.state.until.Load() != 0 && m.state.probing.CompareAndSwap(false, true)
 	p.open = true
-	if p.limit < 0 {
-		p.limit = p.r.retries(p.x, m.d)
-		p.x.MaxRetries = p.limit
+	if p.base < 0 {
+		p.base = p.r.retries(p.x, m.d)
+		p.limit, p.x.MaxRetries = p.base, p.base
 	}
 	return m.d, nil
 }
 
+// Began tells that the deployment handed out last answers: at that time a whole answer was there, or the first part of
+// a stream. It ends the deployment's probation.
+func (p *Plan) Began(at time.Time) {
+	if !p.open {
+		return
+	}
+	p.took = max(at.Sub(p.begun), 1)
+	p.r.back(&p.group.members[p.at], at)
+}
+
+// Answered tells what the answer cost, once it was read to its end. It comes before Done, and teaches the router how
+// fast the deployment is and what of its limits is used.
+func (p *Plan) Answered(u llm.Usage) {
+	if !p.open || p.took == 0 {
+		return
+	}
+	now, st := time.Now(), p.group.members[p.at].state
+	st.sample(p.x.Streamed, p.took, u, now.UnixNano(), &p.r.s.StrategyArgs)
+	if total := max(u.Total, u.Prompt+u.Completion); total > 0 {
+		st.tokens.add(minuteOf(now), total)
+	}
+}
+
 // settle ends the call to the current deployment, if one is open.
 func (p *Plan) settle(e *llm.Error) {
-	if p.open {
-		p.open = false
-		p.group.members[p.at].state.end(e != nil && e.Kind.Vendor())
+	if !p.open {
+		return
+	}
+	p.open = false
+	m := &p.group.members[p.at]
+	st := m.state
+	st.end(e != nil && e.Kind.Vendor())
+	if e == nil || e.Kind != llm.KindCanceled {
+		p.learn(m, e)
+	}
+	if p.probe {
+		p.probe = false
+		st.probing.Store(false)
+	}
+}
+
+// learn counts how a call ended.
+func (p *Plan) learn(m *member, e *llm.Error) {
+	now := time.Now()
+	nano, st := now.UnixNano(), m.state
+	st.done.add(minuteOf(now), 1)
+	if e == nil || !e.Kind.Vendor() {
+		st.fault(false, nano)
+		return
+	}
+	st.fault(faulty(e), nano)
+	if e.Kind == llm.KindTimeout {
+		st.timeout(p.x.Streamed, now.Sub(p.begun), nano, &p.r.s.StrategyArgs)
+	}
+	p.judge(m, e, now)
+	if !faulty(e) {
+		p.r.back(m, now) // it answers, be it that it refuses the request
 	}
 }
 
@@ -225,7 +287,7 @@ func (p *Plan) Done(err error) {
 func (p *Plan) reset() {
 	clear(p.frames)
 	clear(p.been)
-	*p = Plan{tried: p.tried[:0], frames: p.frames[:0], been: p.been[:0]}
+	*p = Plan{tried: p.tried[:0], list: p.list[:0], scores: p.scores[:0], frames: p.frames[:0], been: p.been[:0]}
 }
 
 // sleep waits, or returns why ctx ended before.

@@ -20,6 +20,7 @@ func TestRetry(t *testing.T) {
 	two := settings(dep("a", "g", "m"), dep("b", "g", "m"))
 	check := func(s Settings, k llm.Kind, calls int) {
 		t.Helper()
+		s.DisableCooldowns = true
 		synctest.Test(t, func(t *testing.T) {
 			script := map[string]error{"a": fails(k), "b": fails(k)}
 			if ids, _ := walk(t, build(t, s), ask("g"), script); len(ids) != calls {
@@ -87,7 +88,7 @@ func TestRetryCounts(t *testing.T) {
 func TestRetryElsewhere(t *testing.T) {
 	t.Parallel()
 	s := settings(dep("a", "g", "m", "weight=100"), dep("b", "g", "m", "weight=1"), dep("c", "g", "m", "weight=1"))
-	s.Retries = 5
+	s.Retries, s.DisableCooldowns = 5, true
 	script := map[string]error{"a": fails(llm.KindInternal), "b": fails(llm.KindInternal), "c": fails(llm.KindInternal)}
 	r := build(t, s)
 	for range 50 {
@@ -144,7 +145,9 @@ func TestBackoff(t *testing.T) {
 	check(same, late(61*time.Second), ms(500))
 	check(func(s *Settings) { s.RetryAfter = time.Second }, late(0), ms(1000), ms(1000), ms(2000))
 	check(func(s *Settings) { s.RetryAfter = 5 * time.Second }, late(time.Second), ms(5000))
-	check(func(s *Settings) { s.Deployments = append(s.Deployments, dep("b", "g", "m")) }, late(time.Minute), 0, 0)
+	check(func(s *Settings) {
+		s.Deployments, s.DisableCooldowns = append(s.Deployments, dep("b", "g", "m")), true
+	}, late(time.Minute), 0, 0)
 }
 
 // The caller leaves while the router waits.

@@ -181,7 +181,7 @@ func (w *wildcards) build(p *pattern, name string, stars []string) (*group, erro
 				continue
 			}
 		}
-		g.members = append(g.members, member{d, m.state})
+		g.add(newMember(d, m.state, false))
 	}
 	if len(g.members) == 0 {
 		return nil, badModel(name, failure)

@@ -45,10 +45,58 @@ func retryable(e *llm.Error, deployments int) bool {
 	}
 }
 
-// backoff is how long to wait before the group is tried again: not at all if it has another deployment; else as long
+// again reports whether the group may be tried again after a failure, and says in x how often it may be.
+func (p *Plan) again(e *llm.Error) bool {
+	if p.base < 0 {
+		return false
+	}
+	worth := retryable(e, len(p.group.members))
+	p.limit = p.base
+	if n, ok := p.policy(e); ok {
+		p.limit = n
+		worth = worth || e.Kind != llm.KindContentPolicy || len(p.targets(e)) == 0
+	}
+	p.x.MaxRetries = p.limit
+	return worth && p.retries < p.limit
+}
+
+// policy is the number of retries for the class of the failure (litellm/router_utils/get_retry_from_policy.py). It
+// yields to what the caller or the deployment say. A group's own policy takes the place of the general one.
+func (p *Plan) policy(e *llm.Error) (retries int, ok bool) {
+	s := &p.r.s
+	if p.x.Controls.Retries >= 0 || p.group.members[p.at].d.Retries >= 0 {
+		return 0, false
+	}
+	class := ClassOf(e.Kind)
+	if class == ClassNone {
+		return 0, false
+	}
+	policy := s.RetryPolicy
+	if own, has := s.GroupRetryPolicies[p.group.name]; has {
+		policy = own
+	}
+	retries, ok = policy[class]
+	return retries, ok
+}
+
+// elsewhere reports whether there is no point in waiting: another deployment of the group may be called, or nobody may.
+func (p *Plan) elsewhere() bool {
+	now, cooling := time.Now().UnixNano(), p.cooling()
+	if cooling && p.group.members[p.at].state.available(now) == leftAlone {
+		return true
+	}
+	for i := range p.group.members {
+		if i != p.at && (!cooling || p.group.members[i].state.available(now) != leftAlone) {
+			return true
+		}
+	}
+	return false
+}
+
+// backoff is how long to wait before the group is tried again: not at all if it has another deployment to call; else as long
 // as the vendor asked for, if that is reasonable; else exponentially longer, less up to a quarter at random.
 func (p *Plan) backoff(e *llm.Error) time.Duration {
-	if len(p.group.members) > 1 {
+	if p.elsewhere() {
 		return 0
 	}
 	s := &p.r.s

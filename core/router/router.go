@@ -13,10 +13,6 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
-// SimpleShuffle picks at random, in proportion to weight, else rpm, else tpm: the first of these that the first
-// candidate has. It follows litellm/router_strategy/simple_shuffle.py.
-const SimpleShuffle = "simple-shuffle"
-
 // Settings say how requests find their way. Start from Defaults: zero is a meaning of its own for most fields.
 type Settings struct {
 	Deployments []*llm.Deployment // in the order of the configuration; a Group with "*" is a wildcard
@@ -32,7 +28,19 @@ type Settings struct {
 	RetryAfter    time.Duration // shortest wait before a group with one deployment is tried again
 	Timeout       time.Duration // for a whole call; 0 none
 	StreamTimeout time.Duration // for each wait in a stream; 0 takes Timeout
-	Strategy      string        // SimpleShuffle, or empty for the same
+	Strategy      string        // one of Strategies; empty is SimpleShuffle
+	StrategyArgs  StrategyArgs
+
+	// RetryPolicy is how often each class of failure is tried again; others follow Retries. It also lets classes be
+	// tried again that otherwise are not, such as ClassBadRequest.
+	RetryPolicy        Policy
+	GroupRetryPolicies map[string]Policy // in place of RetryPolicy, by model group
+
+	CooldownTime       time.Duration // how long a deployment is left alone, unless it or the vendor says otherwise
+	AllowedFails       int           // failures a minute a deployment may have; -1 takes the reference's other rules
+	AllowedFailsPolicy Policy        // the same by class; nil: none
+	DisableCooldowns   bool
+	Cooled             func(Cooldown) // told of each cooldown's beginning and end; must not block; may be nil
 
 	// Expand makes the deployment for a wildcard. d is the deployment with "*" in its Model, model its name at the
 	// vendor with the "*" filled in. It may hold a vendor's prefix if d.Provider is empty ("groq/llama3"). d itself stays as it
@@ -72,17 +80,21 @@ type Target struct {
 
 // Defaults are the settings of the reference (litellm/router.py, Router.__init__).
 func Defaults() Settings {
-	return Settings{MaxFallbacks: 5, Retries: 2, Timeout: 6000 * time.Second, Strategy: SimpleShuffle}
+	return Settings{
+		MaxFallbacks: 5, Retries: 2, Timeout: 6000 * time.Second, Strategy: SimpleShuffle,
+		StrategyArgs: StrategyArgs{TTL: time.Hour, ListSize: 10}, CooldownTime: 5 * time.Second, AllowedFails: -1,
+	}
 }
 
 // Router knows where each model name leads. It is immutable but for caches and counters, and safe for concurrent use.
 type Router struct {
-	s       Settings
-	names   []string // exact groups, in the order of the configuration
-	groups  map[string]*group
-	ids     map[string]*group // "specific deployment"
-	written map[string]*group
-	wild    *wildcards
+	s        Settings
+	strategy strategy
+	names    []string // exact groups, in the order of the configuration
+	groups   map[string]*group
+	ids      map[string]*group // "specific deployment"
+	written  map[string]*group
+	wild     *wildcards
 
 	general, window, policy fallbacks
 	vendors                 map[string]bool
@@ -92,17 +104,45 @@ type Router struct {
 type group struct {
 	name    string
 	members []member
+	single  bool // a deployment was named by its id
+	limited bool // a member has rpm or tpm
 }
 
+func (g *group) add(m member) {
+	g.members = append(g.members, m)
+	g.limited = g.limited || m.rpm > 0 || m.tpm > 0
+}
+
+// member is a deployment in a group, with what choices read of it at hand.
 type member struct {
-	d     *llm.Deployment
-	state *state
+	d        *llm.Deployment
+	state    *state
+	order    int
+	rpm, tpm int64   // limits; 0 none
+	cost     float64 // US dollars for a prompt token and a completion token
+	exact    bool    // it does not come from a wildcard
+}
+
+func newMember(d *llm.Deployment, st *state, exact bool) member {
+	m := member{d, st, orderOf(d), int64(d.RPM), int64(d.TPM), unknownPrice, exact}
+	if d.HasPrice {
+		m.cost = d.InputCost + d.OutputCost
+	}
+	return m
 }
 
 // New checks the settings and builds a router. The error names the setting that is wrong.
 func New(s Settings) (*Router, error) {
-	if s.Strategy != "" && s.Strategy != SimpleShuffle {
-		return nil, fmt.Errorf("routing_strategy %q is not known: use %q", s.Strategy, SimpleShuffle)
+	how, err := strategyOf(s.Strategy)
+	if err != nil {
+		return nil, err
+	}
+	if a := s.StrategyArgs; a.TTL <= 0 || a.ListSize < 1 || a.ListSize > maxListSize || !(a.Buffer >= 0) {
+		return nil, fmt.Errorf("routing_strategy_args: ttl must be positive, max_latency_list_size from 1 to %d, and "+
+			"lowest_latency_buffer not negative", maxListSize)
+	}
+	if s.CooldownTime < 0 {
+		return nil, fmt.Errorf("cooldown_time must not be negative: set disable_cooldowns to have none")
 	}
 	if s.Retries < 0 || s.MaxFallbacks < 0 || s.RetryAfter < 0 || s.Timeout < 0 || s.StreamTimeout < 0 {
 		return nil, fmt.Errorf("num_retries, max_fallbacks, retry_after, timeout and stream_timeout must not be negative")
@@ -117,7 +157,7 @@ func New(s Settings) (*Router, error) {
 		s.Written = func(d *llm.Deployment) string { return d.Provider + "/" + d.Model }
 	}
 	r := &Router{
-		s: s, groups: map[string]*group{}, ids: map[string]*group{}, written: map[string]*group{},
+		s: s, strategy: how, groups: map[string]*group{}, ids: map[string]*group{}, written: map[string]*group{},
 		wild: newWildcards(s.Expand), vendors: map[string]bool{},
 	}
 	for i, d := range s.Deployments {
@@ -146,7 +186,7 @@ func (r *Router) add(d *llm.Deployment) error {
 		return fmt.Errorf("the id %q of model %q is taken: give each deployment its own model_info.id", d.ID, d.Group)
 	}
 	r.vendors[d.Provider] = true
-	m := member{d, r.s.States.of(d.ID)}
+	m := newMember(d, r.s.States.of(d.ID), !strings.Contains(d.Group, "*"))
 	if strings.Contains(d.Group, "*") {
 		return r.wild.add(m)
 	}
@@ -155,6 +195,7 @@ func (r *Router) add(d *llm.Deployment) error {
 	}
 	join(r.groups, d.Group, m)
 	join(r.ids, d.ID, m)
+	r.ids[d.ID].single = true
 	join(r.written, r.s.Written(d), m)
 	return nil
 }
@@ -165,7 +206,7 @@ func join(groups map[string]*group, name string, m member) {
 		g = &group{name: name}
 		groups[name] = g
 	}
-	g.members = append(g.members, m)
+	g.add(m)
 }
 
 func (r *Router) checkAliases() error {
