@@ -296,3 +296,27 @@ func TestGrants(t *testing.T) {
 		t.Errorf("got %v, %v, limits %+v", ask("https://api.a.com/x"), ask("https://b.a.com/"), p.limits)
 	}
 }
+
+// FuzzReadFetch gives the host foreign requests. What it accepts is a request that net/http takes.
+func FuzzReadFetch(f *testing.F) {
+	f.Add(records(textRecord(201, "https://a.com/x?y"), textRecord(200, "POST"), textRecord(202, "body"), number(203, 5), number(204, 1<<40), number(205, 99)))
+	f.Add(records(textRecord(201, "http://a\r\nb/"), nested(36, textRecord(96, "host"), textRecord(49, "b"))))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, code, _ := readFetch(raw)
+		if code < 0 {
+			return
+		}
+		if r.most > maxAnswer || r.redirects > maxRedirects || r.request.URL.Host == "" || !allowedMethod(r.request.Method) || r.request.Host != r.request.URL.Host {
+			t.Errorf("got %+v, %+v", r, r.request)
+		}
+		w := newWeb(&rights{}, &stats{}, nil, nil)
+		if w.permit(r.request.URL) == nil {
+			t.Errorf("%s is permitted", r.request.URL)
+		}
+		for name := range r.request.Header {
+			if strings.EqualFold(name, "host") || strings.HasPrefix(strings.ToLower(name), "proxy-") {
+				t.Errorf("header %s", name)
+			}
+		}
+	})
+}

@@ -29,7 +29,7 @@ type clock struct {
 }
 
 func (c *clock) reset(cpu, wall time.Duration) {
-	c.cpu, c.wall, c.running, c.used = cpu, wall, false, 0
+	c.cpu, c.wall, c.running, c.touched, c.used = cpu, wall, false, false, 0
 }
 
 // tick is called once per quantum. It panics when a limit is passed, which ends the guest.
@@ -46,16 +46,18 @@ func (c *clock) tick() {
 
 // start begins to look at the time before the guest gives cause for it.
 func (c *clock) start() {
-	c.running, c.used, c.began = true, 0, c.now()
-	c.resume()
+	now := c.now()
+	c.running, c.began, c.resumed = true, now, now
 }
 
 // check panics with the error of a limit that is passed.
 func (c *clock) check() time.Duration {
 	now := c.now()
-	c.touched = true
-	if !c.running {
-		c.running, c.began, c.used = true, now-unseen, unseen
+	if !c.touched {
+		if !c.running {
+			c.began = now - unseen
+		}
+		c.running, c.touched, c.used = true, true, unseen
 		c.resume()
 		return now
 	}
