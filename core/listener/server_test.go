@@ -25,9 +25,7 @@ type vendor struct {
 	streamed bool
 	parts    []string
 	fail     error         // after the parts
-	gate     chan struct{} // each Next waits for a value; nil does not wait
 	entered  chan struct{} // a value for each call
-	seen     *llm.Exchange
 	ctx      context.Context
 	panics   bool
 }

@@ -98,13 +98,12 @@ func (r *reader) limits() Limits {
 	return Limits{}
 }
 
-func (r *reader) mutability() bool {
+// mutability steps over the flag of a global.
+func (r *reader) mutability() {
 	at := r.pos
-	mut := r.byte()
-	if mut > 1 {
+	if mut := r.byte(); mut > 1 {
 		r.malformed(at, "mutability %#x is unknown", mut)
 	}
-	return mut == 1
 }
 
 func (m *module) readImports(r *reader) {
