@@ -65,8 +65,16 @@ func TestDuringCallRefuses(t *testing.T) {
 	if got := r.Header.Get("x-litellm-applied-guardrails"); got != "g0" {
 		t.Fatalf("applied %q", got)
 	}
-	if len(v.Requests()) > 0 { // the call was on its way
-		within(t, gate.Left())
+	for reached := false; !reached; { // until the call was on its way when the hook refused
+		if r := s.Post(chat, says("slow illegal", "")); r.Status != 451 {
+			t.Fatalf("%d %s", r.Status, r.Body)
+		}
+		select {
+		case <-gate.Reached():
+			reached = true
+			within(t, gate.Left())
+		default:
+		}
 	}
 	v.Script(ut.JSON(200, ut.Completion("x", "ok", 1, 1)))
 	if r := s.Post(chat, says("legal", "")); r.Status != 200 || r.Header.Get("x-litellm-applied-guardrails") != "g0" {

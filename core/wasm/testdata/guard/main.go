@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 )
@@ -72,6 +73,9 @@ func request(r *sallyport.Request) sallyport.Verdict {
 func moderation(r *sallyport.Request) sallyport.Verdict {
 	for i := range r.Texts {
 		switch r.Texts[i].Text {
+		case "slow illegal":
+			time.Sleep(100 * time.Millisecond)
+			return sallyport.Reject(451, "not after all")
 		case "illegal":
 			return sallyport.Reject(451, "not "+string(r.State))
 		case "edit":
