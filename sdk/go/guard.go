@@ -273,9 +273,9 @@ func (w *Window) decode(view []byte) error {
 func (w *Window) number(tag abi.Tag, n uint64) {
 	switch tag {
 	case abi.TagChoice:
-		w.Choice = int(n)
+		w.Choice = int(min(n, 1<<30))
 	case abi.TagFresh:
-		w.Fresh = int(n)
+		w.Fresh = int(min(n, 1<<30))
 	case abi.TagFinal:
 		w.Final = true
 	}
