@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,6 +89,13 @@ func service(t testing.TB) (*httptest.Server, *atomic.Int64) {
 				fmt.Fprint(w, ".")
 				w.(http.Flusher).Flush()
 			}
+		}
+	})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-time.After(time.Second):
+			fmt.Fprint(w, "at last")
 		}
 	})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -214,6 +222,58 @@ func TestHTTPEnds(t *testing.T) {
 	}
 	if got := reply(p.Chat(t, "m", "get "+s.URL+"/hello")); !strings.HasPrefix(got, "200 ") {
 		t.Errorf("afterwards: got %q", got)
+	}
+}
+
+// meeting is a server that answers nobody until n requests are there.
+func meeting(t testing.TB, n int64) *httptest.Server {
+	t.Helper()
+	var there atomic.Int64
+	all := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if there.Add(1) == n {
+			close(all)
+		}
+		select {
+		case <-all:
+			fmt.Fprint(w, "met")
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Requests of one hook run at the same time, and so do hooks that wait: with the usual limits 40 callers of a plugin
+// with a grant do not wait for one another.
+func TestRequestsRunTogether(t *testing.T) {
+	t.Parallel()
+	s := meeting(t, 20)
+	patient := func(s *wasm.Settings) { s.Limits.Wall = time.Minute }
+	p := fetcher(t, granted(s.URL), patient)
+	if got := reply(p.Chat(t, "m", "all"+strings.Repeat(" "+s.URL, 20))); got != strings.Repeat("met|", 19)+"met" {
+		t.Errorf("got %q", got)
+	}
+	s = meeting(t, 40)
+	p = fetcher(t, granted(s.URL), patient)
+	var all sync.WaitGroup
+	for range 40 {
+		all.Go(func() {
+			if got := reply(p.Chat(t, "m", "get "+s.URL)); got != "200  3 met" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Waiting for an answer is not computing.
+func TestWaitingCostsNoCPU(t *testing.T) {
+	t.Parallel()
+	s, _ := service(t)
+	p := fetcher(t, granted(s.URL), func(s *wasm.Settings) { s.Limits.CPU, s.Limits.Wall = 500*time.Millisecond, time.Minute })
+	if got := reply(p.Chat(t, "m", "get "+s.URL+"/slow")); got != "200  7 at last" {
+		t.Errorf("got %q", got)
 	}
 }
 
