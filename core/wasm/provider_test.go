@@ -12,7 +12,6 @@ import (
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
-	vendor "github.com/sallyport-ai/sallyport/core/provider/openai"
 	"github.com/sallyport-ai/sallyport/core/provider/providertest"
 	"github.com/sallyport-ai/sallyport/core/wasm"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
@@ -21,19 +20,11 @@ import (
 // speak binds a deployment of a vendor that the plugin speaks for.
 func speak(t testing.TB, p *plugintest.Plugin, hosts ...string) provider.Endpoint {
 	t.Helper()
-	g, err := p.Provider(wasm.ProviderSettings{Name: "my-llm", Shape: vendor.New(vendor.Settings{Name: "my-llm"}), Hosts: hosts})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := g.Bind(&llm.Deployment{
+	return p.Endpoint(t, &llm.Deployment{
 		ID: "d", Group: "m", Model: "big", Provider: "my-llm", Base: "https://api.my-llm.test/v1/", APIKey: "sk-0123456789",
 		ExtraHeaders: []llm.Pair{{Name: "X-Extra", Value: "1"}, {Name: "x-key", Value: "no"}},
 		Defaults:     []llm.Pair{{Name: "temperature", Value: "0.5"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
+	}, hosts...)
 }
 
 func request(t testing.TB, op llm.Operation, body string) *llm.Exchange {
@@ -51,7 +42,7 @@ func chat(text, more string) string {
 
 func TestProviderEncodes(t *testing.T) {
 	t.Parallel()
-	p, _ := hooks(t)
+	p, _ := hooks(t, named("my-llm"))
 	f := func(e provider.Endpoint, body, want string) {
 		t.Helper()
 		var c llm.Call
@@ -74,17 +65,20 @@ func TestProviderEncodes(t *testing.T) {
 	f(e, chat(`say \"hi\"\n`, ""), head+`{"prompt":"say \"hi\"\n","heat":0.5}`+tail)
 	f(e, chat("hi", `,"stream":true,"temperature":1,"num_retries":3`), head+`{"prompt":"hi","heat":1,"stream":true}`+tail)
 	f(e, `{"messages":[]}`, "400 This vendor needs a text.")
-	f(e, chat("elsewhere", ""), "500 Plugin hooks failed.")
-	f(e, chat("file", ""), "500 Plugin hooks failed.")
-	f(e, chat("smuggle", ""), "500 Plugin hooks failed.")
-	f(e, chat("fail", ""), "500 Plugin hooks failed.")
-	f(e, chat("panic", ""), "500 Plugin hooks failed.")
+	f(e, chat("elsewhere", ""), "500 Plugin my-llm failed.")
+	f(e, chat("file", ""), "500 Plugin my-llm failed.")
+	f(e, chat("smuggle", ""), "500 Plugin my-llm failed.")
+	f(e, chat("fail", ""), "500 Plugin my-llm failed.")
+	f(e, chat("panic", ""), "500 Plugin my-llm failed.")
 	f(speak(t, p, "https://elsewhere.example.com"), chat("elsewhere", ""),
 		"GET https://elsewhere.example.com:443/elsewhere.example.com /  X-Extra: 1 x-key: no")
 	if _, err := p.Provider(wasm.ProviderSettings{Hosts: []string{"nonsense"}}); err == nil {
 		t.Error("a host that is none was taken")
 	}
-	g, _ := p.Provider(wasm.ProviderSettings{Name: "n", Shape: vendor.New(vendor.Settings{Name: "n"})})
+	g, err := p.Provider(wasm.ProviderSettings{Name: "n"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := g.Bind(&llm.Deployment{Group: "m", Model: "x", Base: "api.example.com"}); err == nil || !strings.Contains(err.Error(), "api_base") {
 		t.Errorf("got %v", err)
 	}
@@ -140,7 +134,7 @@ func play(t testing.TB, e provider.Endpoint, op llm.Operation, body string, stat
 
 func TestProviderDecodes(t *testing.T) {
 	t.Parallel()
-	p, _ := hooks(t)
+	p, _ := hooks(t, named("my-llm"))
 	e := speak(t, p)
 	const plain, sse, ndjson = "application/json", "text/event-stream", "application/x-ndjson; charset=utf-8"
 	f := func(op llm.Operation, body string, status int, kind, answer, want string) {
@@ -178,7 +172,7 @@ func TestProviderDecodes(t *testing.T) {
 // A vendor's refusal, a stream that breaks, and a plugin that cannot read it.
 func TestProviderFails(t *testing.T) {
 	t.Parallel()
-	p, _ := hooks(t)
+	p, _ := hooks(t, named("my-llm"))
 	e := speak(t, p)
 	const plain, sse = "application/json", "text/event-stream"
 	f := func(more string, status int, kind, answer, want string) {
@@ -190,8 +184,8 @@ func TestProviderFails(t *testing.T) {
 	const stream = `,"stream":true`
 	f("", 429, plain, `{"why":"slow down, sk-0123456789"}`, "429 my-llm slow down, sk-***")
 	f("", 503, plain, `{"error":{"message":"later"}}`, "503 my-llm later")
-	f("", 200, plain, `{"odd":1}`, "500 my-llm Plugin hooks failed.")
-	f("", 200, plain, `{}`, "500 my-llm Plugin hooks failed.")
+	f("", 200, plain, `{"odd":1}`, "500 my-llm Plugin my-llm failed.")
+	f("", 200, plain, `{}`, "500 my-llm Plugin my-llm failed.")
 	f(stream, 200, sse, "", "502 my-llm The stream of my-llm ended before it began.")
 	f(stream, 200, sse, "data: {\"text\":\"a\"}\n\n", "500 my-llm The connection broke during the answer.")
 	f(stream, 200, sse, "data: {\"text\":\"a\"}\n\ndata: {\"why\":\"no more\"}\n\n", "529 my-llm no more")
@@ -201,11 +195,13 @@ func TestProviderFails(t *testing.T) {
 // TestProviderSuite runs the suite of all providers against a plugin that relays the API.
 func TestProviderSuite(t *testing.T) {
 	t.Parallel()
-	p := plugintest.Load(t, wasm.Settings{Path: plugintest.Build(t, "testdata/relay")})
-	g, err := p.Provider(wasm.ProviderSettings{Name: "openai", Shape: vendor.New(vendor.Settings{})})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := plugintest.Load(t, wasm.Settings{Name: "openai", Path: plugintest.Build(t, "testdata/relay")})
 	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: "openai", Model: "vendor-model", Base: "https://api.openai.com/v1", APIKey: "sk-0123456789abc"}
-	providertest.Run(t, g, d, os.DirFS("../provider/openai/testdata"), providertest.Options{})
+	providertest.Run(t, bound{p.Endpoint(t, d)}, d, os.DirFS("../provider/openai/testdata"), providertest.Options{})
 }
+
+// bound is a provider of one endpoint.
+type bound struct{ provider.Endpoint }
+
+// Bind implements provider.Provider.
+func (b bound) Bind(*llm.Deployment) (provider.Endpoint, error) { return b.Endpoint, nil }
