@@ -1,0 +1,236 @@
+// Keywords is a guardrail that looks for words, phrases and regular expressions from lists, with exceptions, and refuses
+// requests or masks what it found.
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
+)
+
+//go:embed manifest.json
+var manifest string
+
+var _ = sallyport.Register(manifest, New)
+
+func main() {}
+
+const (
+	defaultMessage = "The request contains something that is not allowed ({list})."
+	defaultMask    = "***"
+	maxPatterns    = 200
+)
+
+// guard is the plugin's state: immutable after New, but for what it keeps during a call.
+type guard struct {
+	lists    []*list
+	patterns []pattern
+	words    matcher
+	status   int
+	hits     []hit
+	run      []bool // patterns that the text at hand may match
+}
+
+// list is one of the operator's lists.
+type list struct {
+	name    string
+	roles   []string // looked at; empty is all
+	mask    string   // what a match is replaced by; empty refuses the request
+	message string
+}
+
+// pattern is a regular expression. It is run on texts that hold one of its literals, or on all if it has none.
+type pattern struct {
+	list   int
+	re     *regexp.Regexp
+	always bool
+}
+
+// New builds the guard from its config block. README.md lists the settings.
+func New(c *sallyport.Config) (sallyport.Hooks, error) {
+	g := &guard{status: c.Int("status", 400)}
+	if g.status < 400 || g.status > 499 {
+		return sallyport.Hooks{}, errors.New(`setting "status" must be 400 to 499`)
+	}
+	for _, b := range c.Blocks("lists") {
+		if err := g.addList(b); err != nil {
+			return sallyport.Hooks{}, err
+		}
+	}
+	if len(g.lists) == 0 {
+		return sallyport.Hooks{}, errors.New(`setting "lists" is empty: give at least one list with words or patterns`)
+	}
+	for i, w := range c.Strings("allow") {
+		if err := g.words.add(entry{use: allowed}, w); err != nil {
+			return sallyport.Hooks{}, errors.New("setting \"allow[" + strconv.Itoa(i) + "]\": " + err.Error())
+		}
+	}
+	g.run = make([]bool, len(g.patterns))
+	return sallyport.Hooks{Request: g.request}, nil
+}
+
+func (g *guard) addList(c *sallyport.Config) error {
+	l := &list{name: c.String("name", "list "+strconv.Itoa(len(g.lists)+1)), roles: c.Strings("roles")}
+	l.message = strings.ReplaceAll(c.String("message", defaultMessage), "{list}", l.name)
+	mask := c.String("mask", defaultMask)
+	switch action := c.String("action", "block"); action {
+	case "block":
+	case "mask":
+		if l.mask = mask; mask == "" {
+			return errors.New("setting " + strconv.Quote(c.Path("mask")) + " is empty: name the text that takes the place of a match")
+		}
+	default:
+		return errors.New("setting " + strconv.Quote(c.Path("action")) + " is " + strconv.Quote(action) + `: it is "block" or "mask"`)
+	}
+	n := len(g.lists)
+	g.lists = append(g.lists, l)
+	words, patterns := c.Strings("words"), c.Strings("patterns")
+	if len(words)+len(patterns) == 0 {
+		return errors.New("setting " + strconv.Quote(c.Path("words")) + `: the list has neither "words" nor "patterns"`)
+	}
+	e := entry{use: blocked, index: n, whole: c.Bool("whole_words", true), exact: !c.Bool("ignore_case", true)}
+	for i, w := range words {
+		if err := g.words.add(e, w); err != nil {
+			return errors.New("setting " + strconv.Quote(c.Path("words["+strconv.Itoa(i)+"]")) + ": " + err.Error())
+		}
+	}
+	for i, p := range patterns {
+		if err := g.addPattern(n, p, e.exact); err != nil {
+			return errors.New("setting " + strconv.Quote(c.Path("patterns["+strconv.Itoa(i)+"]")) + ": " + err.Error())
+		}
+	}
+	return nil
+}
+
+func (g *guard) addPattern(list int, expr string, exact bool) error {
+	if len(g.patterns) == maxPatterns {
+		return errors.New("there are more than " + strconv.Itoa(maxPatterns) + " patterns")
+	}
+	if !exact {
+		expr = "(?i:" + expr + ")"
+	}
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return err
+	}
+	if re.MatchString("") {
+		return errors.New("it matches the empty text, so it would match everywhere")
+	}
+	p := pattern{list: list, re: re}
+	literals := required(expr)
+	p.always = len(literals) == 0
+	for _, l := range literals {
+		if err := g.words.add(entry{use: prefilter, index: len(g.patterns)}, l); err != nil {
+			p.always = true // a literal of white space and the like
+		}
+	}
+	g.patterns = append(g.patterns, p)
+	return nil
+}
+
+// hit is a match of a list.
+type hit struct {
+	start, end, list int
+}
+
+func (g *guard) request(r *sallyport.Request) sallyport.Verdict {
+	for i := range r.Texts {
+		t := &r.Texts[i]
+		hits := g.find(t.Text, t.Role)
+		if len(hits) == 0 {
+			continue
+		}
+		for _, h := range hits {
+			if l := g.lists[h.list]; l.mask == "" {
+				return sallyport.Reject(g.status, strings.ReplaceAll(l.message, "{role}", t.Role))
+			}
+		}
+		t.Replace(g.replace(t.Text, hits))
+	}
+	return sallyport.Continue()
+}
+
+// find returns what a text holds of the lists for a role, by place, without what an exception covers.
+func (g *guard) find(s, role string) []hit {
+	g.hits = g.hits[:0]
+	clear(g.run)
+	exceptions := false
+	g.words.find(s, func(e *entry, start, end int) {
+		switch e.use {
+		case blocked:
+			if g.concerns(e.index, role) {
+				g.hits = append(g.hits, hit{start, end, e.index})
+			}
+		case prefilter:
+			g.run[e.index] = true
+		case allowed:
+			exceptions = true
+		}
+	})
+	for i := range g.patterns {
+		p := &g.patterns[i]
+		if !p.always && !g.run[i] || !g.concerns(p.list, role) {
+			continue
+		}
+		for _, at := range p.re.FindAllStringIndex(s, -1) {
+			if at[0] < at[1] {
+				g.hits = append(g.hits, hit{at[0], at[1], p.list})
+			}
+		}
+	}
+	if len(g.hits) == 0 {
+		return nil
+	}
+	if exceptions {
+		g.except(s)
+	}
+	slices.SortFunc(g.hits, func(a, b hit) int {
+		if a.start != b.start {
+			return a.start - b.start
+		}
+		return b.end - a.end
+	})
+	return g.hits
+}
+
+// except removes the hits that lie inside of an exception.
+func (g *guard) except(s string) {
+	var spans []hit
+	g.words.find(s, func(e *entry, start, end int) {
+		if e.use == allowed {
+			spans = append(spans, hit{start: start, end: end})
+		}
+	})
+	// Spans come in the order of their starts. Of those that begin in front of a hit, the one that ends last decides.
+	slices.SortFunc(g.hits, func(a, b hit) int { return a.start - b.start })
+	next, covered := 0, 0
+	g.hits = slices.DeleteFunc(g.hits, func(h hit) bool {
+		for next < len(spans) && spans[next].start <= h.start {
+			covered = max(covered, spans[next].end)
+			next++
+		}
+		return h.end <= covered
+	})
+}
+
+func (g *guard) concerns(list int, role string) bool {
+	roles := g.lists[list].roles
+	return len(roles) == 0 || slices.Contains(roles, role)
+}
+
+// replace returns the text with masks in the place of the hits. Of hits that overlap the first gives the mask.
+func (g *guard) replace(s string, hits []hit) string {
+	out, from := make([]byte, 0, len(s)), 0
+	for _, h := range hits {
+		if h.start >= from {
+			out = append(append(out, s[from:h.start]...), g.lists[h.list].mask...)
+		}
+		from = max(from, h.end)
+	}
+	return string(append(out, s[from:]...))
+}
