@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
+	"github.com/sallyport-ai/sallyport/core/provider/anthropic"
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
 	"github.com/sallyport-ai/sallyport/core/provider/mock"
 	"github.com/sallyport-ai/sallyport/core/provider/openai"
@@ -93,12 +94,20 @@ func (b *builder) vendor(v compat.Vendor) provider.Provider {
 	if p, ok := b.vendors.Load(v.Name); ok {
 		return p.(provider.Provider)
 	}
-	p, _ := b.vendors.LoadOrStore(v.Name, openai.New(openai.Settings{
+	p, _ := b.vendors.LoadOrStore(v.Name, b.newVendor(v))
+	return p.(provider.Provider)
+}
+
+func (b *builder) newVendor(v compat.Vendor) provider.Provider {
+	most := bytesOf(b.cfg.GeneralSettings.MaxResponseSizeMB)
+	if v.Name == anthropic.Name {
+		return anthropic.New(anthropic.Settings{MaxResponse: most})
+	}
+	return openai.New(openai.Settings{
 		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
 		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,
-		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, MaxResponse: bytesOf(b.cfg.GeneralSettings.MaxResponseSizeMB),
-	}))
-	return p.(provider.Provider)
+		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, MaxResponse: most,
+	})
 }
 
 // mocked binds the deployment to a provider, with mock_response in front of it.
@@ -118,7 +127,7 @@ func lacksKey(d *llm.Deployment, v compat.Vendor) bool {
 		header = "Authorization"
 	}
 	for _, h := range d.ExtraHeaders {
-		if strings.EqualFold(h.Name, header) {
+		if strings.EqualFold(h.Name, header) || v.Name == anthropic.Name && strings.EqualFold(h.Name, "Authorization") {
 			return false
 		}
 	}

@@ -1,5 +1,5 @@
-// Package compat is the table of vendors that speak OpenAI's API, and the rule by which a model's name tells its vendor.
-// A vendor here is data: what differs between them fits into a row. The names, addresses and variables are those of the
+// Package compat is the table of vendors, and the rule by which a model's name tells its vendor. Most rows are vendors
+// that speak OpenAI's API: what differs between them fits into a row. The others have a provider of their own. The names, addresses and variables are those of the
 // reference system (litellm/constants.py, litellm/litellm_core_utils/get_llm_provider_logic.py and
 // litellm/llms/openai_like/providers.json), so that its configurations work.
 package compat
@@ -18,6 +18,7 @@ import (
 // Vendor is one row.
 type Vendor struct {
 	Name string // the prefix of its models, such as "groq"
+	Own  bool   // it has an API of its own and a provider for it; the row only says where it is and what the key is
 	Base string // base URL; "" must be configured
 
 	BaseVars []string // environment variables of the base URL, the first that is set counts
@@ -51,15 +52,18 @@ func Lookup(name string) (Vendor, bool) {
 	case "ai21":
 		name = "ai21_chat"
 	}
-	rows := Vendors()
+	rows := all()
 	if i := slices.IndexFunc(rows, func(v Vendor) bool { return v.Name == name }); i >= 0 {
 		return rows[i], true
 	}
 	return Vendor{}, false
 }
 
-// Vendors returns all rows. The caller owns them.
+// Vendors returns the rows of the vendors that speak OpenAI's API. The caller owns them.
 func Vendors() []Vendor { return slices.Concat(hosted(), gateways(), local()) }
+
+// all are the rows of all vendors.
+func all() []Vendor { return slices.Concat(own(), Vendors()) }
 
 // Resolve tells which vendor a model of the configuration is of, and the vendor's own name for it. The rule is the
 // reference's: custom_llm_provider if it is given, else the part of the name before the first slash, else a base URL
@@ -117,7 +121,7 @@ type UnsupportedError struct{ Vendor string }
 
 // Error names the vendor.
 func (e *UnsupportedError) Error() string {
-	return "the vendor " + e.Vendor + " is not supported yet: it has an API of its own, and only vendors with an OpenAI-compatible API can be called"
+	return "the vendor " + e.Vendor + " is not supported yet: it has an API of its own, and the gateway cannot translate for it"
 }
 
 // byBase finds the vendor whose API is at the base URL.
@@ -126,7 +130,7 @@ func byBase(base string) (Vendor, bool) {
 	if have == "" {
 		return Vendor{}, false
 	}
-	for _, v := range Vendors() {
+	for _, v := range all() {
 		if own := address(v.Base); own != "" && !v.local() && (have == own || strings.HasPrefix(have, own+"/")) {
 			return v, true
 		}
@@ -197,7 +201,7 @@ func nearest(name string) string {
 		distance int
 	}
 	var list []candidate
-	for _, v := range Vendors() {
+	for _, v := range all() {
 		list = append(list, candidate{v.Name, levenshtein.Distance(strings.ToLower(name), v.Name, nil)})
 	}
 	slices.SortStableFunc(list, func(a, b candidate) int { return a.distance - b.distance })
@@ -212,7 +216,7 @@ func nearest(name string) string {
 // (litellm/types/utils.py, LlmProviders).
 func foreign(name string) bool {
 	switch name {
-	case "a2a", "a2a_agent", "anthropic", "anthropic_text", "assemblyai", "auto_router", "aws_polly", "azure", "azure_ai",
+	case "a2a", "a2a_agent", "anthropic_text", "assemblyai", "auto_router", "aws_polly", "azure", "azure_ai",
 		"azure_text", "bedrock", "bedrock_mantle", "bytez", "chatgpt", "cloudflare", "cohere", "cohere_chat", "custom",
 		"databricks", "datarobot", "deepgram", "dotprompt", "elevenlabs", "fal_ai", "gemini", "gigachat",
 		"github_copilot", "huggingface", "humanloop", "infinity", "jina_ai", "langfuse", "langgraph", "manus", "milvus",

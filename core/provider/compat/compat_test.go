@@ -78,6 +78,11 @@ func TestResolve(t *testing.T) {
 		f(m, "", "", "openai", m)
 	}
 
+	f("anthropic/claude-opus-4-20250514", "", "", "anthropic", "claude-opus-4-20250514")
+	f("claude-sonnet-4-5", "", "", "anthropic", "claude-sonnet-4-5")
+	f("my-claude", "anthropic", "", "anthropic", "my-claude")
+	f("my-claude", "", "https://api.anthropic.com/v1", "anthropic", "my-claude")
+
 	f("llama3", "", "https://api.groq.com/openai/v1", "groq", "llama3")
 	f("llama3", "", "https://API.groq.com/openai/v1/", "groq", "llama3")
 	f("meta-llama/Llama-3", "", "https://api.together.xyz/v1", "together_ai", "meta-llama/Llama-3")
@@ -119,8 +124,7 @@ func TestResolveRefuses(t *testing.T) {
 			t.Errorf("Resolve(%q, %q) = %v", model, custom, err)
 		}
 	}
-	unsupported("anthropic/claude-3-opus", "", "anthropic")
-	unsupported("claude-3-opus", "", "anthropic")
+	unsupported("anthropic_text/claude-2", "", "anthropic_text")
 	unsupported("bedrock/x", "", "bedrock")
 	unsupported("vertex_ai/gemini-pro", "", "vertex_ai")
 	unsupported("gemini/gemini-pro", "", "gemini")

@@ -1,0 +1,15 @@
+package compat
+
+import "github.com/sallyport-ai/sallyport/core/llm"
+
+// own are the vendors that have an API of their own, and a provider that translates for it.
+func own() []Vendor {
+	return []Vendor{
+		{
+			Name: "anthropic", Own: true, Base: "https://api.anthropic.com", KeyHeader: "x-api-key",
+			BaseVars: []string{"ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"}, KeyVars: []string{"ANTHROPIC_API_KEY"},
+			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
+			Source: "https://platform.claude.com/docs/en/api/overview",
+		},
+	}
+}
