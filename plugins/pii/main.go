@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 )
 
@@ -91,6 +92,7 @@ const (
 // plugin is the plugin's state: immutable after New, but for what finder keeps during a call.
 type plugin struct {
 	actions [kinds]action
+	unmask  bool
 	roles   []string // looked at; empty is all
 	allowed []string // values that are not personal data, in the form that normal gives
 	status  int
@@ -101,6 +103,7 @@ type plugin struct {
 // New builds the guardrail from its config block. README.md lists the settings.
 func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	p := &plugin{
+		unmask:  c.Bool("unmask", false),
 		roles:   c.Strings("roles"),
 		status:  c.Int("status", 400),
 		message: c.String("message", defaultMessage),
@@ -133,7 +136,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	for k := range kinds {
 		p.finder.want[k] = p.actions[k] != allow
 	}
-	return sallyport.Hooks{Request: p.request}, nil
+	return sallyport.Hooks{Request: p.request, Stream: p.answer}, nil
 }
 
 func actionOf(s string) (action, bool) {
@@ -176,6 +179,23 @@ func (p *plugin) request(r *sallyport.Request) sallyport.Verdict {
 	}
 	if refuse {
 		return sallyport.Reject(p.status, strings.ReplaceAll(p.message, "{entities}", list(blocked)))
+	}
+	if names != nil && p.unmask {
+		if names.left > 0 {
+			sallyport.Log(abi.LogWarn, "request "+r.ID+": "+strconv.Itoa(names.left)+" values are not put back into the answer: all of them together are too large")
+		}
+		r.SetState(names.state)
+	}
+	return sallyport.Continue()
+}
+
+// answer puts values back in the place of their placeholders. The gateway holds the end of a text back, so that a
+// placeholder is whole however the model cuts it.
+func (p *plugin) answer(w *sallyport.Window) sallyport.Verdict {
+	if p.unmask && len(w.State) > 0 {
+		if restored, found := restore(w.Text, w.State); found {
+			w.Replace(restored)
+		}
 	}
 	return sallyport.Continue()
 }

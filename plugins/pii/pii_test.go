@@ -232,6 +232,37 @@ func TestConfigMistakes(t *testing.T) {
 	mistake("400 to 499", map[string]any{"status": 200})
 }
 
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	names := newPlaceholders(nil)
+	names.replace("a@b.co 4111111111111111", []span{{0, 6, email}, {7, 23, card}})
+	is := func(text, want string) {
+		t.Helper()
+		if got, found := restore(text, names.state); got != want || found != (text != want) {
+			t.Errorf("%q became %q, %v, want %q", text, got, found, want)
+		}
+	}
+	is("", "")
+	is("Hello", "Hello")
+	is("<EMAIL_1>", "a@b.co")
+	is("<EMAIL_1><CARD_1>, <EMAIL_1>.", "a@b.co4111111111111111, a@b.co.")
+	is("<EMAIL_2> <email_1> <<EMAIL_1", "<EMAIL_2> <email_1> <<EMAIL_1")
+	is("<<EMAIL_1>>", "<a@b.co>")
+	is("1 < 2, <b>x</b>", "1 < 2, <b>x</b>")
+}
+
+// TestManyStates keeps what fits.
+func TestManyStates(t *testing.T) {
+	t.Parallel()
+	names := newPlaceholders(nil)
+	for i := range 2000 {
+		names.of(email, strconv.Itoa(i)+"@example.com")
+	}
+	if len(names.state) > maxState || names.left == 0 || names.left > 1900 {
+		t.Errorf("%d bytes, %d values are left out", len(names.state), names.left)
+	}
+}
+
 // FuzzFind gives the finder foreign bytes: what it finds is in order, inside the text, and gone once it is masked.
 func FuzzFind(f *testing.F) {
 	f.Add("a@b.co, +49 30 1234567, 4111 1111 1111 1111, DE89 3704 0044 0532 0130 00, 123-45-6789, 10.0.0.1, ::1, fe80::1")
@@ -287,6 +318,35 @@ func TestModule(t *testing.T) {
 	_, err := wasm.Load(t.Context(), wasm.Settings{Path: path, Config: map[string]any{"entities": map[string]any{"mail": "mask"}}})
 	if err == nil || !strings.Contains(err.Error(), `"entities.mail"`) {
 		t.Errorf("a mistake in the configuration: %v", err)
+	}
+}
+
+// TestUnmask sends an answer back through the gateway's host, whole and cut into single characters.
+func TestUnmask(t *testing.T) {
+	t.Parallel()
+	p := plugintest.Load(t, wasm.Settings{Path: plugintest.Build(t, "."), Config: map[string]any{"unmask": true}})
+	const answer, want = "Mail <EMAIL_1> or <EMAIL_3>, call <PHONE_1>: \"<EMAIL_1>\"", `Mail ann@example.com or <EMAIL_3>, call +49 30 1234567: "ann@example.com"`
+	ask := func(x *llm.Exchange) {
+		if err := x.Body.Parse([]byte(`{"messages":[{"role":"user","content":"ann@example.com, bob@example.com +49 30 1234567"}]}`)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Guard(p.Name(), nil).Before(&x.Life, x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := append(llm.AppendQuoted([]byte(`{"choices":[{"index":0,"message":{"role":"assistant","content":`), answer), `},"finish_reason":"stop"}]}`...)
+	o := p.Response(t, whole, ask)
+	if got, quoted := string(o.Reply.First.Data), string(llm.AppendQuoted(nil, want)); o.Err != nil || !strings.Contains(got, quoted) {
+		t.Errorf("whole: %s, error %v", got, o.Err)
+	}
+	var chunks []string
+	for _, c := range answer {
+		chunk := llm.AppendQuoted([]byte(`{"choices":[{"index":0,"delta":{"content":`), string(c))
+		chunks = append(chunks, string(append(chunk, `}}]}`...)))
+	}
+	chunks = append(chunks, `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
+	if s := p.StreamChunks(t, wasm.GuardSettings{}, chunks, plugintest.Reading{Change: ask}); s.Text() != want || s.Err != nil {
+		t.Errorf("stream: %q, error %v", s.Text(), s.Err)
 	}
 }
 

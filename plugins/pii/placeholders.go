@@ -4,8 +4,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 )
+
+// maxState is how many bytes the gateway keeps between two hooks.
+const maxState = 16 << 10
 
 // placeholders gives every value of a request a name, such as <EMAIL_1>.
 type placeholders struct {
@@ -13,6 +17,8 @@ type placeholders struct {
 	last  [kinds]int
 	taken map[string]bool // what the caller wrote: nil if nothing
 	id    []byte          // of the value that is looked up
+	state []byte          // records that tell the names and values to the hook that sees the answer
+	left  int             // values for which there was no room in state
 }
 
 // newPlaceholders looks for placeholders that the caller wrote: those names are not given to values.
@@ -52,6 +58,11 @@ func (n *placeholders) of(k kind, value string) string {
 		}
 	}
 	n.names[string(n.id)] = name
+	if size := len(n.state) + 2*abi.HeaderSize + len(name) + len(value); size > maxState {
+		n.left++
+	} else {
+		n.state = abi.AppendText(abi.AppendText(n.state, abi.TagKey, name), abi.TagText, value)
+	}
 	return name
 }
 
@@ -83,6 +94,45 @@ func (n *placeholders) replace(s string, found []span) string {
 		from = f.end
 	}
 	return string(append(out, s[from:]...))
+}
+
+// restore returns the text with values in the place of the placeholders that state names.
+func restore(s string, state []byte) (restored string, found bool) {
+	at := strings.IndexByte(s, '<')
+	if at < 0 {
+		return s, false
+	}
+	values := map[string]string{}
+	name, r := "", abi.Reader{Rest: state}
+	for r.Next() {
+		if r.Tag == abi.TagKey {
+			name = string(r.Value)
+		} else {
+			values[name] = string(r.Value)
+		}
+	}
+	out, from := []byte(nil), 0
+	for at < len(s) {
+		end := strings.IndexByte(s[at:min(len(s), at+24)], '>')
+		value, ok := "", false
+		if end > 0 {
+			value, ok = values[s[at:at+end+1]]
+		}
+		if ok {
+			out = append(append(out, s[from:at]...), value...)
+			at += end
+			from = at + 1
+		}
+		next := strings.IndexByte(s[at+1:], '<')
+		if next < 0 {
+			break
+		}
+		at += 1 + next
+	}
+	if from == 0 {
+		return s, false
+	}
+	return string(append(out, s[from:]...)), true
 }
 
 // appendNormal appends the form in which two spellings of a value are the same.
