@@ -206,7 +206,7 @@ func TestRebinding(t *testing.T) {
 // A host function that is given nonsense answers with an error and touches nothing.
 func TestHostCallArguments(t *testing.T) {
 	t.Parallel()
-	p := hand{}.load(t, func(s *Settings) { s.Grants.HTTP = []string{"http://127.0.0.1:9"} })
+	p := hand{pages: 100}.load(t, func(s *Settings) { s.Grants.HTTP = []string{"http://127.0.0.1:9"} })
 	p.rights.http, p.rights.granted = true, []origin{{scheme: "http", host: "127.0.0.1", port: "9"}}
 	p.web = newWeb(&p.rights, p.stats, nil, nil)
 	in, err := p.pool.get(t.Context())
@@ -246,6 +246,11 @@ func TestHostCallArguments(t *testing.T) {
 	call(hostBlobRead, 3, 1, uint64(n-3), bufferAt, far)
 	call(hostBlobClose, 0, 1)
 	call(hostBlobClose, -1, 1)
+	large := records(request, textRecord(202, strings.Repeat("x", 4<<20)))
+	in.mem.Write(bufferAt, large)
+	for _, want := range []int32{2, 3, 4, -4} {
+		call(hostHTTPStart, want, bufferAt, uint64(len(large)))
+	}
 	call(hostSecret, -2, bufferAt, 4, bufferAt, 4)
 	call(hostSecret, -3, far, 100, bufferAt, 4)
 	call(hostSecret, -3, bufferAt, 2000, bufferAt, 4)

@@ -54,7 +54,10 @@ func newWeb(r *rights, s *stats, transport http.RoundTripper, resolver *net.Reso
 	if transport == nil {
 		dialer := &net.Dialer{Timeout: dialTimeout, Resolver: resolver, ControlContext: w.control}
 		transport = &http.Transport{
-			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: dialTimeout,
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				return dialer.DialContext(context.WithValue(ctx, dialKey{}, address), network, address)
+			},
+			ForceAttemptHTTP2: true, TLSHandshakeTimeout: dialTimeout,
 			MaxIdleConns: 64, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
 		}
 	}
@@ -68,8 +71,11 @@ func (w *web) close() {
 	}
 }
 
-// fetchKey finds the fetch in the context of its request.
-type fetchKey struct{}
+// fetchKey finds the fetch in the context of its request, dialKey the host and port in the context of a connection.
+type (
+	fetchKey struct{}
+	dialKey  struct{}
+)
 
 // control looks at the address that is about to be dialled, after names are resolved: a name that stood for a public
 // address a moment ago may stand for another now.
@@ -79,8 +85,10 @@ func (w *web) control(ctx context.Context, _, address string, _ syscall.RawConn)
 		return &forbiddenError{"the address that the name stands for cannot be read"}
 	}
 	var extra []netip.Prefix
-	if f, ok := ctx.Value(fetchKey{}).(*fetch); ok {
-		extra = explicit(f.host())
+	if name, ok := ctx.Value(dialKey{}).(string); ok {
+		if host, _, err := net.SplitHostPort(name); err == nil {
+			extra = explicit(host)
+		}
 	}
 	return w.rights.addresses.check(to.Addr(), extra)
 }
@@ -159,8 +167,6 @@ type fetch struct {
 	blob   []byte // the answer's records
 }
 
-func (f *fetch) host() string { o := originOf(f.at.Load()); return o.host }
-
 // fetches are the requests of one call of a hook.
 type fetches struct {
 	ctx     context.Context
@@ -205,6 +211,9 @@ func (in *instance) startFetch(ptr, n uint32) (code int32, why string) {
 	s := in.fetches
 	if len(s.open) >= maxOpen || s.started >= maxStarted {
 		return abi.ErrLimit, fmt.Sprintf("at most %d answers can be open, and %d requests be made, in one call", maxOpen, maxStarted)
+	}
+	if !s.hold(f, int(n)) {
+		return abi.ErrLimit, fmt.Sprintf("requests and answers of one call can hold %d bytes", maxHeld)
 	}
 	if w.inFlight.Add(1) > maxInFlight {
 		w.inFlight.Add(-1)
