@@ -61,6 +61,23 @@ callback_settings: {hooks: {config: {say: true}, grants: {%s}}}
 	f("callbacks", "prompts: true", good+`|[{"role":"user","content":"hi"}]|"content":"Hello"`, bad)
 }
 
+// A streamed answer is one document in its record.
+func TestCallbackStreams(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.SSE(ut.ChatStream("gpt", 3, "Hel", "lo")...))
+	s := apptest.Start(t, one(v)+fmt.Sprintf(`
+litellm_settings: {callbacks: ['%s']}
+callback_settings: {hooks: {config: {say: true}, grants: {prompts: true}}}
+`, hooksPlugin(t)))
+	if r := s.Post(chat, ask(`,"stream":true`)); r.Status != 200 {
+		t.Fatalf("got %d %s", r.Status, r.Body)
+	}
+	lines := records(t, s)
+	if len(lines) != 1 || !strings.Contains(lines[0], `"message":{"content":"Hello",`) || !strings.Contains(lines[0], `"object":"chat.completion"`) {
+		t.Errorf("got %q", lines)
+	}
+}
+
 // A plugin among the callbacks that has the hooks of a guardrail looks at every exchange.
 func TestCallbackGuards(t *testing.T) {
 	t.Parallel()
