@@ -213,3 +213,8 @@ func TestConfigMistakes(t *testing.T) {
 		t.Errorf("a plain configuration: %v", err)
 	}
 }
+
+func TestExample(t *testing.T) {
+	t.Parallel()
+	plugintest.LoadExample(t, plugintest.Build(t, "."), "README.md")
+}

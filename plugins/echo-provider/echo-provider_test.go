@@ -149,3 +149,8 @@ func FuzzQuoted(f *testing.F) {
 		}
 	})
 }
+
+func TestExample(t *testing.T) {
+	t.Parallel()
+	plugintest.LoadExample(t, plugintest.Build(t, "."), "README.md")
+}

@@ -127,7 +127,7 @@ func number(a *sallyport.ProviderAnswer, path string) int64 {
 	return n
 }
 
-// quoted is a JSON string. encoding/json would make the module four times as large.
+// quoted is a JSON string. encoding/json would make the module a megabyte larger.
 func quoted(s string) string {
 	const hex = "0123456789abcdef"
 	b := make([]byte, 0, len(s)+2)

@@ -179,3 +179,8 @@ func FuzzImages(f *testing.F) {
 		}
 	})
 }
+
+func TestExample(t *testing.T) {
+	t.Parallel()
+	plugintest.LoadExample(t, plugintest.Build(t, "."), "README.md")
+}

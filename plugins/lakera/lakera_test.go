@@ -177,3 +177,8 @@ func FuzzMask(f *testing.F) {
 		}
 	})
 }
+
+func TestExample(t *testing.T) {
+	t.Parallel()
+	plugintest.LoadExample(t, plugintest.Build(t, "."), "README.md")
+}

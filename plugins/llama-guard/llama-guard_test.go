@@ -244,3 +244,8 @@ func FuzzPrompt(f *testing.F) {
 		conversation(text)
 	})
 }
+
+func TestExample(t *testing.T) {
+	t.Parallel()
+	plugintest.LoadExample(t, plugintest.Build(t, "."), "README.md")
+}

@@ -160,3 +160,36 @@ func TestConfigMistakes(t *testing.T) {
 	mistake("400 to 499", map[string]any{"api_key": "k", "status": 200})
 	mistake(`unknown setting "thresold"`, map[string]any{"api_key": "k", "thresold": 1})
 }
+
+func TestExample(t *testing.T) {
+	t.Parallel()
+	plugintest.LoadExample(t, plugintest.Build(t, "."), "README.md")
+}
+
+// TestStream has the moderation stop a stream.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	s := plugintest.Serve(t, moderations)
+	p := load(t, s, nil)
+	chunk := func(text string) string { return `{"choices":[{"index":0,"delta":{"content":"` + text + `"}}]}` }
+	o := p.StreamChunks(t, wasm.GuardSettings{}, []string{chunk("I am "), chunk("kind")})
+	if o.Err != nil || o.Text() != "I am kind" {
+		t.Errorf("got %q, %v", o.Text(), o.Err)
+	}
+	o = p.StreamChunks(t, wasm.GuardSettings{}, []string{chunk("I will ki"), chunk("ll it")})
+	if o.Err == nil || !strings.Contains(o.Err.Error(), "violence") || o.Text() != "" {
+		t.Errorf("got %q, %v", o.Text(), o.Err)
+	}
+}
+
+// BenchmarkGuard measures a request of 2 KB in ten messages, the call of a service on this machine included.
+func BenchmarkGuard(b *testing.B) {
+	s := plugintest.Serve(b, moderations)
+	p := load(b, s, nil)
+	var texts []string
+	for range 10 {
+		texts = append(texts, strings.Repeat("all is well ", 17))
+	}
+	x := plugintest.Asked(b, "m", texts...)
+	plugintest.Bench(b, p.Guard("moderation", nil), x)
+}

@@ -298,3 +298,30 @@ func FuzzJudge(f *testing.F) {
 		newNames(true, []string{text}).number(text, list)
 	})
 }
+
+func TestExample(t *testing.T) {
+	t.Parallel()
+	plugintest.LoadExample(t, plugintest.Build(t, "."), "README.md")
+}
+
+// TestRestoreInStream has a model stream placeholders cut in two.
+func TestRestoreInStream(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	p := s.load(t, object{"output_parse_pii": true})
+	x := plugintest.Asked(t, "m", "I am Jörg: a@b.example")
+	if o := p.Before(t, x); o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	var chunks []string
+	for piece := range strings.SplitAfterSeq("Dear <PER|SON_|1>|, I wrote to <EMAIL_ADDRESS_1|> and <", "|") {
+		content, _ := json.Marshal(strings.TrimSuffix(piece, "|"))
+		chunks = append(chunks, `{"choices":[{"index":0,"delta":{"content":`+string(content)+`}}]}`)
+	}
+	o := p.StreamChunks(t, wasm.GuardSettings{}, chunks, plugintest.Reading{Change: func(y *llm.Exchange) {
+		y.SetState(p.Name(), x.State(p.Name()))
+	}})
+	if got := o.Text(); o.Err != nil || got != "Dear Jörg, I wrote to a@b.example and <" {
+		t.Errorf("got %q, %v", got, o.Err)
+	}
+}
