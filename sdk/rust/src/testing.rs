@@ -26,6 +26,7 @@ pub struct Answers {
     /// What was counted: 0 counter, 1 gauge or 2 histogram, name, value.
     pub metrics: Vec<(i32, String, f64)>,
 
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) pending: Vec<Option<Vec<u8>>>,
 }
 

@@ -1,0 +1,207 @@
+// Package tck is the conformance kit of the plugin interface: golden views and results of every hook, and a suite that
+// runs a guest, written with the SDK under test, against them in the gateway's own host. README.md says how a guest for
+// an SDK behaves.
+package tck
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+	"github.com/sallyport-ai/sallyport/sdk/dump"
+)
+
+//go:embed testdata/*.txtar
+var golden embed.FS
+
+// Case is a view and what the guest of an SDK makes of it.
+type Case struct {
+	Hook   abi.Hook
+	Name   string
+	View   []byte
+	Result []byte // empty is "continue, nothing changed": the guest returns 0
+}
+
+// Cases returns the golden cases, in the order of the files.
+func Cases() ([]Case, error) {
+	names, err := fs.Glob(golden, "testdata/*.txtar")
+	if err != nil {
+		return nil, err
+	}
+	var cases []Case
+	for _, name := range names {
+		b, err := golden.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		hook, ok := abi.ParseHook(strings.TrimSuffix(path.Base(name), ".txtar"))
+		if !ok {
+			return nil, fmt.Errorf("%s is named after no hook", name)
+		}
+		files := txtar.Parse(b).Files
+		for i := 0; i+1 < len(files); i += 2 {
+			c := Case{Hook: hook, Name: strings.TrimSuffix(files[i].Name, "/view")}
+			if files[i+1].Name != c.Name+"/result" {
+				return nil, fmt.Errorf("%s: %s is not followed by %s/result", name, files[i].Name, c.Name)
+			}
+			if c.View, err = dump.Parse(string(files[i].Data)); err == nil {
+				c.Result, err = dump.Parse(string(files[i+1].Data))
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", name, c.Name, err)
+			}
+			cases = append(cases, c)
+		}
+	}
+	return cases, nil
+}
+
+// Run runs the module of an SDK's guest through every case of the hooks that its manifest names, and through what is
+// derived from them: unknown records, cut views, lying lengths, numbers of the wrong size. It reports how many hooks
+// were run.
+func Run(t *testing.T, module string) (hooks int) {
+	t.Helper()
+	cases, err := Cases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := wasm.Load(t.Context(), wasm.Settings{Path: module})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	probe, err := p.Probe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer probe.Close()
+	s := suite{t, probe, exchange(t)}
+	seen := map[abi.Hook]bool{}
+	for _, c := range cases {
+		if !p.Has(c.Hook) {
+			continue
+		}
+		seen[c.Hook] = true
+		s.want(c, "", c.View, c.Result)
+		s.derived(c)
+	}
+	configure(t, module)
+	return len(seen)
+}
+
+type suite struct {
+	t     *testing.T
+	probe *wasm.Probe
+	x     *llm.Exchange
+}
+
+// exchange is what the host functions of the cases read.
+func exchange(t testing.TB) *llm.Exchange {
+	t.Helper()
+	x := &llm.Exchange{}
+	x.Reset()
+	if err := x.Body.Parse([]byte(`{"model":"echo","a":{"b":"c"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	x.Header = append(x.Header, llm.Field{Name: []byte("X-Tck"), Value: []byte("h")})
+	return x
+}
+
+func (s *suite) call(c Case, what string, view []byte) ([]byte, bool) {
+	s.t.Helper()
+	out, err := s.probe.Call(s.t.Context(), c.Hook, view, s.x)
+	if err != nil {
+		s.t.Errorf("%s %s%s: %v", c.Hook, c.Name, what, err)
+	}
+	return out, err == nil
+}
+
+func (s *suite) want(c Case, what string, view, result []byte) {
+	s.t.Helper()
+	out, ok := s.call(c, what, view)
+	if ok && !bytes.Equal(out, result) {
+		s.t.Errorf("%s %s%s: the result is\n%swant\n%s", c.Hook, c.Name, what, text(out), text(result))
+	}
+}
+
+// fails expects verdict 5.
+func (s *suite) fails(c Case, what string, view []byte) {
+	s.t.Helper()
+	out, ok := s.call(c, what, view)
+	r := abi.Reader{Rest: out}
+	if ok && !(r.Next() && r.Tag == abi.TagVerdict && abi.Verdict(r.Number()) == abi.VerdictFail) {
+		s.t.Errorf("%s %s%s: the result is\n%swant a failure", c.Hook, c.Name, what, text(out))
+	}
+}
+
+// unknownTag is none that a gateway will ever use.
+const unknownTag = 0xfff0
+
+// derived changes the view of a case. What no reader may mind leaves the result as it is, anything else is a failure of
+// the guest's and never a crash.
+func (s *suite) derived(c Case) {
+	s.t.Helper()
+	unknown := abi.AppendNumber(bytes.Clone(c.View), unknownTag, 1)
+	s.want(c, " with an unknown record", unknown, c.Result)
+	nested, mark := abi.Open(bytes.Clone(c.View), unknownTag)
+	s.want(c, " with an unknown nested record", abi.Close(append(nested, 1, 2, 3), mark), c.Result)
+	unknown[len(c.View)+2] = byte(abi.FlagCritical)
+	if c.Hook == abi.HookTick { // its view is empty and need not be read
+		return
+	}
+	s.fails(c, " with a critical unknown record", unknown)
+	s.fails(c, " with half a header behind it", append(bytes.Clone(c.View), 1, 0, 0, 0))
+	s.fails(c, " with a length beyond its end", append(bytes.Clone(c.View), 0xf0, 0xff, 0, 0, 1, 0, 0, 0))
+	s.fails(c, " with the largest length", append(bytes.Clone(c.View), 0xf0, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff))
+	ends := map[int]bool{0: true}
+	for r := (abi.Reader{Rest: c.View}); r.Next(); {
+		ends[len(c.View)-len(r.Rest)] = true
+	}
+	for n := range c.View {
+		if !ends[n] {
+			s.fails(c, fmt.Sprintf(" cut after %d bytes", n), c.View[:n])
+		}
+	}
+}
+
+func text(b []byte) string {
+	names, err := dump.TagNames()
+	if err != nil {
+		return err.Error()
+	}
+	return dump.Format(b, names)
+}
+
+// configure loads the guest with settings that it takes and that it refuses.
+func configure(t *testing.T, module string) {
+	t.Helper()
+	loads := func(want string, config map[string]any) {
+		t.Helper()
+		p, err := wasm.Load(t.Context(), wasm.Settings{Path: module, Config: config})
+		if err == nil {
+			err = p.Close(t.Context())
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("config %v: got %v, want %q", config, err, want)
+		}
+	}
+	loads("", map[string]any{"mode": "x"})
+	loads("", map[string]any{"mode": nil})
+	loads("mode is refuse", map[string]any{"mode": "refuse"})
+	loads(`setting "mode" must be text`, map[string]any{"mode": []any{1, 2.5, true, map[string]any{}}})
+	loads(`unknown setting "mood": the settings are mode`, map[string]any{"mood": "x"})
+}
