@@ -61,6 +61,7 @@ func modelCases() []effectCase {
 		{p + "rpm", model("rpm: 6"), nil, params(func(p P) any { return *p.RPM }), 6},
 		{p + "tpm", model("tpm: os.environ/TPM"), []string{"TPM=7"}, params(func(p P) any { return *p.TPM }), 7},
 		{p + "weight", model("weight: 2"), nil, params(func(p P) any { return *p.Weight }), 2.0},
+		{p + "order", model("order: 2"), nil, params(func(p P) any { return *p.Order }), 2},
 		{p + "mock_response", model("mock_response: hi"), nil, params(func(p P) any { return *p.MockResponse }), "hi"},
 		{p + "litellm_credential_name", model("litellm_credential_name: c") + "\ncredential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, params(func(p P) any { return p.CredentialName }), "c"},
 		{p + "drop_params", model("drop_params: true"), nil, params(func(p P) any { return *p.DropParams }), true},
@@ -238,6 +239,43 @@ func optionCases(prefix string, yaml func(option string) string, of func(*Config
 	}
 }
 
+// routingCases are what chooses deployments, leaves them alone and tries again.
+func routingCases() []effectCase {
+	const r, l = "router_settings.", "litellm_settings."
+	type R = RouterSettings
+	get := func(f func(R) any) func(*Config) any { return func(c *Config) any { return f(c.RouterSettings) } }
+	list := Fallbacks{{Model: "m", Targets: []FallbackTarget{{Model: "n"}}}}
+	cases := []effectCase{
+		{r + "routing_strategy_args", "router_settings: {routing_strategy_args: {ttl: 3}}", nil, get(func(s R) any { return *s.RoutingStrategyArgs.TTL }), Seconds(3)},
+		{r + "routing_strategy_args.ttl", "router_settings: {routing_strategy_args: {ttl: 3}}", nil, get(func(s R) any { return *s.RoutingStrategyArgs.TTL }), Seconds(3)},
+		{r + "routing_strategy_args.lowest_latency_buffer", "router_settings: {routing_strategy_args: {lowest_latency_buffer: 0.5}}", nil, get(func(s R) any { return *s.RoutingStrategyArgs.LowestLatencyBuffer }), 0.5},
+		{r + "routing_strategy_args.max_latency_list_size", "router_settings: {routing_strategy_args: {max_latency_list_size: 5}}", nil, get(func(s R) any { return *s.RoutingStrategyArgs.MaxLatencyListSize }), 5},
+		{r + "retry_policy", "router_settings: {retry_policy: {TimeoutErrorRetries: 5}}", nil, get(func(s R) any { return s.RetryPolicy }), map[string]int{"TimeoutErrorRetries": 5}},
+		{r + "model_group_retry_policy", "router_settings: {model_group_retry_policy: {m: {TimeoutErrorRetries: 5}}}", nil, get(func(s R) any { return s.ModelGroupRetryPolicy["m"] }), map[string]int{"TimeoutErrorRetries": 5}},
+		{r + "model_group_retry_policy.*", "router_settings: {model_group_retry_policy: {gpt-3.5: {}}}", nil, get(func(s R) any { return len(s.ModelGroupRetryPolicy["gpt-3.5"]) }), 0},
+		{r + "allowed_fails", "router_settings: {allowed_fails: 0}", nil, get(func(s R) any { return *s.AllowedFails }), 0},
+		{r + "allowed_fails_policy", "router_settings: {allowed_fails_policy: {TimeoutErrorAllowedFails: 5}}", nil, get(func(s R) any { return s.AllowedFailsPolicy }), map[string]int{"TimeoutErrorAllowedFails": 5}},
+		{r + "cooldown_time", "router_settings: {cooldown_time: 1.5}", nil, get(func(s R) any { return *s.CooldownTime }), Seconds(1.5)},
+		{r + "disable_cooldowns", "router_settings: {disable_cooldowns: true}", nil, get(func(s R) any { return s.DisableCooldowns }), true},
+		{r + "context_window_fallbacks", "router_settings: {context_window_fallbacks: [{m: [n]}]}", nil, get(func(s R) any { return s.ContextWindowFallbacks }), list},
+		{r + "content_policy_fallbacks", "router_settings: {content_policy_fallbacks: [{m: [n]}]}", nil, get(func(s R) any { return s.ContentPolicyFallbacks }), list},
+		{l + "context_window_fallbacks", "litellm_settings: {context_window_fallbacks: [{m: [n]}]}", nil, func(c *Config) any { return c.LiteLLMSettings.ContextWindowFallbacks }, list},
+		{l + "content_policy_fallbacks", "litellm_settings: {content_policy_fallbacks: [{m: [n]}]}", nil, func(c *Config) any { return c.LiteLLMSettings.ContentPolicyFallbacks }, list},
+		{l + "allowed_fails", "litellm_settings: {allowed_fails: 7}", nil, func(c *Config) any { return *c.LiteLLMSettings.AllowedFails }, 7},
+		{"model_list[].litellm_params.cooldown_time", model("cooldown_time: 4"), nil, params(func(p LiteLLMParams) any { return *p.CooldownTime }), Seconds(4)},
+		{"model_list[].model_info.cooldown_time", "model_list: [{model_name: m, litellm_params: {model: x}, model_info: {cooldown_time: 4}}]", nil, func(c *Config) any { return *c.ModelList[0].ModelInfo.CooldownTime }, Seconds(4)},
+	}
+	for _, s := range errorClasses("Retries", "") {
+		cases = append(cases,
+			effectCase{r + "retry_policy." + s.Path, "router_settings: {retry_policy: {" + s.Path + ": 4}}", nil, get(func(r R) any { return r.RetryPolicy[s.Path] }), 4},
+			effectCase{r + "model_group_retry_policy.*." + s.Path, "router_settings: {model_group_retry_policy: {m: {" + s.Path + ": 4}}}", nil, get(func(r R) any { return r.ModelGroupRetryPolicy["m"][s.Path] }), 4})
+	}
+	for _, s := range errorClasses("AllowedFails", "") {
+		cases = append(cases, effectCase{r + "allowed_fails_policy." + s.Path, "router_settings: {allowed_fails_policy: {" + s.Path + ": 4}}", nil, get(func(r R) any { return r.AllowedFailsPolicy[s.Path] }), 4})
+	}
+	return cases
+}
+
 func variableCases() []effectCase {
 	type C = *Config
 	return []effectCase{
@@ -264,7 +302,7 @@ func variableCases() []effectCase {
 
 func effectCases() []effectCase {
 	var all []effectCase
-	for _, list := range [][]effectCase{modelCases(), litellmCases(), generalCases(), sectionCases(), pluginCases(), variableCases()} {
+	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), pluginCases(), variableCases()} {
 		all = append(all, list...)
 	}
 	return all

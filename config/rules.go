@@ -98,7 +98,9 @@ func (k *checker) rules(root *node) {
 	groups := modelGroups(root)
 	for _, section := range []string{"litellm_settings", "router_settings"} {
 		s := root.get(section)
-		k.fallbacks(s.get("fallbacks"), section+".fallbacks", groups)
+		for _, list := range []string{"fallbacks", "context_window_fallbacks", "content_policy_fallbacks"} {
+			k.fallbacks(s.get(list), section+"."+list, groups)
+		}
 		k.targets(s.get("default_fallbacks"), section+".default_fallbacks", groups)
 	}
 	k.callbackSettings(root)

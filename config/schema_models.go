@@ -41,11 +41,11 @@ func deploymentSettings() []Setting {
 			Doc: "Tokens a minute this deployment takes; weighs it against its group where neither weight nor rpm is given."},
 		{Path: "weight", Type: TypeNumber, Area: "router", Status: InEffect,
 			Doc: "Share of the group's requests that go to this deployment, relative to the weights of the others."},
-		{Path: "order", Type: TypeInt, Area: "router",
+		{Path: "order", Type: TypeInt, Area: "router", Status: InEffect,
 			Doc: "Priority within the group: deployments with the lowest number are used first."},
 		{Path: "max_parallel_requests", Type: TypeInt, Area: "limits",
 			Doc: "Most calls open at the same time to this deployment."},
-		{Path: "cooldown_time", Type: TypeSeconds, Default: "router_settings.cooldown_time", Area: "router",
+		{Path: "cooldown_time", Type: TypeSeconds, Default: "router_settings.cooldown_time", Area: "router", Status: InEffect,
 			Doc: "Seconds this deployment is left alone after too many failures."},
 		{Path: "tags", Type: TypeStrings, Default: "[]", Area: "router",
 			Doc: "Tags by which tag routing picks this deployment."},
@@ -273,7 +273,7 @@ func modelInfoSettings() []Setting {
 			Doc: "Voice that the health check of a speech deployment uses."},
 		{Path: "disable_background_health_check", Type: TypeBool, Default: "false", Area: "health",
 			Doc: "Leaves the deployment out of background health checks."},
-		{Path: "cooldown_time", Type: TypeSeconds, Default: "router_settings.cooldown_time", Area: "router",
+		{Path: "cooldown_time", Type: TypeSeconds, Default: "router_settings.cooldown_time", Area: "router", Status: InEffect,
 			Doc: "Seconds the deployment is left alone after too many failures."},
 	}
 }

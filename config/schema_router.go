@@ -1,12 +1,38 @@
 package config
 
+import "slices"
+
 // routerSettings lists router_settings.
 func routerSettings() []Setting {
+	return slices.Concat(
+		generalRouterSettings(),
+		under("retry_policy.", errorClasses("Retries", "Retries after errors of this class.")),
+		under("model_group_retry_policy.*.", errorClasses("Retries", "Retries after errors of this class.")),
+		under("allowed_fails_policy.", errorClasses("AllowedFails", "Failures of this class a minute after which a deployment is cooled down.")),
+	)
+}
+
+// errorClasses lists a policy's members, one for each class of error.
+func errorClasses(suffix, doc string) []Setting {
+	var out []Setting
+	for _, class := range []string{"BadRequest", "Authentication", "Timeout", "RateLimit", "ContentPolicyViolation", "InternalServer"} {
+		out = append(out, Setting{Path: class + "Error" + suffix, Type: TypeInt, Area: "router", Status: InEffect, Doc: doc})
+	}
+	return out
+}
+
+func generalRouterSettings() []Setting {
 	return []Setting{
-		{Path: "routing_strategy", Type: TypeString, Default: "simple-shuffle", Allowed: []string{"simple-shuffle"}, Later: []string{"least-busy", "usage-based-routing", "usage-based-routing-v2", "latency-based-routing", "cost-based-routing"}, Area: "router", Status: InEffect,
-			Doc: "How a deployment of a group is picked: simple-shuffle, least-busy (fewest open requests), usage-based-routing, usage-based-routing-v2, latency-based-routing, cost-based-routing."},
-		{Path: "routing_strategy_args", Type: TypeObject, Default: "{}", Area: "router",
-			Doc: "Options of the strategy: ttl, lowest_latency_buffer, max_latency_list_size."},
+		{Path: "routing_strategy", Type: TypeString, Default: "simple-shuffle", Allowed: []string{"simple-shuffle", "least-busy", "usage-based-routing", "usage-based-routing-v2", "latency-based-routing", "cost-based-routing", "adaptive"}, Area: "router", Status: InEffect,
+			Doc: "How a deployment of a group is picked: simple-shuffle, least-busy (fewest open requests), usage-based-routing, usage-based-routing-v2, latency-based-routing, cost-based-routing, adaptive (of two at random the one expected to answer sooner, by latency, open requests and failures)."},
+		{Path: "routing_strategy_args", Type: TypeObject, Default: "{}", Area: "router", Status: InEffect,
+			Doc: "Options of latency-based-routing: ttl, lowest_latency_buffer, max_latency_list_size."},
+		{Path: "routing_strategy_args.ttl", Type: TypeSeconds, Default: "3600", Area: "router", Status: InEffect,
+			Doc: "Seconds after which latencies are forgotten if no new one came. Usage counts for the current minute, whatever this says."},
+		{Path: "routing_strategy_args.lowest_latency_buffer", Type: TypeNumber, Default: "0", Area: "router", Status: InEffect,
+			Doc: "How much slower than the fastest a deployment may be to be picked as well: 0.5 for half as slow again."},
+		{Path: "routing_strategy_args.max_latency_list_size", Type: TypeInt, Default: "10", Area: "router", Status: InEffect,
+			Doc: "How many of a deployment's latest latencies the mean is taken of, from 1 to 1000."},
 		{Path: "num_retries", Type: TypeInt, Default: "2", Area: "router", Status: InEffect,
 			Doc: "How often a failed call is tried again."},
 		{Path: "max_fallbacks", Type: TypeInt, Default: "5", Area: "router", Status: InEffect,
@@ -17,23 +43,25 @@ func routerSettings() []Setting {
 			Doc: "Seconds a streamed call may take until its first chunk."},
 		{Path: "retry_after", Type: TypeSeconds, Default: "0", Area: "router", Status: InEffect,
 			Doc: "Least seconds before a failed call is tried again."},
-		{Path: "retry_policy", Type: TypeObject, Area: "router",
+		{Path: "retry_policy", Type: TypeObject, Area: "router", Status: InEffect, Unknown: UnknownError,
 			Doc: "Number of retries by class of error."},
-		{Path: "model_group_retry_policy", Type: TypeObject, Default: "{}", Area: "router",
+		{Path: "model_group_retry_policy", Type: TypeObject, Default: "{}", Area: "router", Status: InEffect,
 			Doc: "Number of retries by group and class of error."},
-		{Path: "allowed_fails", Type: TypeInt, Default: "3", Area: "router",
-			Doc: "Failures a minute after which a deployment is cooled down."},
-		{Path: "allowed_fails_policy", Type: TypeObject, Area: "router",
+		{Path: "model_group_retry_policy.*", Type: TypeObject, Area: "router", Status: InEffect, Unknown: UnknownError,
+			Doc: "Number of retries by class of error, in place of retry_policy."},
+		{Path: "allowed_fails", Type: TypeInt, Default: "3", Area: "router", Status: InEffect,
+			Doc: "Failures a minute after which a deployment is cooled down. Without it other rules apply: at once after 401, 404 or 429, or when more than half of at least 5 calls of a minute fail, if the group has another deployment."},
+		{Path: "allowed_fails_policy", Type: TypeObject, Area: "router", Status: InEffect, Unknown: UnknownError,
 			Doc: "Such failures by class of error."},
-		{Path: "cooldown_time", Type: TypeSeconds, Default: "5", Area: "router",
+		{Path: "cooldown_time", Type: TypeSeconds, Default: "5", Area: "router", Status: InEffect,
 			Doc: "Seconds a deployment is left alone after too many failures."},
-		{Path: "disable_cooldowns", Type: TypeBool, Default: "false", Area: "router",
+		{Path: "disable_cooldowns", Type: TypeBool, Default: "false", Area: "router", Status: InEffect,
 			Doc: "Never leaves a deployment alone."},
 		{Path: "fallbacks", Type: TypeList, Default: "[]", Area: "router", Status: InEffect,
 			Doc: "For each group the groups tried in order after it failed; the key * stands for any group."},
-		{Path: "context_window_fallbacks", Type: TypeList, Default: "[]", Area: "router",
+		{Path: "context_window_fallbacks", Type: TypeList, Default: "[]", Area: "router", Status: InEffect,
 			Doc: "For each group the groups tried when a request is too long for it."},
-		{Path: "content_policy_fallbacks", Type: TypeList, Default: "[]", Area: "router",
+		{Path: "content_policy_fallbacks", Type: TypeList, Default: "[]", Area: "router", Status: InEffect,
 			Doc: "For each group the groups tried when an answer is refused for content policy."},
 		{Path: "default_fallbacks", Type: TypeStrings, Default: "[]", Area: "router", Status: InEffect,
 			Doc: "Groups tried after any group that names no fallback."},

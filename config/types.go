@@ -107,6 +107,7 @@ type ModelInfo struct {
 	// Prices in US dollars for one token, used where LiteLLMParams has none.
 	InputCostPerToken  *float64 `config:"input_cost_per_token"`
 	OutputCostPerToken *float64 `config:"output_cost_per_token"`
+	CooldownTime       *Seconds `config:"cooldown_time"` // used where LiteLLMParams has none
 	MaxTokens          *int     `config:"max_tokens"`
 	MaxInputTokens     *int     `config:"max_input_tokens"`
 	MaxOutputTokens    *int     `config:"max_output_tokens"`
@@ -122,8 +123,12 @@ type LiteLLMSettings struct {
 	NumRetries       *int      `config:"num_retries"`
 	Fallbacks        Fallbacks `config:"fallbacks"`
 	DefaultFallbacks []string  `config:"default_fallbacks"`
-	SetVerbose       bool      `config:"set_verbose"`
-	JSONLogs         *bool     `config:"json_logs"`
+	// For failures of their kind; router_settings wins for a group that both name.
+	ContextWindowFallbacks Fallbacks `config:"context_window_fallbacks"`
+	ContentPolicyFallbacks Fallbacks `config:"content_policy_fallbacks"`
+	AllowedFails           *int      `config:"allowed_fails"`
+	SetVerbose             bool      `config:"set_verbose"`
+	JSONLogs               *bool     `config:"json_logs"`
 	// Callbacks get records of all exchanges, the other two only of those
 	// that ended well or badly. Paths of plugins end in .wasm.
 	Callbacks       []string `config:"callbacks"`
@@ -189,20 +194,40 @@ type PassThroughEndpoint struct {
 
 // RouterSettings tunes how a deployment is chosen, retried and replaced.
 type RouterSettings struct {
-	// RoutingStrategy is empty or "simple-shuffle"; others are refused.
-	RoutingStrategy  string           `config:"routing_strategy"`
-	NumRetries       *int             `config:"num_retries"`
-	Timeout          *Seconds         `config:"timeout"`
-	StreamTimeout    *Seconds         `config:"stream_timeout"`
-	RetryAfter       Seconds          `config:"retry_after"`
-	Fallbacks        Fallbacks        `config:"fallbacks"`
-	DefaultFallbacks []string         `config:"default_fallbacks"`
-	MaxFallbacks     *int             `config:"max_fallbacks"`
-	ModelGroupAlias  map[string]Alias `config:"model_group_alias"`
+	// RoutingStrategy is one that the schema allows, or empty.
+	RoutingStrategy     string              `config:"routing_strategy"`
+	RoutingStrategyArgs RoutingStrategyArgs `config:"routing_strategy_args"`
+	// The policies give a number by class of error, such as
+	// "RateLimitErrorRetries" and "RateLimitErrorAllowedFails".
+	RetryPolicy            map[string]int            `config:"retry_policy"`
+	ModelGroupRetryPolicy  map[string]map[string]int `config:"model_group_retry_policy"`
+	AllowedFails           *int                      `config:"allowed_fails"`
+	AllowedFailsPolicy     map[string]int            `config:"allowed_fails_policy"`
+	CooldownTime           *Seconds                  `config:"cooldown_time"`
+	DisableCooldowns       bool                      `config:"disable_cooldowns"`
+	ContextWindowFallbacks Fallbacks                 `config:"context_window_fallbacks"`
+	ContentPolicyFallbacks Fallbacks                 `config:"content_policy_fallbacks"`
+	NumRetries             *int                      `config:"num_retries"`
+	Timeout                *Seconds                  `config:"timeout"`
+	StreamTimeout          *Seconds                  `config:"stream_timeout"`
+	RetryAfter             Seconds                   `config:"retry_after"`
+	Fallbacks              Fallbacks                 `config:"fallbacks"`
+	DefaultFallbacks       []string                  `config:"default_fallbacks"`
+	MaxFallbacks           *int                      `config:"max_fallbacks"`
+	ModelGroupAlias        map[string]Alias          `config:"model_group_alias"`
 	// CustomRoute is the path of a plugin that filters and orders
 	// deployments, as written.
 	CustomRoute         string        `config:"custom_route"`
 	CustomRouteSettings PluginOptions `config:"custom_route_settings"`
+	// Other holds the settings that have no field here.
+	Other map[string]any `config:",remain"`
+}
+
+// RoutingStrategyArgs tune latency-based-routing.
+type RoutingStrategyArgs struct {
+	TTL                 *Seconds `config:"ttl"`
+	LowestLatencyBuffer *float64 `config:"lowest_latency_buffer"`
+	MaxLatencyListSize  *int     `config:"max_latency_list_size"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }

@@ -110,7 +110,7 @@ func (b *builder) router(deployments []*llm.Deployment, filters []router.Filter)
 	s.Retries = first(s.Retries, rs.NumRetries, lite.NumRetries)
 	s.MaxFallbacks = first(s.MaxFallbacks, rs.MaxFallbacks)
 	s.RetryAfter = rs.RetryAfter.Duration()
-	s.Strategy = rs.RoutingStrategy
+	b.routing(&s)
 	if t := cmpPtr(rs.Timeout, lite.RequestTimeout); t != nil {
 		s.Timeout = t.Duration()
 	}

@@ -61,6 +61,7 @@ func (b *builder) deployment(m *config.Model, org string) (*llm.Deployment, erro
 	if t := p.StreamTimeout; t != nil {
 		d.StreamTimeout = t.Duration()
 	}
+	d.Cooldown = cooldownOf(p.CooldownTime, m.ModelInfo.CooldownTime)
 	if n := cmpPtr(p.NumRetries, p.MaxRetries); n != nil {
 		d.Retries = *n
 	}
