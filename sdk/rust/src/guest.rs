@@ -11,6 +11,7 @@ use crate::sso::SsoRequest;
 use crate::value::{read_map, Map};
 use crate::{Config, Plugin};
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::mem;
 
 /// Everything an instance remembers between calls. The macro `plugin!` makes the one there is.
@@ -78,9 +79,9 @@ fn run<P: Plugin>(
 ) {
     let outcome = match (Hook::from_number(u64::from(hook)), plugin) {
         (Some(Hook::Configure), plugin) => return configure(view, out, plugin),
-        (Some(Hook::Request), Some(plugin)) => request(plugin, view, out, texts),
-        (Some(Hook::Moderation), Some(plugin)) => moderation(plugin, view, out, texts),
-        (Some(Hook::StreamChunk), Some(plugin)) => window(plugin, view, out),
+        (Some(Hook::Request), Some(plugin)) if Has::<P>::REQUEST => request(plugin, view, out, texts),
+        (Some(Hook::Moderation), Some(plugin)) if Has::<P>::MODERATION => moderation(plugin, view, out, texts),
+        (Some(Hook::StreamChunk), Some(plugin)) if Has::<P>::STREAM_CHUNK => window(plugin, view, out),
         (Some(hook), Some(plugin)) => further(hook, plugin, view, out),
         _ => return put_fail(out, &format!("the plugin has no hook {}", hook)),
     };
@@ -135,50 +136,82 @@ fn window<P: Plugin>(plugin: &mut P, view: &mut [u8], out: &mut Vec<u8>) -> Resu
 #[inline(never)]
 fn further<P: Plugin>(hook: Hook, plugin: &mut P, view: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
     match hook {
-        Hook::Auth => {
+        Hook::Auth if Has::<P>::AUTH => {
             let mut r = AuthRequest::default();
             r.read(view)?;
             plugin.auth(&r).write(out);
         }
-        Hook::Response => {
+        Hook::Response if Has::<P>::RESPONSE => {
             let mut r = Response::read(view)?;
             let verdict = plugin.response(&mut r);
             r.write(out, &verdict);
         }
-        Hook::StreamEnd => {
+        Hook::StreamEnd if Has::<P>::STREAM_END => {
             let mut s = StreamEnd::read(view)?;
             let verdict = plugin.stream_end(&mut s);
             s.write(out, &verdict);
         }
-        Hook::Failure => {
+        Hook::Failure if Has::<P>::FAILURE => {
             let mut f = Failure::read(view)?;
             let verdict = plugin.failure(&mut f);
             f.write(out, &verdict);
         }
-        Hook::Log => {
+        Hook::Log if Has::<P>::LOG => {
             let mut batch = LogBatch::read(view)?;
             match plugin.log(&mut batch) {
                 Ok(()) => batch.write(out),
                 Err(reason) => put_fail(out, &reason),
             }
         }
-        Hook::Tick => {
+        Hook::Tick if Has::<P>::TICK => {
             if let Err(reason) = plugin.tick() {
                 put_fail(out, &reason);
             }
         }
-        Hook::Route => plugin.route(&RouteRequest::read(view)?).write(out),
-        Hook::Prompt => plugin.prompt(&PromptRequest::read(view)?).write(out),
-        Hook::KeyGenerate => plugin.key_generate(&KeyRequest::read(view)?).write(out),
-        Hook::SsoBegin => plugin.sso_begin(&SsoRequest::read(view)?).write(out),
-        Hook::SsoCallback => plugin.sso_callback(&SsoRequest::read(view)?).write(out),
-        Hook::Provider if Phase::of(view)? == Phase::Encode => {
+        Hook::Route if Has::<P>::ROUTE => plugin.route(&RouteRequest::read(view)?).write(out),
+        Hook::Prompt if Has::<P>::PROMPT => plugin.prompt(&PromptRequest::read(view)?).write(out),
+        Hook::KeyGenerate if Has::<P>::KEY_GENERATE => plugin.key_generate(&KeyRequest::read(view)?).write(out),
+        Hook::SsoBegin if Has::<P>::SSO_BEGIN => plugin.sso_begin(&SsoRequest::read(view)?).write(out),
+        Hook::SsoCallback if Has::<P>::SSO_CALLBACK => plugin.sso_callback(&SsoRequest::read(view)?).write(out),
+        Hook::Provider if Has::<P>::PROVIDER && Phase::of(view)? == Phase::Encode => {
             plugin.provider_encode(&ProviderRequest::read(view)?).write(out)
         }
-        Hook::Provider => plugin.provider_decode(&ProviderAnswer::read(view)?).write(out),
-        Hook::Configure | Hook::Request | Hook::Moderation | Hook::StreamChunk => {} // run has them
+        Hook::Provider if Has::<P>::PROVIDER => plugin.provider_decode(&ProviderAnswer::read(view)?).write(out),
+        _ => put_fail(out, &format!("the plugin has no hook {}", hook.name())),
     }
     Ok(())
+}
+
+/// Which hooks a plugin has, as constants: the code of the others stays out of the module.
+struct Has<P>(PhantomData<P>);
+
+impl<P: Plugin> Has<P> {
+    const AUTH: bool = has(P::HOOKS, Hook::Auth);
+    const FAILURE: bool = has(P::HOOKS, Hook::Failure);
+    const KEY_GENERATE: bool = has(P::HOOKS, Hook::KeyGenerate);
+    const LOG: bool = has(P::HOOKS, Hook::Log);
+    const MODERATION: bool = has(P::HOOKS, Hook::Moderation);
+    const PROMPT: bool = has(P::HOOKS, Hook::Prompt);
+    const PROVIDER: bool = has(P::HOOKS, Hook::Provider);
+    const REQUEST: bool = has(P::HOOKS, Hook::Request);
+    const RESPONSE: bool = has(P::HOOKS, Hook::Response);
+    const ROUTE: bool = has(P::HOOKS, Hook::Route);
+    const SSO_BEGIN: bool = has(P::HOOKS, Hook::SsoBegin);
+    const SSO_CALLBACK: bool = has(P::HOOKS, Hook::SsoCallback);
+    const STREAM_CHUNK: bool = has(P::HOOKS, Hook::StreamChunk);
+    const STREAM_END: bool = has(P::HOOKS, Hook::StreamEnd);
+    const TICK: bool = has(P::HOOKS, Hook::Tick);
+}
+
+const fn has(list: &[Hook], hook: Hook) -> bool {
+    let mut i = 0;
+    while i < list.len() {
+        if list[i] as u32 == hook as u32 {
+            return true;
+        }
+        i += 1;
+    }
+    false
 }
 
 /// Empties a list and keeps its room.
