@@ -110,6 +110,14 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
+// patience is a setting that ends the wait for a service that never answers, and no other.
+func patience(status int) map[string]any {
+	if status == 0 {
+		return map[string]any{"timeout_ms": 200}
+	}
+	return nil
+}
+
 // TestFailsClosed has the service answer in every way that is no answer: nothing gets past, and no prompt or key gets into
 // the error.
 func TestFailsClosed(t *testing.T) {
@@ -117,7 +125,7 @@ func TestFailsClosed(t *testing.T) {
 	fails := func(status int, body, want string) {
 		t.Helper()
 		s := plugintest.Serve(t, func(plugintest.Received) (int, string) { return status, body })
-		o := load(t, s, map[string]any{"timeout_ms": 200}).Chat(t, "m", "hunter2")
+		o := load(t, s, patience(status)).Chat(t, "m", "hunter2")
 		if got, _ := o.Refusal(); got != 500 || !errors.Is(o.Err, wasm.ErrVerdict) || !strings.Contains(o.Err.Error(), want) {
 			t.Errorf("%d %s: got %d, %v", status, body, got, o.Err)
 		}

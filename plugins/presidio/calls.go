@@ -88,6 +88,9 @@ func (p *plugin) mask(texts []string, which []int, language string, names *names
 		if a.Text == nil {
 			return nil, nil, p.anonymizer.Odd("has no text")
 		}
+		if *a.Text == texts[i] && len(p.operators) == 0 { // an operator may keep a value
+			return nil, nil, p.anonymizer.Odd("is the text as it was")
+		}
 		masked[i] = *a.Text
 	}
 	return masked, nil, nil
