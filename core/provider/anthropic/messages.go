@@ -256,14 +256,8 @@ func (n *encoder) turn(list []message) (bool, error) {
 // the tools it called. Thinking goes back with its signature, as it came
 // (https://platform.claude.com/docs/en/build-with-claude/extended-thinking#preserving-thinking-blocks).
 func (n *encoder) assistant(m *message) error {
-	for _, l := range [][]byte{m.thinking, m.blocks} {
-		for c := dialect.Array(l); c.Next(); {
-			if c.First() != '{' {
-				return m.bad(".thinking_blocks", "must be a list of objects")
-			}
-			n.comma()
-			n.raw(c.Value())
-		}
+	if err := n.thoughts(m); err != nil {
+		return err
 	}
 	if err := n.content(m, assistantParts); err != nil {
 		return err
@@ -284,6 +278,73 @@ func (n *encoder) assistant(m *message) error {
 		}
 	}
 	return nil
+}
+
+// thoughts writes the blocks that lead an answer. A stream gives thinking in pieces of which the last has the signature,
+// and a caller may send them back like that: they are put together again.
+func (n *encoder) thoughts(m *message) error {
+	open := false // thinking without its signature is under way
+	for _, l := range [...][]byte{m.thinking, m.blocks} {
+		for c := dialect.Array(l); c.Next(); {
+			if c.First() != '{' {
+				return m.bad(".thinking_blocks", "must be a list of objects")
+			}
+			text, signature := pieceOf(c.Value())
+			if text == nil && open {
+				return m.bad(".thinking_blocks", unsigned)
+			}
+			if !open {
+				n.comma()
+			}
+			if text == nil || !open && signature != nil {
+				n.raw(c.Value())
+				continue
+			}
+			open = n.thought(text, signature, open)
+		}
+	}
+	if open {
+		return m.bad(".thinking_blocks", unsigned)
+	}
+	return nil
+}
+
+const unsigned = "holds thinking without a signature, which " + Name + " does not take back"
+
+// thought writes a piece of thinking, and reports whether the block stays open.
+func (n *encoder) thought(text, signature []byte, open bool) bool {
+	if !open {
+		n.put(`{"type":"thinking","thinking":"`)
+	}
+	n.raw(text[1 : len(text)-1])
+	if signature == nil {
+		return true
+	}
+	n.put(`","signature":`)
+	n.raw(signature)
+	n.put("}")
+	return false
+}
+
+// pieceOf is the text and the signature of a thinking block. text is nil for other blocks, signature if there is none.
+func pieceOf(block []byte) (text, signature []byte) {
+	for c := dialect.Object(block); c.Next(); {
+		switch v := c.Value(); string(c.Key()) {
+		case "type":
+			if string(v) != `"thinking"` {
+				return nil, nil
+			}
+		case "thinking":
+			if v[0] == '"' {
+				text = v
+			}
+		case "signature":
+			if v[0] == '"' && len(v) > 2 {
+				signature = v
+			}
+		}
+	}
+	return text, signature
 }
 
 func (n *encoder) toolCall(m *message, raw []byte, at string) error {

@@ -291,7 +291,7 @@ func (s *stream) thought(text []byte) bool {
 
 // delta goes on with the content block.
 func (s *stream) delta() (bool, error) {
-	if !s.block.open || s.ev.Index != s.block.index {
+	if !s.block.open || s.ev.Index != s.block.index || len(s.ev.Value) == 0 {
 		return false, s.e.unreadable(errOrder)
 	}
 	text := s.ev.Text
