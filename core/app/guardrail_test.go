@@ -65,17 +65,24 @@ func TestDuringCallRefuses(t *testing.T) {
 	if got := r.Header.Get("x-litellm-applied-guardrails"); got != "g0" {
 		t.Fatalf("applied %q", got)
 	}
-	for reached := false; !reached; { // until the call was on its way when the hook refused
+	reached := false
+	for range 50 { // until the call was on its way when the hook refused
 		if r := s.Post(chat, says("slow illegal", "")); r.Status != 451 {
 			t.Fatalf("%d %s", r.Status, r.Body)
 		}
 		select {
 		case <-gate.Reached():
 			reached = true
-			within(t, gate.Left())
 		default:
 		}
+		if reached {
+			break
+		}
 	}
+	if !reached {
+		t.Fatal("the call never reached the vendor, so it did not run beside the hook")
+	}
+	within(t, gate.Left())
 	v.Script(ut.JSON(200, ut.Completion("x", "ok", 1, 1)))
 	if r := s.Post(chat, says("legal", "")); r.Status != 200 || r.Header.Get("x-litellm-applied-guardrails") != "g0" {
 		t.Fatalf("%d %s", r.Status, r.Body)
