@@ -43,7 +43,7 @@ type StrategyArgs struct {
 
 const maxListSize = 1000
 
-// What adaptive remembers, found with TestStudy.
+// What adaptive remembers and how it weighs that. TestStudy shows how it does.
 const (
 	latencyMemory = 10 * time.Second // the time in which a sample loses two thirds of its weight
 	idleMemory    = time.Minute      // the same for a deployment that is not called: so it is tried again
