@@ -235,7 +235,6 @@ func TestGuardrailModesAreChecked(t *testing.T) {
 	}
 	f(keyword("during_call"), "hook moderation")
 	f(keyword("[pre_call, post_call]"), "hook response or stream_chunk")
-	f(keyword("{tags: {a: logging_only}, default: pre_call}"), "hook log")
 	f(keyword("{tags: {}}"), "no mode is named")
 	f(with(t, v, "mode: post_call, holdback: 100000"), "holdback")
 }
