@@ -367,7 +367,7 @@ func (n *encoder) others() error {
 func translated(name string) bool {
 	switch name {
 	case "thinking", "reasoning_effort", "max_tokens", "max_completion_tokens", "system", "response_format", "tools",
-		"tool_choice", "parallel_tool_calls", "output_config", "stop", "metadata", "user":
+		"tool_choice", "parallel_tool_calls", "web_search_options", "output_config", "stop", "metadata", "user":
 		return true
 	}
 	return false

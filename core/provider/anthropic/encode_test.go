@@ -131,6 +131,9 @@ func TestEncodeParameters(t *testing.T) {
 	f(nil, tools+`,"tool_choice":"required"`, mapped+`,"tool_choice":{"type":"any"}}`)
 	f(nil, tools+`,"parallel_tool_calls":false`, mapped+`,"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}`)
 	f(nil, tools+`,"tool_choice":{"type":"tool","name":"f"}`, mapped+`,"tool_choice":{"type":"tool","name":"f"}}`)
+	f(nil, `,"web_search_options":{"search_context_size":"low","user_location":{"type":"approximate","approximate":{"city":"Oslo"}}}`,
+		std+`,"tools":[{"type":"web_search_20250305","name":"web_search","user_location":{"type":"approximate","city":"Oslo"},"max_uses":1}]}`)
+	f(nil, `,"web_search_options":{}`, std+`,"tools":[{"type":"web_search_20250305","name":"web_search"}]}`)
 	f(nil, `,"tools":[],"tool_choice":"auto","parallel_tool_calls":true`, std+`}`)
 	f(nil, `,"tools":[{"name":"f","input_schema":{"x":1}},{"type":"function","function":{"name":"g","parameters":{"properties":{}}}}]`,
 		std+`,"tools":[{"name":"f","input_schema":{"x":1}},{"name":"g","input_schema":{"type":"object","properties":{}}}]}`)
@@ -215,7 +218,9 @@ func TestEncodeRefuses(t *testing.T) {
 		t.Helper()
 		f(`{`+hi+more+`}`, parts...)
 	}
-	params(`,"n":2,"functions":[],"web_search_options":{}`, "['n', 'functions', 'web_search_options']", "drop_params", "allowed_openai_params")
+	params(`,"web_search_options":{"search_context_size":"huge"}`, "web_search_options")
+	params(`,"web_search_options":7`, "web_search_options")
+	params(`,"n":2,"functions":[],"verbosity":"low"`, "['n', 'functions', 'verbosity']", "drop_params", "allowed_openai_params")
 	params(`,"tools":{}`, "`tools`")
 	params(`,"tools":[{"type":"mcp"}]`, "tools[0]")
 	params(`,"tools":[{"type":"function","function":{}}]`, "tools[0].function.name")

@@ -35,7 +35,7 @@ func unsupported(name, value []byte) bool {
 	case "service_tier":
 		return string(value) != `"auto"` && string(value) != `"default"` && string(value) != `"standard_only"`
 	case "audio", "function_call", "functions", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
-		"reasoning", "safety_identifier", "seed", "suffix", "top_logprobs", "verbosity", "web_search_options":
+		"reasoning", "safety_identifier", "seed", "suffix", "top_logprobs", "verbosity":
 		return true
 	}
 	return false

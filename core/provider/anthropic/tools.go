@@ -43,8 +43,8 @@ func (e *endpoint) wantsJSON(x *llm.Exchange) bool {
 
 // tools writes the tools. https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools
 func (n *encoder) tools() error {
-	list := n.given("tools")
-	if list == nil && !n.jsonTool {
+	list, search := n.given("tools"), n.given("web_search_options")
+	if list == nil && search == nil && !n.jsonTool {
 		return nil
 	}
 	if list != nil && list[0] != '[' {
@@ -55,6 +55,11 @@ func (n *encoder) tools() error {
 	n.items = 0
 	for c := dialect.Array(list); c.Next(); {
 		if err := n.tool(c.Value()); err != nil {
+			return err
+		}
+	}
+	if search != nil {
+		if err := n.webSearch(search); err != nil {
 			return err
 		}
 	}
@@ -105,6 +110,41 @@ func (n *encoder) tool(raw []byte) error {
 		return nil
 	}
 	return refusal(at, "`"+at+"` is neither a function nor a tool of "+Name+", so it cannot be sent.")
+}
+
+// webSearch writes web_search_options as the tool for it
+// (https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool). The size of the context becomes a
+// number of searches, which the reference has (litellm/constants.py, ANTHROPIC_WEB_SEARCH_TOOL_MAX_USES).
+func (n *encoder) webSearch(v []byte) error {
+	if v[0] != '{' {
+		return refusal("web_search_options", "`web_search_options` must be an object.")
+	}
+	n.comma()
+	n.put(`{"type":"web_search_20250305","name":"web_search"`)
+	if place := dialect.Get(dialect.Get(v, "user_location"), "approximate"); !dialect.Null(place) {
+		n.put(`,"user_location":{"type":"approximate"`)
+		for c := dialect.Object(place); c.Next(); {
+			switch key := string(c.Key()); key {
+			case "city", "country", "region", "timezone":
+				n.put(`,"` + key + `":`)
+				n.raw(c.Value())
+			}
+		}
+		n.put("}")
+	}
+	switch string(dialect.Get(v, "search_context_size")) {
+	case "", "null":
+	case `"low"`:
+		n.put(`,"max_uses":1`)
+	case `"medium"`:
+		n.put(`,"max_uses":5`)
+	case `"high"`:
+		n.put(`,"max_uses":10`)
+	default:
+		return refusal("web_search_options", "`web_search_options.search_context_size` must be low, medium or high.")
+	}
+	n.put("}")
+	return nil
 }
 
 // versioned reports whether a tool's type ends in a date, as those of the API's own tools do.
@@ -184,7 +224,7 @@ func (n *encoder) cacheControl(v []byte) {
 // toolChoice writes how tools are to be used.
 // https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools#controlling-claudes-output
 func (n *encoder) toolChoice() error {
-	own := n.given("tools") != nil && string(n.given("tools")) != "[]"
+	own := n.given("tools") != nil && string(n.given("tools")) != "[]" || n.given("web_search_options") != nil
 	if !own && !n.jsonTool {
 		return nil // there is nothing to choose from
 	}

@@ -116,14 +116,14 @@ func appendFinish(dst []byte, finish string) []byte {
 // join writes the texts of all blocks of the kind as one string, or null if there is none. The strings keep their
 // escapes.
 func (w *whole) join(o []byte, kind anthropic.BlockKind) []byte {
-	start, any := len(o), false
+	start, some := len(o), false
 	o = append(o, '"')
 	for i := range w.blocks {
 		if b := &w.blocks[i]; b.Kind == kind && len(b.Text) > 2 {
-			o, any = append(o, b.Text[1:len(b.Text)-1]...), true
+			o, some = append(o, b.Text[1:len(b.Text)-1]...), true
 		}
 	}
-	if !any {
+	if !some {
 		return append(o[:start], "null"...)
 	}
 	return append(o, '"')
@@ -217,21 +217,21 @@ func appendKey(o []byte, start int, key string) []byte {
 }
 
 func appendList(o []byte, start int, key string, blocks []anthropic.Block, get func(*anthropic.Block) []byte) []byte {
-	any := false
+	some := false
 	for i := range blocks {
 		v := get(&blocks[i])
 		if v == nil {
 			continue
 		}
-		if any {
+		if some {
 			o = append(o, ',')
 		} else {
 			o = append(appendKey(o, start, key), '[')
 		}
-		any = true
+		some = true
 		o = append(o, v...)
 	}
-	if any {
+	if some {
 		o = append(o, ']')
 	}
 	return o
