@@ -319,6 +319,9 @@ func (n *encoder) metadata() error {
 		id = dialect.Get(n.x.Controls.Metadata, "user_id")
 	}
 	s, ok := llm.Text(id)
+	if !ok && n.given("user") != nil {
+		return refusal("user", "`user` must be a string.")
+	}
 	if !ok || len(s) == 0 || personal(s) {
 		return nil
 	}

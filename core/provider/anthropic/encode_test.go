@@ -231,6 +231,7 @@ func TestEncodeRefuses(t *testing.T) {
 	params(`,"response_format":{"type":"json_schema"}`, "schema")
 	params(`,"reasoning_effort":"much"`, "reasoning_effort")
 	params(`,"thinking":true`, "`thinking`")
+	params(`,"user":7`, "`user`")
 	params(`,"stop":7`, "`stop`")
 	params(`,"stop":"a","stop_sequences":["b"]`, "`stop_sequences`")
 	params(`,"extra_body":{"messages":[]}`, "extra_body", "messages")
