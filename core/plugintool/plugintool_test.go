@@ -90,6 +90,20 @@ func TestProjects(t *testing.T) {
 				t.Errorf("got %+v, error %v", m, err)
 			}
 		})
+		t.Run(string(lang)+"/response", func(t *testing.T) {
+			t.Parallel()
+			dir, module := project(t, lang, "response")
+			trial := plugintool.Trial{Settings: wasm.Settings{Path: module}, Response: read(t, dir, "response.json")}
+			o, err := trial.Run(t.Context())
+			want := []plugintool.Change{{Path: "choices.0.message.content", Before: []string{"The secret is out."}, After: []string{"The *** is out."}}}
+			if err != nil || o.Verdict != plugintool.Edit || !cmp.Equal(o.Changes, want) {
+				t.Errorf("got %+v, error %v", o, err)
+			}
+			trial.Response = nil
+			if _, err := trial.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "--response") {
+				t.Errorf("got %v", err)
+			}
+		})
 		t.Run(string(lang)+"/auth", func(t *testing.T) {
 			t.Parallel()
 			dir, module := project(t, lang, "auth")

@@ -156,7 +156,7 @@ func (t Trial) prepare(p *wasm.Plugin) (func(context.Context), error) {
 			return
 		}
 		_, _ = g.Before(ctx, x)
-		if raw := x.Body.Raw(); raw != nil && &raw[0] != &t.Request[0] { // it was edited
+		if raw := x.Body.Raw(); len(raw) > 0 && &raw[0] != &t.Request[0] { // it was edited
 			_ = x.Body.Parse(t.Request)
 		}
 		x.Applied, x.GuardRuns = x.Applied[:0], x.GuardRuns[:0]

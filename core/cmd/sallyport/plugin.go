@@ -86,13 +86,13 @@ func (c plugins) flags(name, usage, more string) *pflag.FlagSet {
 	return fs
 }
 
-// parse reads the flags and between least and most arguments.
-func (c plugins) parse(fs *pflag.FlagSet, args []string, least, most int) error {
+// parse reads the flags and one argument, which may be missing if least is 0.
+func (c plugins) parse(fs *pflag.FlagSet, args []string, least int) error {
 	err := fs.Parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
-	if err == nil && (fs.NArg() < least || fs.NArg() > most) {
+	if err == nil && (fs.NArg() < least || fs.NArg() > 1) {
 		err = fmt.Errorf("%d arguments were given", fs.NArg())
 	}
 	if err != nil {
@@ -110,7 +110,7 @@ func (c plugins) create(_ context.Context, args []string) error {
 	lang := fs.String("lang", string(toolchain.Go), "language: go or rust")
 	fs.StringVar(&n.Hook, "hook", "request", "hook to begin with: "+strings.Join(plugintool.Hooks(toolchain.Go), ", "))
 	fs.StringVar(&n.Dir, "dir", "", "folder to make (default NAME)")
-	if err := c.parse(fs, args, 1, 1); err != nil {
+	if err := c.parse(fs, args, 1); err != nil {
 		return err
 	}
 	n.Name, n.Lang = fs.Arg(0), toolchain.Language(*lang)
@@ -127,7 +127,7 @@ func (c plugins) build(ctx context.Context, args []string) error {
 		"Compiles the plugin in DIR, which holds go.mod, main.go or Cargo.toml. A Go plugin needs the Go toolchain, one in Rust\n"+
 			"cargo and rustc with the target "+toolchain.WasmTarget+".")
 	out := fs.StringP("output", "o", "", "module to write (default DIR/DIR.wasm)")
-	if err := c.parse(fs, args, 0, 1); err != nil {
+	if err := c.parse(fs, args, 0); err != nil {
 		return err
 	}
 	dir := "."
@@ -158,7 +158,7 @@ func (c plugins) build(ctx context.Context, args []string) error {
 func (c plugins) inspect(_ context.Context, args []string) error {
 	fs := c.flags("inspect", "inspect FILE [--json]", "Shows what a module says of itself, and its hash for the setting sha256. Nothing of it is run.")
 	asJSON := fs.Bool("json", false, "print JSON, with the types of imports and exports")
-	if err := c.parse(fs, args, 1, 1); err != nil {
+	if err := c.parse(fs, args, 1); err != nil {
 		return err
 	}
 	r, err := plugintool.Inspect(fs.Arg(0))
@@ -255,7 +255,7 @@ func (c plugins) test(ctx context.Context, args []string) error {
 	t.flags(fs)
 	expect := fs.String("expect", "", "exit with 1 unless the verdict is this: "+strings.Join(plugintool.Verdicts(), ", "))
 	fs.BoolVar(&t.trace, "trace", false, "print the records that cross the border; they hold what the request holds")
-	if err := c.parse(fs, args, 1, 1); err != nil {
+	if err := c.parse(fs, args, 1); err != nil {
 		return err
 	}
 	if *expect != "" && !slices.Contains(plugintool.Verdicts(), *expect) {
@@ -296,7 +296,7 @@ func (c plugins) bench(ctx context.Context, args []string) error {
 		"Measures the hooks request, auth or moderation in the gateway's own host: time of a call, allocations, metering, memory\nof an instance, time to start one.")
 	calls := fs.IntP("calls", "n", 10_000, "how many calls")
 	t.flags(fs)
-	if err := c.parse(fs, args, 1, 1); err != nil {
+	if err := c.parse(fs, args, 1); err != nil {
 		return err
 	}
 	if *calls < 1 || *calls > 10_000_000 {
