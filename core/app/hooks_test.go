@@ -61,6 +61,23 @@ callback_settings: {hooks: {config: {say: true}, grants: {%s}}}
 	f("callbacks", "prompts: true", good+`|[{"role":"user","content":"hi"}]|"content":"Hello"`, bad)
 }
 
+// A plugin that does not take a record touches no request; the log and a counter say what was lost.
+func TestCallbackLosesRecords(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.JSON(200, ut.Completion("gpt", "Hello", 3, 2)))
+	s := apptest.Start(t, strings.Replace(one(v), "model_name: m", "model_name: panic", 1)+fmt.Sprintf(`
+litellm_settings: {callbacks: ['%s', prometheus]}
+`, hooksPlugin(t)))
+	if r := s.Post(chat, strings.Replace(ask(""), `"m"`, `"panic"`, 1)); r.Status != 200 {
+		t.Fatalf("got %d %s", r.Status, r.Body)
+	}
+	records(t, s)
+	if !strings.Contains(s.Log.String(), "the callback failed, its records are lost") {
+		t.Errorf("logged %s", s.Log.String())
+	}
+	await(t, s, `sallyport_plugin_log_records_lost_total{plugin="hooks"} 1`)
+}
+
 // A streamed answer is one document in its record.
 func TestCallbackStreams(t *testing.T) {
 	t.Parallel()

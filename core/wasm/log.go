@@ -78,6 +78,9 @@ func (s *sink) Write(ctx context.Context, batch []callback.Record) error {
 	if last == nil {
 		last = errors.New("the plugin did not take them")
 	}
+	if st := s.p.stats; st != nil {
+		st.lost.Add(uint64(lost))
+	}
 	return &callback.LostError{Lost: lost, Err: last}
 }
 

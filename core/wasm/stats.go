@@ -26,6 +26,7 @@ type stats struct {
 	barred    atomic.Uint64 // refused by the open circuit
 	open      atomic.Bool   // the circuit
 	requests  [4]atomic.Uint64
+	lost      atomic.Uint64 // records that the log hook did not take
 
 	mu   sync.Mutex
 	kept map[string]guestMetric // the plugin's own metrics
@@ -144,7 +145,7 @@ func (in *instance) measure(size uint32) {
 
 // descriptions of the metrics of plugins.
 type descriptions struct {
-	duration, failures, verdicts, cpu, instances, memory, waits, waited, refused, open, requests *prometheus.Desc
+	duration, failures, verdicts, cpu, instances, memory, waits, waited, refused, open, requests, lost *prometheus.Desc
 }
 
 func newDescriptions() *descriptions {
@@ -162,6 +163,7 @@ func newDescriptions() *descriptions {
 		waited:    d("wait_seconds_total", "Time that calls waited for a free instance."),
 		refused:   d("refused_total", "Calls that got no instance, by reason.", "reason"),
 		open:      d("circuit_open", "1 while calls are refused because the plugin kept failing."),
+		lost:      d("log_records_lost_total", "Records that the plugin did not take, after every attempt."),
 		requests:  d("http_requests_total", "HTTP requests of the plugin, by outcome.", "outcome"),
 	}
 }
@@ -170,7 +172,7 @@ func newDescriptions() *descriptions {
 func (h *Host) Describe(ch chan<- *prometheus.Desc) {
 	d := h.desc
 	for _, one := range []*prometheus.Desc{
-		d.duration, d.failures, d.verdicts, d.cpu, d.instances, d.memory, d.waits, d.waited, d.refused, d.open, d.requests,
+		d.duration, d.failures, d.verdicts, d.cpu, d.instances, d.memory, d.waits, d.waited, d.refused, d.open, d.requests, d.lost,
 	} {
 		ch <- one
 	}
@@ -206,6 +208,9 @@ func (h *Host) collect(ch chan<- prometheus.Metric, name string, s *stats) {
 		open = 1
 	}
 	put(d.open, gauge, open)
+	if n := s.lost.Load(); n > 0 {
+		put(d.lost, counter, float64(n))
+	}
 	for i := range s.requests {
 		if n := s.requests[i].Load(); n > 0 {
 			put(d.requests, counter, float64(n), outcomeName(i))
