@@ -49,12 +49,11 @@ func topLevelSettings() []Setting {
 }
 
 // pluginOptions lists the options that every plugin has wherever it is named.
-// onError is the default of on_error there.
-func pluginOptions(onError string) []Setting {
+func pluginOptions() []Setting {
 	return []Setting{
 		{Path: "sha256", Type: TypeString, Area: "plugin", Status: InEffect,
 			Doc: "SHA-256 of the module, in hexadecimal; a file with another one is refused."},
-		{Path: "on_error", Type: TypeString, Default: onError, Allowed: []string{"fail_closed", "fail_open"}, Area: "plugin", Status: InEffect,
+		{Path: "on_error", Type: TypeString, Default: "fail_closed", Allowed: []string{"fail_closed", "fail_open"}, Area: "plugin", Status: InEffect,
 			Doc: "What happens when the plugin fails: fail_closed refuses the request, fail_open goes on without it."},
 		{Path: "limits", Type: TypeObject, Default: "{}", Area: "plugin", Status: InEffect, Unknown: UnknownError,
 			Doc: "Bounds of one call of the plugin."},

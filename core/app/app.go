@@ -67,7 +67,8 @@ type App struct {
 	server   *listener.Server
 	plugins  // what outlives a reload of the plugins
 
-	mu      sync.Mutex // one Load at a time
+	mu      sync.Mutex     // one Load at a time
+	closing sync.WaitGroup // snapshots that are being closed
 	current atomic.Pointer[loaded]
 }
 
@@ -147,6 +148,9 @@ func (a *App) Reload(ctx context.Context) error {
 	return nil
 }
 
+// Settle waits until what was replaced and is used no more is closed: its records written, its plugins freed.
+func (a *App) Settle() { a.closing.Wait() }
+
 // Serve accepts connections until Stop.
 func (a *App) Serve(ln net.Listener) error { return a.server.Serve(ln) }
 
@@ -163,6 +167,7 @@ func (a *App) Stop() error {
 		a.log.Warn("requests were cut short", "count", cut, "grace", grace.String())
 	}
 	a.gateway.Swap(&gateway.Snapshot{})
+	a.Settle()
 	a.upstream.Close()
 	return err
 }

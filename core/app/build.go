@@ -80,9 +80,12 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 		Keep:      b.sinks.keep(),
 		Edge:      b.edge(),
 		Failed:    a.callFailed,
+		// Not on the goroutine that gave the snapshot up: that may be a caller's, and a slow sink takes its time.
 		Close: func() {
-			stopRecorder() // plugins are among those who get records
-			out.closePlugins(a)
+			a.closing.Go(func() {
+				stopRecorder() // plugins are among those who get records
+				out.closePlugins(a)
+			})
 		},
 	}
 	if len(b.mistakes) > 0 {

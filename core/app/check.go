@@ -46,6 +46,7 @@ func rehearse(ctx context.Context, cfg *config.Config) mistakes {
 	}
 	if err == nil {
 		l.snapshot.Close()
+		a.closing.Wait()
 	}
 	return nil
 }

@@ -18,8 +18,8 @@ func await(t *testing.T, s *apptest.Server, want string) string {
 	t.Helper()
 	for {
 		r := s.Get("/metrics")
-		if r.Status == 200 && strings.Contains(string(r.Body), want) {
-			return string(r.Body)
+		if r.Status == 200 && strings.Contains(r.Body, want) {
+			return r.Body
 		}
 		select {
 		case <-t.Context().Done():
@@ -103,7 +103,7 @@ guardrails:
 	says := func(s *apptest.Server, ask, want string) {
 		t.Helper()
 		r := s.Post(chat, `{"model":"m","messages":[{"role":"user","content":"`+ask+`"}]}`)
-		if r.Status != 200 || !strings.Contains(string(r.Body), want) {
+		if r.Status != 200 || !strings.Contains(r.Body, want) {
 			t.Errorf("%s: %d %s, want %s", ask, r.Status, r.Body, want)
 		}
 	}

@@ -111,8 +111,12 @@ func (s *Server) Write(yaml string) {
 	}
 }
 
-// Reload loads the configuration file again.
-func (s *Server) Reload() error { return s.App.Reload(s.t.Context()) }
+// Reload loads the configuration file again, and waits until what it replaced is closed, unless requests still use it.
+func (s *Server) Reload() error {
+	err := s.App.Reload(s.t.Context())
+	s.App.Settle()
+	return err
+}
 
 // Response is an answer that was read to its end.
 type Response struct {

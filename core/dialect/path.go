@@ -236,9 +236,9 @@ func inside(v []byte, name string, once bool) (at llm.Span, found bool, err erro
 			return at, false, errBroken
 		}
 	case '[':
-		index, err := strconv.Atoi(name)
-		if err != nil || index < 0 {
-			return at, false, nil
+		index, bad := strconv.Atoi(name)
+		if bad != nil || index < 0 {
+			return at, false, nil //nolint:nilerr // a list has no member of that name
 		}
 		c := Array(v)
 		for ; c.Next(); index-- {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ErrOpen: the plugin failed so often that it is not called for a while.
+// ErrOpen says that the plugin failed so often that it is not called for a while.
 var ErrOpen = errors.New("the plugin kept failing and is not called for a while")
 
 const (

@@ -31,8 +31,8 @@ func TestCircuit(t *testing.T) {
 	pass(false, false)
 
 	// After a pause one call decides; each failure doubles the pause, up to a minute.
-	for _, pause := range []time.Duration{5, 10, 20, 40, 60, 60} {
-		now += pause*time.Second - 1
+	for _, seconds := range []int{5, 10, 20, 40, 60, 60} {
+		now += time.Duration(seconds)*time.Second - 1
 		pass(false, false)
 		now++
 		pass(true, true)

@@ -228,10 +228,10 @@ func (c *Caps) with(o *Caps) Caps {
 
 // missing returns the YAML that grants what is asked and not granted, or nil.
 func (c *Caps) missing(g *Grants, granted []origin) []string {
-	hosts, any := []string(nil), false
+	hosts, everywhere := []string(nil), false
 	for _, s := range c.HTTP {
 		if s == "*" {
-			any = true
+			everywhere = true
 			continue
 		}
 		if o, err := parseOrigin(s); err == nil && !covered(granted, &o) {
@@ -242,7 +242,7 @@ func (c *Caps) missing(g *Grants, granted []origin) []string {
 	switch {
 	case len(hosts) > 0:
 		lines = append(lines, "    http: ["+strings.Join(quoted(slices.Concat(g.HTTP, hosts)), ", ")+"]")
-	case any && len(granted) == 0:
+	case everywhere && len(granted) == 0:
 		lines = append(lines, `    http: ["https://THE-SERVICE"]  # where the plugin's config says its service is`)
 	}
 	secret := func(s string) bool { return !slices.Contains(g.Secrets, s) }

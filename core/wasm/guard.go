@@ -145,7 +145,7 @@ func (g *Guardrail) ask(in *instance, hook abi.Hook, x *llm.Exchange) (res resul
 		if in.segments, err = openai.AppendTexts(in.segments, &x.Body); err != nil {
 			return res, invalid(err.Error())
 		}
-		ok := true
+		var ok bool
 		if in.view, ok = appendTexts(in.view, x.Body.Raw(), in.segments); !ok {
 			return res, invalid("a text holds a malformed escape")
 		}

@@ -134,7 +134,7 @@ func appendAnswers(dst, raw []byte, list []openai.AnswerText) (_ []byte, err err
 	for i := range list {
 		t := &list[i]
 		dst = appendChoice(dst, t.Choice, t.Kind)
-		ok := true
+		var ok bool
 		if t.Role.End > 0 {
 			if dst, ok = appendString(dst, abi.TagMessage, raw, t.Role); !ok {
 				return dst, errEscape

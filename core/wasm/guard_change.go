@@ -146,11 +146,12 @@ func (g *Guardrail) setMembers(body []byte, x *llm.Exchange, res *result) (out [
 		if err := settable(c.name); err != nil {
 			return nil, err
 		}
-		if c.tag == abi.TagRemove {
+		switch {
+		case c.tag == abi.TagRemove:
 			out, err = dialect.Remove(nil, body, c.name)
-		} else if !json.Valid([]byte(c.value)) {
+		case !json.Valid([]byte(c.value)):
 			err = fmt.Errorf("the value is not JSON")
-		} else {
+		default:
 			out, err = dialect.Set(nil, body, c.name, []byte(c.value))
 		}
 		if err != nil {

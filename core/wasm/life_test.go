@@ -190,7 +190,7 @@ func TestSharing(t *testing.T) {
 		return p
 	}
 	first := load()
-	if first != load() || first != load() {
+	if again, third := load(), load(); again != first || third != first {
 		t.Error("the same plugin was loaded twice")
 	}
 	differs := func(what string, change func(*wasm.Settings)) {

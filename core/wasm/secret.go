@@ -19,7 +19,7 @@ func hostSecret(in *instance, stack []uint64) {
 
 // key reads a name that a guest gives.
 func (in *instance) key(ptr, n uint64) ([]byte, bool) {
-	if uint32(n) > maxKey {
+	if n&0xffffffff > maxKey {
 		return nil, false
 	}
 	return in.mem.Read(uint32(ptr), uint32(n))

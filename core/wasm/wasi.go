@@ -104,7 +104,7 @@ func (in *instance) time(clock uint32) (uint64, bool) {
 }
 
 func wasiClockRes(in *instance, a []uint64) uint64 {
-	if uint32(a[0]) > clockMonotonic {
+	if a[0]&0xffffffff > clockMonotonic {
 		return wasiInvalid
 	}
 	if !in.mem.WriteUint64Le(uint32(a[1]), 1000) {

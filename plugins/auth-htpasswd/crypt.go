@@ -6,8 +6,8 @@ import (
 )
 
 // shaCrypt is the scheme of "Unix crypt using SHA-256 and SHA-512" (Ulrich Drepper, 2007), without its prefix.
-func shaCrypt(make func() stdhash.Hash, password, salt string, rounds int) string {
-	h, pw, s := make(), []byte(password), []byte(salt)
+func shaCrypt(newHash func() stdhash.Hash, password, salt string, rounds int) string {
+	h, pw, s := newHash(), []byte(password), []byte(salt)
 	sum := func(parts ...[]byte) []byte {
 		h.Reset()
 		for _, p := range parts {

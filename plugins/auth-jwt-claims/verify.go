@@ -84,17 +84,17 @@ func verify(token string, keys []key) (map[string]any, error) {
 }
 
 func (k *key) verify(signed, signature []byte) bool {
-	make, id := hashOf(k.alg)
+	newHash, id := hashOf(k.alg)
 	if k.alg == "EdDSA" {
 		public, ok := k.public.(ed25519.PublicKey)
 		return ok && ed25519.Verify(public, signed, signature)
 	}
 	if k.alg[:2] == "HS" {
-		m := hmac.New(make, k.secret)
+		m := hmac.New(newHash, k.secret)
 		m.Write(signed)
 		return hmac.Equal(m.Sum(nil), signature)
 	}
-	h := make()
+	h := newHash()
 	h.Write(signed)
 	sum := h.Sum(nil)
 	switch public := k.public.(type) {

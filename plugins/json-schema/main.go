@@ -53,7 +53,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	}
 	if c.Has("schema") {
 		var err error
-		if k.fixed, err = compile(map[string]any(c.Map("schema"))); err != nil {
+		if k.fixed, err = compile(c.Map("schema")); err != nil {
 			return sallyport.Hooks{}, errors.New(`setting "schema": ` + err.Error())
 		}
 	}

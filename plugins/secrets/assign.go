@@ -207,7 +207,7 @@ func entropy(s string) float64 {
 		count[s[i]]++
 	}
 	sum := 0.0
-	for _, n := range count {
+	for _, n := range &count {
 		if n > 1 {
 			sum += float64(n) * math.Log2(float64(n))
 		}

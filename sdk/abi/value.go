@@ -33,7 +33,7 @@ func appendMap(dst []byte, tag Tag, m map[string]any, depth int) ([]byte, error)
 }
 
 func keyError(key string, err error) error {
-	if err == errKind {
+	if errors.Is(err, errKind) {
 		return errors.New("abi: the value of " + key + " is neither text, number, boolean, list nor map with text keys")
 	}
 	return err

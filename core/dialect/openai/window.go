@@ -172,7 +172,8 @@ func (w *Windows) collect(chunk []byte, now time.Time) (hadText bool, err error)
 		if err != nil {
 			return false, err
 		}
-		start, ok := len(l.text), true
+		start := len(l.text)
+		var ok bool
 		if l.text, ok = llm.AppendUnescaped(l.text, inner); !ok {
 			return false, errJSON
 		}

@@ -173,7 +173,7 @@ func (s *stream) begin() (bool, error) {
 	if s.ev.Value == nil || !anthropic.ScanMessage(s.ev.Value, &m) || len(s.head) > 0 {
 		return false, s.e.unreadable(errOrder)
 	}
-	h := appendOr(append(s.head[:0], `{"id":`...), m.ID, `""`)
+	h := appendText(append(s.head[:0], `{"id":`...), m.ID)
 	h = append(h, `,"object":"chat.completion.chunk","created":`...)
 	h = strconv.AppendInt(h, s.p.s.Now().Unix(), 10)
 	h = s.e.appendModel(append(h, `,"model":`...), s.x, m.Model)
@@ -218,7 +218,7 @@ func (s *stream) start() (bool, error) {
 	switch b.Kind {
 	case anthropic.TextBlock:
 		if len(b.Text) > 2 {
-			return s.piece(`{"content":`, b.Text), nil
+			return s.piece(b.Text), nil
 		}
 	case anthropic.Thinking:
 		if len(b.Text) > 2 {
@@ -248,9 +248,9 @@ func (s *stream) call(b *anthropic.Block) bool {
 	s.open(`{"tool_calls":[{"index":`)
 	s.out = strconv.AppendInt(s.out, int64(s.block.call), 10)
 	s.put(`,"id":`)
-	s.out = appendOr(s.out, b.ID, `""`)
+	s.out = appendText(s.out, b.ID)
 	s.put(`,"type":"function","function":{"name":`)
-	s.out = appendOr(s.out, b.Name, `""`)
+	s.out = appendText(s.out, b.Name)
 	s.put(`,"arguments":`)
 	if input := b.InputValue(); input != nil && string(input) != "{}" {
 		s.out = llm.AppendQuoted(s.out, borrowed(input))
@@ -272,8 +272,9 @@ func (s *stream) arguments(piece []byte) bool {
 	return s.close()
 }
 
-func (s *stream) piece(delta string, text []byte) bool {
-	s.open(delta)
+// piece makes a chunk with a piece of the text.
+func (s *stream) piece(text []byte) bool {
+	s.open(`{"content":`)
 	s.raw(text)
 	return s.close()
 }
@@ -300,7 +301,7 @@ func (s *stream) delta() (bool, error) {
 	}
 	switch s.ev.Delta {
 	case anthropic.TextDelta:
-		return s.piece(`{"content":`, text), nil
+		return s.piece(text), nil
 	case anthropic.ThinkingDelta:
 		return s.thought(text), nil
 	case anthropic.SignatureDelta:
@@ -330,7 +331,7 @@ func (s *stream) input(text []byte) bool {
 	s.block.begun = true
 	switch {
 	case s.block.json:
-		return s.piece(`{"content":`, text)
+		return s.piece(text)
 	case s.block.kind == anthropic.ToolUse:
 		return s.arguments(text)
 	}
@@ -347,7 +348,7 @@ func (s *stream) stop() bool {
 	b.open = false
 	switch {
 	case b.json && !b.begun:
-		return s.piece(`{"content":`, borrow(`"{}"`))
+		return s.piece(borrow(`"{}"`))
 	case b.kind == anthropic.ToolUse && !b.begun:
 		return s.arguments(borrow(`"{}"`))
 	case b.kind == anthropic.OtherBlock:

@@ -47,7 +47,7 @@ func (n *encoder) tools() error {
 	if list == nil && search == nil && !n.jsonTool {
 		return nil
 	}
-	if list != nil && list[0] != '[' {
+	if len(list) > 0 && list[0] != '[' {
 		return refusal("tools", "`tools` must be a list.")
 	}
 	start := len(n.dst)

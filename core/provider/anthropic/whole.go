@@ -77,7 +77,7 @@ func (w *whole) write(e *endpoint, x *llm.Exchange, m *anthropic.Message) (finis
 		finish = "stop" // the tool was a way to get JSON
 	}
 	o := append(w.out[:0], `{"id":`...)
-	o = appendOr(o, m.ID, `""`)
+	o = appendText(o, m.ID)
 	o = append(o, `,"object":"chat.completion","created":`...)
 	o = strconv.AppendInt(o, e.p.s.Now().Unix(), 10)
 	o = append(o, `,"model":`...)
@@ -99,9 +99,10 @@ func (w *whole) write(e *endpoint, x *llm.Exchange, m *anthropic.Message) (finis
 	return finish
 }
 
-func appendOr(dst, v []byte, other string) []byte {
+// appendText appends a JSON string, or an empty one for none.
+func appendText(dst, v []byte) []byte {
 	if v == nil {
-		return append(dst, other...)
+		return append(dst, `""`...)
 	}
 	return append(dst, v...)
 }
@@ -168,8 +169,8 @@ func (w *whole) calls(o []byte, n int) []byte {
 		if o[len(o)-1] != '[' {
 			o = append(o, ',')
 		}
-		o = appendOr(append(o, `{"id":`...), b.ID, `""`)
-		o = appendOr(append(o, `,"type":"function","function":{"name":`...), b.Name, `""`)
+		o = appendText(append(o, `{"id":`...), b.ID)
+		o = appendText(append(o, `,"type":"function","function":{"name":`...), b.Name)
 		o = append(o, `,"arguments":`...)
 		if input := b.InputValue(); input != nil {
 			o = llm.AppendQuoted(o, borrowed(input))
