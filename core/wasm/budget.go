@@ -57,8 +57,9 @@ func (c *clock) check() time.Duration {
 		if !c.running {
 			c.began = now - unseen
 		}
+		// The thread's clock is a system call, half a microsecond; most calls end before it matters what it says.
 		c.running, c.touched, c.used = true, true, unseen
-		c.resume()
+		c.resumed, c.yielded, c.last = now, now, threadTime{}
 		return now
 	}
 	used := c.used + now - c.resumed
@@ -77,7 +78,8 @@ func (c *clock) check() time.Duration {
 
 // charge adds to used what the guest used since it was resumed. On a busy machine the time that passed is a bad measure
 // of that, because the kernel lets other threads run; so where it matters the thread's own clock is asked. If the
-// goroutine has moved to another thread, it did so in Go code, and what it used before is guessed.
+// goroutine has moved to another thread, it did so in Go code, and what it used before is guessed; so is what it used
+// before the clock was first asked.
 func (c *clock) charge(now time.Duration) {
 	passed := now - c.resumed
 	c.at.read()

@@ -114,8 +114,7 @@ func Fail(err error) Verdict { return Verdict{kind: abi.VerdictFail, message: er
 
 // decode reads the view. It does not use abi.Reader, because a call for each record costs more than the rest.
 func (r *Request) decode(view []byte) error {
-	r.Extras.reset()
-	*r = Request{Texts: r.Texts[:0], Extras: r.Extras, changes: changes{records: r.changes.records[:0]}}
+	r.reset()
 	role, message := "", -1
 	for len(view) >= abi.HeaderSize {
 		h := abi.Load(view)
@@ -141,6 +140,24 @@ func (r *Request) decode(view []byte) error {
 		return abi.ErrShort
 	}
 	return nil
+}
+
+// reset forgets the last request, field by field: assigning a whole Request makes a second one first and copies it, which
+// in a guest costs a microsecond.
+func (r *Request) reset() {
+	r.ID, r.CallType, r.Method, r.Path, r.ClientIP, r.Model = "", "", "", "", "", ""
+	r.Stream, r.setModel = false, false
+	r.Caller.reset()
+	r.Texts = r.Texts[:0]
+	r.Extras.reset()
+	r.metadata = nil
+	r.changes.records, r.changes.err = r.changes.records[:0], nil
+	r.more = More{}
+}
+
+func (c *Caller) reset() {
+	c.KeyHash, c.KeyAlias, c.UserID, c.UserEmail = "", "", "", ""
+	c.TeamID, c.TeamAlias, c.OrgID, c.EndUser, c.Role = "", "", "", "", ""
 }
 
 func (r *Request) field(tag abi.Tag, flags uint16, value []byte) error {
