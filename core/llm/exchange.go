@@ -37,6 +37,7 @@ type Exchange struct {
 	Tried      *Deployment   // the deployment called last; nil if none was
 	Upstream   time.Duration // spent on vendors so far
 	states     []state       // what plugins keep with the exchange
+	named      string        // the model that NameModel was last given, kept over Reset
 	Answered   time.Time     // when the last vendor had answered: a whole answer to its end, a stream to its first part
 }
 
@@ -59,6 +60,22 @@ type Controls struct {
 	User             []byte // user, raw JSON; also sent to the vendor
 	Given            bool   // the body holds at least one member that must not reach the vendor
 }
+
+// NameModel sets Model to a copy of name. Exchanges are used again and again, mostly for the same few models: the copy of
+// the last time serves if the name is the same.
+func (x *Exchange) NameModel(name []byte) {
+	if len(name) > maxNamed {
+		x.Model = string(name)
+		return
+	}
+	if string(name) != x.named {
+		x.named = string(name)
+	}
+	x.Model = x.named
+}
+
+// maxNamed is how long a name may be to be kept.
+const maxNamed = 256
 
 // Reset makes the exchange ready for another request and drops every reference to the last one.
 func (x *Exchange) Reset() {

@@ -5,8 +5,6 @@ package openai
 import (
 	"strconv"
 	"time"
-	"unique"
-	"unsafe"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -53,18 +51,8 @@ func decodeModel(x *llm.Exchange, value []byte) error {
 	if !ok {
 		return invalid("model", "must be a string")
 	}
-	x.Model = intern(s)
+	x.NameModel(s)
 	return nil
-}
-
-// intern returns b as a string that borrows nothing. A name that was seen before costs no allocation; names nobody
-// uses any more are forgotten by the garbage collector, so a caller who makes up names cannot fill the memory.
-func intern(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	// unique.Make copies a string that it does not have yet, so the borrowed one does not escape.
-	return unique.Make(unsafe.String(&b[0], len(b))).Value()
 }
 
 func decodeStreamOptions(x *llm.Exchange, value []byte) error {
