@@ -14,7 +14,7 @@ import (
 // x.Body must have been parsed. A member of the wrong type is an *llm.Error of kind llm.KindInvalid whose Param names
 // it. A missing model is no error here, because path and defaults may supply one.
 //
-// Everything raw in x.Controls borrows the body. x.Model does not: equal names share one string.
+// Everything raw in x.Controls borrows the body. x.Model does not.
 func Decode(x *llm.Exchange) error {
 	for _, m := range x.Body.Members() {
 		if err := decodeMember(x, x.Body.Key(m), x.Body.Value(m)); err != nil {
