@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math/bits"
@@ -23,6 +24,10 @@ type matcher struct {
 	filter [buckets]uint8
 	heads  [buckets + 1]uint16 // the words of bucket b are order[heads[b]:heads[b+1]]
 	order  []uint16
+
+	// With one or two first letters, as a short list has, the letters themselves are looked for, eight bytes at a time.
+	sparse        bool
+	letter, other uint64 // each in all eight bytes, in lower case; the same if there is only one
 }
 
 const (
@@ -56,7 +61,27 @@ func newMatcher(words []string, whole bool) (*matcher, error) {
 		}
 	}
 	m.prefix = 1<<(8*shortest) - 1
+	m.firstLetters()
 	return m, m.index()
+}
+
+// firstLetters finds out whether at most two bytes, apart from case, can begin a word.
+func (m *matcher) firstLetters() {
+	var seen []byte
+	for _, w := range m.words {
+		for _, b := range beginnings(w) {
+			if b[0] >= utf8.RuneSelf {
+				return
+			}
+			if c := b[0] | 0x20; bytes.IndexByte(seen, c) < 0 {
+				seen = append(seen, c)
+			}
+		}
+	}
+	if len(seen) > 2 {
+		return
+	}
+	m.sparse, m.letter, m.other = true, uint64(seen[0])*ones, uint64(seen[len(seen)-1])*ones
 }
 
 // index fills the tables.
@@ -179,7 +204,12 @@ func (m *matcher) find(s string, from int) (start, end int, found bool) {
 	b := unsafe.Slice(unsafe.StringData(s), len(s))[from:]
 	if len(b) >= 16 {
 		var read int
-		if start, read, before = m.blocks(s, b, from, before); start >= 0 {
+		if m.sparse {
+			start, read, before = m.letters(s, b, from, before)
+		} else {
+			start, read, before = m.blocks(s, b, from, before)
+		}
+		if start >= 0 {
 			end, _ = m.matchAt(s, start)
 			return start, end, true
 		}
@@ -247,6 +277,34 @@ func (m *matcher) blocks(s string, b []byte, from int, before uint64) (start, re
 				return start, read, before
 			}
 		}
+	}
+	return -1, read, before
+}
+
+// letters is blocks for words with one or two first letters: only where one of them stands does it look closer.
+func (m *matcher) letters(s string, b []byte, from int, before uint64) (start, read int, after uint64) {
+	for ; read+16 <= len(b); read += 8 {
+		x := abi.Load(b[read:])
+		one, two := (x|0x20*ones)^m.letter, (x|0x20*ones)^m.other
+		// A byte above one that matches may be taken for a match as well; none is missed.
+		hits := ((one-ones)&^one | (two-ones)&^two) & highs
+		if hits == 0 {
+			continue
+		}
+		if read > 0 {
+			last := uint64(b[read-1])
+			before = wordBytes(last) &^ last & 0x80
+		}
+		w := wordBytes(x)
+		if starts := w &^ ((w&^x)<<8 | before) & hits; starts != 0 {
+			if start = m.scan(s, from+read, starts); start >= 0 {
+				return start, read, before
+			}
+		}
+	}
+	if read > 0 {
+		last := uint64(b[read-1])
+		before = wordBytes(last) &^ last & 0x80
 	}
 	return -1, read, before
 }

@@ -118,7 +118,7 @@ func (f *fleet) start(name string) (*process, error) {
 }
 
 // gatewayConfig is the configuration of a gateway in front of the mock vendor,
-// with a guardrail on every request when there is one.
+// with the quickstart's guardrail on every request when there is one.
 func gatewayConfig(upstream, guardrail string) string {
 	var b strings.Builder
 	b.WriteString("model_list:\n")
@@ -137,6 +137,7 @@ func gatewayConfig(upstream, guardrail string) string {
       guardrail: %q
       mode: pre_call
       default_on: true
+      config: {words: [project falcon]}
 `, guardrail)
 	}
 	fmt.Fprintf(&b, "general_settings:\n  master_key: %s\n", masterKey)
