@@ -144,7 +144,7 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 	t.call.Reset()
 	t.answer.Reset()
 	t.reply = llm.Reply{Deployment: d}
-	t.tried, t.x.Tried = d, d
+	t.x.Tried = d
 	if err := endpoint.Encode(t.x, &t.call); err != nil {
 		return err
 	}

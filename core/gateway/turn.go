@@ -21,7 +21,6 @@ type turn struct {
 
 	plan    router.Plan
 	planned bool
-	tried   *llm.Deployment
 	call    llm.Call
 	answer  llm.Answer
 	reply   llm.Reply
@@ -90,7 +89,7 @@ func (t *turn) finish(r *llm.Reply, err error) {
 		r.Kept = t.kept
 	}
 	if t.Recorder != nil && !t.quiet {
-		t.Recorder.Record(t.x, r, t.tried, err)
+		t.Recorder.Record(t.x, r, t.x.Tried, err)
 	}
 	t.watch.Close()
 	_ = t.watch.Wait(t.x) // after a panic nobody has waited yet, and the hooks still read the exchange

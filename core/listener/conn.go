@@ -26,8 +26,7 @@ const (
 type conn struct {
 	*net.TCPConn
 	remote string // address without port
-	fd     int
-	id     uint64 // number in the watcher; 0 unwatched
+	id     uint64 // number in the watcher
 	w      *watcher
 
 	mu   sync.Mutex

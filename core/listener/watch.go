@@ -63,14 +63,11 @@ func (w *watcher) add(c *conn) {
 	w.poll.add(c)
 }
 
+// remove forgets the connection. Closing its descriptor takes it out of the set.
 func (w *watcher) remove(c *conn) {
 	w.mu.Lock()
-	_, ok := w.conns[c.id]
 	delete(w.conns, c.id)
 	w.mu.Unlock()
-	if ok {
-		w.poll.remove(c)
-	}
 }
 
 func (w *watcher) left(id uint64) {

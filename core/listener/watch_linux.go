@@ -57,14 +57,10 @@ func (p *poller) add(c *conn) {
 	}
 	// A connection that cannot be watched is served all the same.
 	_ = rc.Control(func(fd uintptr) {
-		c.fd = int(fd)
 		e := unix.EpollEvent{Events: unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(uint32(c.id)), Pad: int32(uint32(c.id >> 32))}
-		_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, c.fd, &e)
+		_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(fd), &e)
 	})
 }
-
-// remove is nothing: closing the descriptor takes it out of the set, and the number is already forgotten.
-func (p *poller) remove(*conn) {}
 
 func (p *poller) close() {
 	_ = p.file.Close()

@@ -6,5 +6,4 @@ type poller struct{}
 
 func (p *poller) start(func(id uint64)) error { return nil }
 func (p *poller) add(*conn)                   {}
-func (p *poller) remove(*conn)                {}
 func (p *poller) close()                      {}
