@@ -41,8 +41,13 @@ func (b *builder) deployment(m *config.Model, org string) (*llm.Deployment, erro
 	if err != nil {
 		return nil, err
 	}
+	settings, err := settingPairs(p.Other)
+	if err != nil {
+		return nil, err
+	}
 	d := &llm.Deployment{
-		ID: m.ModelInfo.ID, Group: m.ModelName, Model: p.Model, Written: p.Model, Base: strings.TrimRight(p.APIBase, "/"),
+		Settings: settings,
+		ID:       m.ModelInfo.ID, Group: m.ModelName, Model: p.Model, Written: p.Model, Base: strings.TrimRight(p.APIBase, "/"),
 		APIKey: p.APIKey.Reveal(), APIVersion: p.APIVersion, Organization: org,
 		Weight: or(p.Weight), RPM: float64(or(p.RPM)), TPM: float64(or(p.TPM)), Order: or(p.Order),
 		Retries: -1, DropParams: b.dropParams(p), AdditionalDrop: p.AdditionalDropParams, AllowedParams: p.AllowedOpenAIParams,
@@ -106,6 +111,15 @@ func (b *builder) withCredential(p config.LiteLLMParams) (config.LiteLLMParams, 
 	}
 	values := b.cfg.CredentialList[i].Values
 	text := func(name string) string { s, _ := values[name].(string); return s }
+	p.Other = maps.Clone(p.Other)
+	if p.Other == nil {
+		p.Other = map[string]any{}
+	}
+	for name, v := range values {
+		if _, set := p.Other[name]; !set && !ownSetting(name) {
+			p.Other[name] = v
+		}
+	}
 	if p.APIKey == "" {
 		p.APIKey = config.Secret(text("api_key"))
 	}
@@ -119,6 +133,15 @@ func (b *builder) withCredential(p config.LiteLLMParams) (config.LiteLLMParams, 
 		p.Organization = []string{org}
 	}
 	return p, nil
+}
+
+// ownSetting reports whether a value of a credential has a field of its own.
+func ownSetting(name string) bool {
+	switch name {
+	case "api_key", "api_base", "api_version", "organization":
+		return true
+	}
+	return false
 }
 
 // identity derives a deployment's id from what the operator wrote, so that it stays the same across restarts.
@@ -142,6 +165,27 @@ func textPairs(m map[string]string) []llm.Pair {
 		out = append(out, llm.Pair{Name: k, Value: m[k]})
 	}
 	return out
+}
+
+// settingPairs writes strings as they are and anything else as JSON.
+func settingPairs(m map[string]any) ([]llm.Pair, error) {
+	var out []llm.Pair
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		switch v := m[k].(type) {
+		case nil:
+		case string:
+			out = append(out, llm.Pair{Name: k, Value: v})
+		case config.Secret:
+			out = append(out, llm.Pair{Name: k, Value: v.Reveal()})
+		default:
+			b, err := json.Marshal(v)
+			if err != nil {
+				return nil, fmt.Errorf("%s cannot be used: %w", k, err)
+			}
+			out = append(out, llm.Pair{Name: k, Value: string(b)})
+		}
+	}
+	return out, nil
 }
 
 // pairs writes each value as JSON.

@@ -56,6 +56,11 @@ func (g *Gateway) Serve(ctx context.Context, x *llm.Exchange) (reply *llm.Reply,
 	if err = t.authenticate(ctx); err != nil {
 		return nil, err
 	}
+	if t.Pipeline.ReadsRequests() {
+		if err = x.Chat(); err != nil {
+			return nil, err
+		}
+	}
 	// May the request pass, and as what? A hook may also have the answer.
 	answered, err := t.Pipeline.Before(ctx, x)
 	if err != nil {
@@ -145,6 +150,9 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 	t.answer.Reset()
 	t.reply = llm.Reply{Deployment: d}
 	t.x.Tried = d
+	if err := t.dialect(endpoint); err != nil {
+		return err
+	}
 	if err := endpoint.Encode(t.x, &t.call); err != nil {
 		return err
 	}
@@ -166,6 +174,21 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 		t.x.Upstream += t.x.Answered.Sub(t.answer.Began)
 	}
 	return err
+}
+
+// dialect decides the form of the call under way. It is the caller's own if the vendor speaks it, nobody changed what was
+// said, and nobody looks at the answer; else it is that of the OpenAI API.
+func (t *turn) dialect(endpoint provider.Endpoint) error {
+	x := t.x
+	if x.Dialect == llm.DialectOpenAI {
+		return nil
+	}
+	s, ok := endpoint.(provider.Speaker)
+	x.AsNative = ok && s.Speaks(x.Dialect) && !x.Edited() && len(x.Overrides) == 0 && !t.Pipeline.ReadsAnswers()
+	if x.AsNative {
+		return nil
+	}
+	return x.Chat()
 }
 
 // limit sets how long the call may take. A stream has no limit on the whole, only on each wait.

@@ -29,6 +29,7 @@ type Deployment struct {
 	AllowedParams  []string // parameters to pass although the vendor table does not list them
 	ExtraHeaders   []Pair   // sent with every request
 	ExtraBody      []Pair   // members set in every request body; Value is JSON
+	Settings       []Pair   // what else the operator set for the vendor's API, such as aws_region_name; never sent as it is
 	Defaults       []Pair   // members added to the body when the caller did not set them; Value is JSON
 	Mock           string   // mock_response: answer with this instead of calling the vendor
 	Tags           []string
@@ -43,3 +44,13 @@ type Deployment struct {
 
 // Pair is a name and a value.
 type Pair struct{ Name, Value string }
+
+// Setting returns the value of one of Settings, or "".
+func (d *Deployment) Setting(name string) string {
+	for i := range d.Settings {
+		if d.Settings[i].Name == name {
+			return d.Settings[i].Value
+		}
+	}
+	return ""
+}

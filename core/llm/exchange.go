@@ -1,6 +1,9 @@
 package llm
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // Exchange is one request of a caller and everything the gateway learns about it on the way. The listener makes it,
 // one goroutine works on it at a time, and it lives until the reply's Close returned. It borrows the request's bytes:
@@ -17,7 +20,10 @@ type Exchange struct {
 	Header Header // the caller's headers, borrowed
 	Query  []byte // the raw query string, borrowed
 
-	Body      Object      // the request, in the caller's dialect
+	Body      Object      // the request in the form of the OpenAI API; for another dialect see Chat
+	Dialect   Dialect     // what the caller speaks, and expects in return
+	Native    Object      // the request as it came, in a dialect other than OpenAI's
+	AsNative  bool        // the call under way goes out, and its answer comes back, in the caller's dialect; see Native
 	Raw       []byte      // the body of a request that is forwarded as it is; borrowed
 	Tail      string      // what follows the path of a pass-through endpoint
 	Pinned    *Deployment // the one deployment the route stands for; nil lets the router choose
@@ -37,8 +43,10 @@ type Exchange struct {
 	Tried      *Deployment   // the deployment called last; nil if none was
 	Upstream   time.Duration // spent on vendors so far
 	states     []state       // what plugins keep with the exchange
-	named      string        // the model that NameModel was last given, kept over Reset
-	Answered   time.Time     // when the last vendor had answered: a whole answer to its end, a stream to its first part
+	toChat     func(*Exchange) error
+	chat       []byte    // the body that toChat made
+	named      string    // the model that NameModel was last given, kept over Reset
+	Answered   time.Time // when the last vendor had answered: a whole answer to its end, a stream to its first part
 }
 
 // Controls are the settings a caller can send along that are for the gateway, not for the model. The reference lists
@@ -87,6 +95,8 @@ func (x *Exchange) Reset() {
 	x.ID, x.Start, x.Op = ID{}, time.Time{}, OpNone
 	x.Method, x.Path, x.Remote, x.Header, x.Query = "", "", "", header, nil
 	x.Body, x.Model, x.Streamed, x.WantUsage = body, "", false, false
+	x.Native.Reset()
+	x.Dialect, x.AsNative, x.toChat, x.chat = DialectOpenAI, false, nil, nil
 	x.Raw, x.Tail, x.Pinned, x.Overrides = nil, "", nil, nil
 	x.Controls = Controls{Retries: -1, DropParams: -1}
 	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied = nil, 0, 0, 0, applied
@@ -94,4 +104,49 @@ func (x *Exchange) Reset() {
 	clear(x.GuardRuns)
 	clear(x.states)
 	x.GuardRuns, x.states, x.Tried = x.GuardRuns[:0], x.states[:0], nil
+}
+
+// Speak says that the request came in another dialect and is in Native. toChat makes Body a chat completions request
+// that says the same; it is called when somebody needs one.
+func (x *Exchange) Speak(d Dialect, toChat func(*Exchange) error) {
+	x.Dialect, x.toChat, x.chat = d, toChat, nil
+}
+
+// Chat makes sure that Body holds the request in the form of the OpenAI API. Whoever reads Body of a chat calls it first,
+// unless it runs after the gateway has. A request in another dialect that cannot be said in this form is an *llm.Error.
+func (x *Exchange) Chat() error {
+	if x.toChat == nil || x.chat != nil {
+		return nil
+	}
+	if err := x.toChat(x); err != nil {
+		return err
+	}
+	x.chat = x.Body.Raw()
+	return nil
+}
+
+// Edited reports whether somebody changed the request since it was translated, so that Native no longer says what is
+// meant.
+func (x *Exchange) Edited() bool {
+	raw := x.Body.Raw()
+	return x.chat != nil && (len(raw) != len(x.chat) || unsafe.SliceData(raw) != unsafe.SliceData(x.chat))
+}
+
+// CallType is the name that log records and guardrails use for what was asked. It follows the call_type values of the
+// reference system (litellm/types/utils.py, CallTypes).
+func (x *Exchange) CallType() string {
+	if x.Op == OpChat {
+		switch x.Dialect {
+		case DialectMessages:
+			return "anthropic_messages"
+		case DialectResponses:
+			return "aresponses"
+		case DialectGoogle:
+			if x.Streamed {
+				return "agenerate_content_stream"
+			}
+			return "agenerate_content"
+		}
+	}
+	return x.Op.CallType()
 }

@@ -9,46 +9,63 @@ type Operation uint8
 
 // The operations, one for each group of routes.
 const (
-	OpNone        Operation = iota
-	OpChat                  // chat completions
-	OpCompletion            // text completions
-	OpEmbedding             // embeddings
-	OpPassThrough           // a request forwarded as it is
+	OpNone           Operation = iota
+	OpChat                     // chat completions, in any dialect
+	OpCompletion               // text completions
+	OpEmbedding                // embeddings
+	OpPassThrough              // a request forwarded as it is
+	OpModeration               // moderations
+	OpImage                    // images from a prompt
+	OpImageEdit                // images from images and a prompt
+	OpImageVariation           // variations of an image
+	OpSpeech                   // speech from text
+	OpTranscription            // text from speech
+	OpTranslation              // English text from speech
+	OpRerank                   // documents in the order of a query
+	OpResource                 // what a vendor stores: files, batches, fine-tuning jobs, assistants, vector stores
+	OpRealtime                 // a conversation over a WebSocket
 )
 
-// String returns the operation in the words of its public route.
-func (o Operation) String() string {
-	switch o {
-	case OpChat:
-		return "chat/completions"
-	case OpCompletion:
-		return "completions"
-	case OpEmbedding:
-		return "embeddings"
-	case OpPassThrough:
-		return "pass-through"
+// operation is what there is to say of an Operation.
+type operation struct{ name, callType string }
+
+func (o Operation) row() operation {
+	rows := [...]operation{
+		OpNone: {"none", ""},
+		OpChat: {"chat/completions", "acompletion"}, OpCompletion: {"completions", "atext_completion"},
+		OpEmbedding: {"embeddings", "aembedding"}, OpPassThrough: {"pass-through", "pass_through_endpoint"},
+		OpModeration: {"moderations", "amoderation"}, OpImage: {"images/generations", "aimage_generation"},
+		OpImageEdit: {"images/edits", "aimage_edit"}, OpImageVariation: {"images/variations", "aimage_variation"},
+		OpSpeech: {"audio/speech", "aspeech"}, OpTranscription: {"audio/transcriptions", "atranscription"},
+		OpTranslation: {"audio/translations", "atranscription"}, OpRerank: {"rerank", "arerank"},
+		OpResource: {"resource", "resource"}, OpRealtime: {"realtime", "_arealtime"},
 	}
-	return "none"
+	if int(o) >= len(rows) {
+		o = OpNone
+	}
+	return rows[o]
 }
 
+// String returns the operation in the words of its public route.
+func (o Operation) String() string { return o.row().name }
+
 // CallType is the name that log records and guardrails use for the operation. It follows the call_type values of the
-// reference system (litellm/types/utils.py, CallTypes).
-func (o Operation) CallType() string {
-	switch o {
-	case OpChat:
-		return "acompletion"
-	case OpCompletion:
-		return "atext_completion"
-	case OpEmbedding:
-		return "aembedding"
-	case OpPassThrough:
-		return "pass_through_endpoint"
-	}
-	return ""
-}
+// reference system (litellm/types/utils.py, CallTypes). Exchange.CallType also knows the dialect.
+func (o Operation) CallType() string { return o.row().callType }
 
 // Streams reports whether the operation can be answered as a stream of events.
 func (o Operation) Streams() bool { return o == OpChat || o == OpCompletion }
+
+// Dialect is the API that a caller speaks, where the same work can be asked for in several.
+type Dialect uint8
+
+// The dialects. Inside the gateway a chat has the form of DialectOpenAI; see Exchange.Chat.
+const (
+	DialectOpenAI    Dialect = iota // chat completions and the other routes of the OpenAI API
+	DialectMessages                 // Anthropic's Messages API
+	DialectResponses                // OpenAI's Responses API
+	DialectGoogle                   // Google's generateContent
+)
 
 // Usage counts the tokens of one answer, as the vendor reported them. Zero values mean "not reported".
 type Usage struct {
@@ -57,6 +74,15 @@ type Usage struct {
 	Total      int64
 	Cached     int64 // part of Prompt that the vendor read from its own cache
 	Reasoning  int64 // part of Completion spent on hidden reasoning
+
+	CacheWrite      int64   // part of Prompt that the vendor wrote into its cache
+	CacheWriteHour  int64   // part of CacheWrite that is kept for an hour
+	AudioPrompt     int64   // part of Prompt that was audio
+	AudioCompletion int64   // part of Completion that is audio
+	Images          int64   // images made
+	Characters      int64   // characters spoken
+	Searches        int64   // searches made or documents ranked, in the vendor's unit
+	Seconds         float64 // length of the audio that was heard or made
 }
 
 // Known reports whether the vendor said anything about usage.

@@ -35,6 +35,9 @@ type Call struct {
 	FirstByte time.Duration // until the header of the answer; 0 none
 	Idle      time.Duration // between two reads of a stream; 0 none
 
+	// Signer completes the call before it is written, when a header line cannot be prepared at load.
+	Signer Signer
+
 	// Local answers in place of a vendor when it is set: a mocked model, or a plugin that is one.
 	Local func(ctx context.Context, a *Answer) error
 }
@@ -45,6 +48,14 @@ func (c *Call) Reset() {
 	clear(header[:cap(header)])
 	clear(body[:cap(body)])
 	*c = Call{Header: header, Body: body}
+}
+
+// Signer adds to a call what proves who sends it: a token that expires, or a signature over the request.
+type Signer interface {
+	// Sign adds header lines to c. It may do I/O of its own, bounded by ctx, to fetch or renew a credential, and caches
+	// what it fetched. An error is an *llm.Error of kind KindAuthentication, and never holds a secret. It is safe for
+	// concurrent use.
+	Sign(ctx context.Context, c *Call) error
 }
 
 // Size is the length of the body.
@@ -97,8 +108,9 @@ const KeptMark = 0x1e
 // fetched, so a reply that exists has begun well; the others are pulled as they are sent.
 type Reply struct {
 	Status     int
-	Streamed   bool // the parts go out as server-sent events
-	Verbatim   bool // status, header and body go out as the vendor sent them, in as many pieces as they come
+	Streamed   bool    // the parts go out as server-sent events
+	Dialect    Dialect // of the parts; OpenAI's unless the call went out as the caller's own
+	Verbatim   bool    // status, header and body go out as the vendor sent them, in as many pieces as they come
 	First      Part
 	Rest       Stream      // what follows First; nil if nothing does. Whoever sends the reply closes it.
 	Header     Header      // the vendor's headers, borrowed until Rest is closed

@@ -16,6 +16,8 @@ type Chain struct {
 	after   []After
 	stream  []Stream
 	failure []Failure
+
+	readsRequests, readsAnswers bool
 }
 
 type beforeHook struct {
@@ -32,6 +34,8 @@ type duringHook struct {
 func NewChain(hooks ...Hook) *Chain {
 	c := &Chain{}
 	for _, h := range hooks {
+		c.readsRequests = c.readsRequests || !h.Blind && readsRequests(h.Do)
+		c.readsAnswers = c.readsAnswers || !h.Blind && readsAnswers(h.Do)
 		if b, ok := h.Do.(Before); ok {
 			c.before = append(c.before, beforeHook{b, h.Guard})
 		}
@@ -53,6 +57,28 @@ func NewChain(hooks ...Hook) *Chain {
 	slices.Reverse(c.failure)
 	return c
 }
+
+func readsRequests(hook any) bool {
+	switch hook.(type) {
+	case Before, During:
+		return true
+	}
+	return false
+}
+
+func readsAnswers(hook any) bool {
+	switch hook.(type) {
+	case After, Stream:
+		return true
+	}
+	return false
+}
+
+// ReadsRequests reports whether a hook looks at what requests say, and needs a chat in the form of the OpenAI API.
+func (c *Chain) ReadsRequests() bool { return c.readsRequests }
+
+// ReadsAnswers reports the same of answers.
+func (c *Chain) ReadsAnswers() bool { return c.readsAnswers }
 
 // Guarded reports whether a guardrail looks at requests.
 func (c *Chain) Guarded() bool {

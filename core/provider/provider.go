@@ -23,3 +23,10 @@ type Endpoint interface {
 	// moment it is called: it is closed when Decode returns an error, and by r.Rest.Close otherwise.
 	Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error
 }
+
+// Speaker is an Endpoint whose vendor offers chats in other dialects than OpenAI's too.
+type Speaker interface {
+	// Speaks reports whether a chat can be sent in the dialect as it came. Encode is then called with x.AsNative set
+	// and sends x.Native; Decode sets r.Dialect and yields parts of the dialect.
+	Speaks(d llm.Dialect) bool
+}

@@ -92,7 +92,7 @@ func New(s Settings) *Client {
 // one call at a time.
 //
 // Do adds the Host and Content-Length lines; c.Head and c.Header must not hold them, nor any other line that belongs to
-// the connection. c.Method, c.Path and c.Header are checked, because a line break in them would start another request;
+// the connection. c.Signer completes the call first, if there is one. c.Method, c.Path and c.Header are checked, because a line break in them would start another request;
 // c.Head is trusted.
 //
 // The limits of the call: until the header is there, FirstByte and Timeout apply, whichever is shorter. The body of a
@@ -104,6 +104,11 @@ func New(s Settings) *Client {
 func (cl *Client) Do(ctx context.Context, c *llm.Call, a *llm.Answer) error {
 	if c.Local != nil {
 		return c.Local(ctx, a)
+	}
+	if c.Signer != nil {
+		if err := c.Signer.Sign(ctx, c); err != nil {
+			return err
+		}
 	}
 	if err := checkCall(c); err != nil {
 		return err

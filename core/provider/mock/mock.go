@@ -61,6 +61,11 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 	if !e.mocked(x) {
 		return e.next.Encode(x, c)
 	}
+	// What is mocked is said in the form of the OpenAI API, whatever the vendor speaks.
+	x.AsNative = false
+	if err := x.Chat(); err != nil {
+		return err
+	}
 	delay, err := seconds(x, "mock_delay")
 	if err != nil {
 		return err
@@ -83,6 +88,12 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 		return nil
 	}
 	return nil
+}
+
+// Speaks implements provider.Speaker.
+func (e *endpoint) Speaks(d llm.Dialect) bool {
+	s, ok := e.next.(provider.Speaker)
+	return ok && s.Speaks(d)
 }
 
 // timeout is how long a mocked timeout takes.
