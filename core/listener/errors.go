@@ -15,12 +15,12 @@ import (
 
 // fail answers with the error envelope, for a request that never became an exchange.
 func (s *Server) fail(ctx *fasthttp.RequestCtx, e *llm.Error) {
-	s.envelope(ctx, e)
+	s.envelope(ctx, e, openai.AppendError)
 	ctx.Response.Header.SetCanonical([]byte(hVersion), s.version)
 }
 
-// envelope makes the response an error. Whatever an earlier step put into it is dropped.
-func (s *Server) envelope(ctx *fasthttp.RequestCtx, e *llm.Error) {
+// envelope makes the response an error, in the words of a dialect. Whatever an earlier step put into it is dropped.
+func (s *Server) envelope(ctx *fasthttp.RequestCtx, e *llm.Error, body func([]byte, *llm.Error) []byte) {
 	shut := ctx.Response.ConnectionClose()
 	ctx.Response.Reset()
 	if shut {
@@ -30,7 +30,7 @@ func (s *Server) envelope(ctx *fasthttp.RequestCtx, e *llm.Error) {
 	allowOrigin(ctx)
 	ctx.Response.SetStatusCode(e.HTTPStatus())
 	h.SetCanonical(hContentType, typeJSON)
-	ctx.Response.SetBodyRaw(openai.AppendError(nil, e))
+	ctx.Response.SetBodyRaw(body(nil, e))
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}

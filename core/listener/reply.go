@@ -49,7 +49,7 @@ func (c *session) headers(ctx *fasthttp.RequestCtx) {
 		c.finish(h, b)
 		return
 	case r.Streamed:
-		h.SetCanonical(hContentType, typeStream)
+		h.SetCanonical(hContentType, c.streamType())
 		b = append(b, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"...)
 	default:
 		h.SetCanonical(hContentType, typeJSON)
@@ -70,7 +70,17 @@ func (c *session) headers(ctx *fasthttp.RequestCtx) {
 		b = number(b, hMaxRetries, c.x.MaxRetries)
 	}
 	b = vendorLines(b, r.Header)
+	if c.front != nil {
+		b = c.front.head(b, &c.x, r)
+	}
 	c.finish(h, b)
+}
+
+func (c *session) streamType() []byte {
+	if c.front != nil {
+		return c.front.streamType()
+	}
+	return typeStream
 }
 
 // finish adds the lines that replies and errors have in common to those in b, and puts all of them into the header.

@@ -24,6 +24,10 @@ type session struct {
 	buf   []byte // scratch for header values
 	err   error  // why the reply broke off
 	bytes int64  // sent to the caller
+
+	front  front // nil for callers who speak OpenAI's dialect
+	voice  voice // writes the reply in the dialect of front; nil before there is one
+	native bool  // the vendor's answer is in that dialect already
 }
 
 var sessions = sync.Pool{New: func() any {
@@ -58,10 +62,17 @@ func (c *session) serve(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	c.reply = reply
+	size := len(reply.First.Data)
+	if c.front != nil {
+		if size, err = c.speak(); err != nil {
+			_ = reply.Rest.Close()
+			c.fail(ctx, err)
+			return
+		}
+	}
 	c.headers(ctx)
-	size := -1
-	if !reply.Streamed && !reply.Verbatim {
-		size = len(reply.First.Data)
+	if reply.Streamed || reply.Verbatim {
+		size = -1
 	}
 	ctx.Response.SetBodyStream(c, size)
 }
@@ -173,7 +184,13 @@ func (c *session) decode(ctx *fasthttp.RequestCtx, model string) error {
 	if err := openai.ApplyHeaders(x); err != nil {
 		return err
 	}
-	edge := c.s.Gateway.Edge()
+	c.chooseModel(model)
+	return nil
+}
+
+// chooseModel takes the model of the path, or the operator's, where they count more than the one in the body.
+func (c *session) chooseModel(model string) {
+	x, edge := &c.x, c.s.Gateway.Edge()
 	if model != "" {
 		x.Model = model
 	}
@@ -183,7 +200,6 @@ func (c *session) decode(ctx *fasthttp.RequestCtx, model string) error {
 	if x.Model == "" {
 		x.Model = edge.DefaultModel[x.Op]
 	}
-	return nil
 }
 
 var emptyObject = []byte("{}")
@@ -215,6 +231,9 @@ func (c *session) WriteTo(w io.Writer) (int64, error) {
 		n, err := w.Write(c.reply.First.Data)
 		c.bytes = int64(n)
 		return c.bytes, err
+	}
+	if c.voice != nil {
+		return c.tell(w)
 	}
 	part := c.reply.First
 	for {
@@ -306,8 +325,14 @@ func (c *session) fail(ctx *fasthttp.RequestCtx, err error) {
 		// Nobody but the operator can do anything about it.
 		c.s.Logger.Error("a request failed", "call_id", c.x.ID.String(), "path", c.x.Path, "model", c.x.Model, "error", e.Error())
 	}
-	c.s.envelope(ctx, e)
-	c.finish(&ctx.Response.Header, vendorLines(c.buf[:0], e.Header))
+	b := vendorLines(c.buf[:0], e.Header)
+	if c.front != nil {
+		c.s.envelope(ctx, e, c.front.failure)
+		b = c.front.head(b, &c.x, nil)
+	} else {
+		c.s.envelope(ctx, e, openai.AppendError)
+	}
+	c.finish(&ctx.Response.Header, b)
 	c.log(e.HTTPStatus(), err)
 	c.release()
 }
@@ -316,12 +341,16 @@ func (c *session) release() {
 	if c.conn != nil {
 		c.conn.end()
 	}
+	if c.voice != nil {
+		c.voice.release()
+	}
 	c.s.active.Add(-1)
 	out, buf := c.out[:0], c.buf[:0]
 	if cap(out) > maxKeptBlock {
 		out = nil
 	}
 	c.s, c.conn, c.reply, c.err, c.bytes, c.out, c.buf = nil, nil, nil, nil, 0, out, buf
+	c.front, c.voice, c.native = nil, nil, false
 	c.x.Reset()
 	sessions.Put(c)
 }

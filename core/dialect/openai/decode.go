@@ -24,6 +24,21 @@ func Decode(x *llm.Exchange) error {
 	return nil
 }
 
+// DecodeNative is Decode for x.Native, a request in another dialect: it reads the model, the stream, and the controls,
+// which all dialects spell alike. Whatever else a dialect has is left to it.
+func DecodeNative(x *llm.Exchange) error {
+	for _, m := range x.Native.Members() {
+		key := x.Native.Key(m)
+		if string(key) == "user" || string(key) == "stream_options" {
+			continue
+		}
+		if err := decodeMember(x, key, x.Native.Value(m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func decodeMember(x *llm.Exchange, key, value []byte) error {
 	switch string(key) {
 	case "model":
