@@ -24,7 +24,9 @@ type Exchange struct {
 	Dialect   Dialect     // what the caller speaks, and expects in return
 	Native    Object      // the request as it came, in a dialect other than OpenAI's
 	AsNative  bool        // the call under way goes out, and its answer comes back, in the caller's dialect; see Native
+	Form      Form        // the request as it came, if it is a form; its text fields are in Body too
 	Raw       []byte      // the body of a request that is forwarded as it is; borrowed
+	Call      string      // what records call the request, where the operation does not tell; see CallType
 	Tail      string      // what follows the path of a pass-through endpoint
 	Pinned    *Deployment // the one deployment the route stands for; nil lets the router choose
 	Model     string      // the model group asked for; a hook may change it before routing
@@ -96,8 +98,9 @@ func (x *Exchange) Reset() {
 	x.Method, x.Path, x.Remote, x.Header, x.Query = "", "", "", header, nil
 	x.Body, x.Model, x.Streamed, x.WantUsage = body, "", false, false
 	x.Native.Reset()
+	x.Form.Reset()
 	x.Dialect, x.AsNative, x.toChat, x.chat = DialectOpenAI, false, nil, nil
-	x.Raw, x.Tail, x.Pinned, x.Overrides = nil, "", nil, nil
+	x.Raw, x.Call, x.Tail, x.Pinned, x.Overrides = nil, "", "", nil, nil
 	x.Controls = Controls{Retries: -1, DropParams: -1}
 	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied = nil, 0, 0, 0, applied
 	x.Upstream, x.Answered = 0, time.Time{}
@@ -135,6 +138,9 @@ func (x *Exchange) Edited() bool {
 // CallType is the name that log records and guardrails use for what was asked. It follows the call_type values of the
 // reference system (litellm/types/utils.py, CallTypes).
 func (x *Exchange) CallType() string {
+	if x.Call != "" {
+		return x.Call
+	}
 	if x.Op == OpChat {
 		switch x.Dialect {
 		case DialectMessages:

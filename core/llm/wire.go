@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"io"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -37,6 +38,10 @@ type Call struct {
 
 	// Signer completes the call before it is written, when a header line cannot be prepared at load.
 	Signer Signer
+
+	// Socket makes the call the beginning of a WebSocket: Method and Body are not used, and the answer has a Socket in
+	// place of a body.
+	Socket bool
 
 	// Local answers in place of a vendor when it is set: a mocked model, or a plugin that is one.
 	Local func(ctx context.Context, a *Answer) error
@@ -74,6 +79,7 @@ type Answer struct {
 	Streamed  bool // the content type is text/event-stream
 	Size      int  // length of the body, -1 unknown
 	Body      io.ReadCloser
+	Socket    Socket    // the conversation that a call with Socket began; its owner closes it
 	Began     time.Time // when the call began, connecting included
 	FirstByte time.Time // when the header of the answer was there
 }
@@ -83,6 +89,29 @@ func (a *Answer) Reset() {
 	header := a.Header[:0]
 	clear(header[:cap(header)])
 	*a = Answer{Header: header}
+}
+
+// Socket is a conversation of messages. One goroutine reads and one writes at a time.
+type Socket interface {
+	// Read returns the next message; it is valid until the next Read. When the other side closed the conversation, the
+	// error is a *SocketClosed.
+	Read() (text bool, message []byte, err error)
+	// Write sends a message.
+	Write(text bool, message []byte) error
+	// Close ends the conversation and says why, unless it has ended. It may be called at any time, also more than once,
+	// and by anybody.
+	Close(code int, reason string)
+}
+
+// SocketClosed says that the other side ended a conversation, and why (RFC 6455, section 7.4).
+type SocketClosed struct {
+	Code   int
+	Reason string
+}
+
+// Error describes the end.
+func (e *SocketClosed) Error() string {
+	return "the WebSocket was closed with code " + strconv.Itoa(e.Code)
 }
 
 // Part is one event of a streamed reply, or a whole reply. Data is one JSON document in the caller's dialect. The
@@ -112,6 +141,7 @@ type Reply struct {
 	Dialect    Dialect // of the parts; OpenAI's unless the call went out as the caller's own
 	Verbatim   bool    // status, header and body go out as the vendor sent them, in as many pieces as they come
 	First      Part
+	Socket     Socket      // in place of parts: a conversation with the vendor. Rest is closed when it is over.
 	Rest       Stream      // what follows First; nil if nothing does. Whoever sends the reply closes it.
 	Header     Header      // the vendor's headers, borrowed until Rest is closed
 	Deployment *Deployment // who answered; nil if no model was called
