@@ -4,28 +4,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
-
-// Said is what a model said, or what a chunk adds to it, for a vendor whose answers have another form.
-type Said struct {
-	Text      string
-	Reasoning string
-	Calls     []SaidCall
-	Finish    string
-	Usage     llm.Usage
-}
-
-// SaidCall is a call of a tool, or what a chunk adds to it.
-type SaidCall struct {
-	Index               int
-	ID, Name, Arguments string
-}
-
-// Empty reports whether nothing was said that a caller would see in a choice.
-func (s *Said) Empty() bool {
-	return s.Text == "" && s.Reasoning == "" && len(s.Calls) == 0 && s.Finish == ""
-}
 
 // Writer writes an answer of chat completions or completions in the API's form.
 type Writer struct{ t texter }
@@ -37,6 +18,19 @@ func NewWriter(op llm.Operation, id llm.ID, model string, now time.Time) Writer 
 
 // Whole appends a whole answer. Without a finish reason it is "stop", or "tool_calls" if there are any.
 func (w *Writer) Whole(dst []byte, s *Said) []byte {
+	dst = w.t.head(dst, w.t.object(false))
+	dst = w.wholeChoice(dst, s)
+	for i := range s.More {
+		dst = w.wholeChoice(append(dst, ','), &s.More[i])
+	}
+	dst = append(dst, ']')
+	if s.Usage.Known() {
+		dst = appendFullUsage(append(dst, `,"usage":`...), s.Usage)
+	}
+	return append(appendExtras(dst, s), '}')
+}
+
+func (w *Writer) wholeChoice(dst []byte, s *Said) []byte {
 	finish := s.Finish
 	switch {
 	case finish == "" && len(s.Calls) > 0:
@@ -44,43 +38,69 @@ func (w *Writer) Whole(dst []byte, s *Said) []byte {
 	case finish == "":
 		finish = "stop"
 	}
-	dst = w.t.head(dst, w.t.object(false))
 	if w.t.op == llm.OpCompletion {
-		dst = w.t.textChoice(dst, 0, s.Text, finish)
-	} else {
-		dst = append(dst, `{"index":0,"message":{"role":"assistant","content":`...)
-		if s.Text == "" && len(s.Calls) > 0 {
-			dst = append(dst, "null"...)
-		} else {
-			dst = llm.AppendQuoted(dst, s.Text)
-		}
-		dst = appendSaid(dst, s, false)
-		dst = append(llm.AppendQuoted(append(dst, `},"finish_reason":`...), finish), '}')
+		return w.t.textChoice(dst, s.Index, s.Text, finish)
 	}
-	dst = append(dst, ']')
-	if s.Usage.Known() {
-		dst = appendFullUsage(append(dst, `,"usage":`...), s.Usage)
+	dst = strconv.AppendInt(append(dst, `{"index":`...), int64(s.Index), 10)
+	dst = append(dst, `,"message":{"role":"assistant","content":`...)
+	if s.Text == "" && (len(s.Calls) > 0 || s.Refusal != "" || s.Audio != nil) {
+		dst = append(dst, "null"...)
+	} else {
+		dst = llm.AppendQuoted(dst, s.Text)
+	}
+	dst = appendSaid(dst, s, false)
+	dst = llm.AppendQuoted(append(dst, `},"finish_reason":`...), finish)
+	if s.Logprobs != nil {
+		dst = append(append(dst, `,"logprobs":`...), s.Logprobs...)
 	}
 	return append(dst, '}')
 }
 
 // Role appends the chunk that begins a chat.
 func (w *Writer) Role(dst []byte) []byte {
-	return w.choice(dst, `{"role":"assistant","content":""}`, "")
+	return w.choice(dst, &Said{}, `{"role":"assistant","content":""}`)
 }
 
 // Chunk appends a chunk. A finish reason belongs into one of its own, without anything said.
-func (w *Writer) Chunk(dst []byte, s *Said) []byte {
+func (w *Writer) Chunk(dst []byte, s *Said) []byte { return w.chunk(dst, s, false) }
+
+// First is Chunk for the first one of a choice, which tells the role as well.
+func (w *Writer) First(dst []byte, s *Said) []byte { return w.chunk(dst, s, true) }
+
+func (w *Writer) chunk(dst []byte, s *Said, first bool) []byte {
+	dst = w.t.head(dst, w.t.object(true))
 	if w.t.op == llm.OpCompletion {
-		dst = w.t.textChoice(w.t.head(dst, w.t.object(true)), 0, s.Text, s.Finish)
-		return append(dst, "]}"...)
+		dst = w.t.textChoice(dst, s.Index, s.Text, s.Finish)
+		return append(appendExtras(append(dst, ']'), s), '}')
 	}
-	delta := []byte{'{'}
-	if s.Text != "" {
-		delta = llm.AppendQuoted(append(delta, `"content":`...), s.Text)
+	dst = strconv.AppendInt(append(dst, `{"index":`...), int64(s.Index), 10)
+	dst = append(dst, `,"delta":{`...)
+	if first {
+		dst = append(dst, `"role":"assistant"`...)
 	}
-	delta = appendSaid(delta, s, true)
-	return w.choice(dst, string(append(delta, '}')), s.Finish)
+	if s.Text != "" || first {
+		if first {
+			dst = append(dst, ',')
+		}
+		dst = llm.AppendQuoted(append(dst, `"content":`...), s.Text)
+	}
+	dst = append(appendSaid(dst, s, true), '}')
+	return append(appendExtras(append(appendChoiceEnd(dst, s), "}]"...), s), '}')
+}
+
+func (w *Writer) choice(dst []byte, s *Said, delta string) []byte {
+	dst = w.t.head(dst, w.t.object(true))
+	dst = strconv.AppendInt(append(dst, `{"index":`...), int64(s.Index), 10)
+	dst = append(append(dst, `,"delta":`...), delta...)
+	return append(appendChoiceEnd(dst, s), "}]}"...)
+}
+
+func appendChoiceEnd(dst []byte, s *Said) []byte {
+	dst = appendNullable(append(dst, `,"finish_reason":`...), s.Finish)
+	if s.Logprobs != nil {
+		dst = append(append(dst, `,"logprobs":`...), s.Logprobs...)
+	}
+	return dst
 }
 
 // Usage appends the chunk that carries the usage.
@@ -89,68 +109,92 @@ func (w *Writer) Usage(dst []byte, u llm.Usage) []byte {
 	return append(appendFullUsage(dst, u), '}')
 }
 
-func (w *Writer) choice(dst []byte, delta, finish string) []byte {
-	dst = append(append(w.t.head(dst, w.t.object(true)), `{"index":0,"delta":`...), delta...)
-	dst = appendNullable(append(dst, `,"finish_reason":`...), finish)
-	return append(dst, "}]}"...)
+// appendExtras appends what an answer holds beside its choices.
+func appendExtras(dst []byte, s *Said) []byte {
+	for _, e := range s.Extra {
+		dst = append(append(append(dst, `,"`...), e.Name...), `":`...)
+		dst = append(dst, e.Value...)
+	}
+	return dst
 }
 
 // appendSaid appends the members of a message or delta besides its content.
 func appendSaid(dst []byte, s *Said, delta bool) []byte {
-	key := func(name string) {
-		if dst[len(dst)-1] != '{' && dst[len(dst)-1] != '[' {
-			dst = append(dst, ',')
-		}
-		dst = append(append(append(dst, '"'), name...), `":`...)
+	b := dialect.Resumed(dst)
+	b.Text("refusal", s.Refusal)
+	b.Text("reasoning_content", s.Reasoning)
+	if len(s.Thinking) > 0 {
+		b.Key("thinking_blocks").Open('[').Raw(s.Thinking).Close(']')
 	}
-	if s.Reasoning != "" {
-		key("reasoning_content")
-		dst = llm.AppendQuoted(dst, s.Reasoning)
+	if len(s.Images) > 0 {
+		b.Key("images").Open('[').Raw(s.Images).Close(']')
 	}
+	if len(s.Annotations) > 0 {
+		b.Key("annotations").Open('[').Raw(s.Annotations).Close(']')
+	}
+	b.Member("audio", s.Audio)
+	b.Member("provider_specific_fields", s.Specific)
 	if len(s.Calls) == 0 {
-		return dst
+		return b.Bytes()
 	}
-	key("tool_calls")
-	dst = append(dst, '[')
+	b.Key("tool_calls").Open('[')
 	for i := range s.Calls {
-		c := &s.Calls[i]
-		dst = append(comma(dst, i), '{')
-		if delta {
-			key("index")
-			dst = strconv.AppendInt(dst, int64(c.Index), 10)
-		}
-		if c.ID != "" || !delta {
-			key("id")
-			dst = llm.AppendQuoted(dst, c.ID)
-			key("type")
-			dst = append(dst, `"function"`...)
-		}
-		key("function")
-		dst = append(dst, '{')
-		if c.Name != "" || !delta {
-			key("name")
-			dst = llm.AppendQuoted(dst, c.Name)
-		}
-		key("arguments")
-		dst = append(llm.AppendQuoted(dst, c.Arguments), "}}"...)
+		s.Calls[i].write(&b, delta)
 	}
-	return append(dst, ']')
+	b.Close(']')
+	return b.Bytes()
 }
 
-// appendFullUsage is appendUsage with the details that are known.
+func (c *SaidCall) write(b *dialect.Builder, delta bool) {
+	b.Open('{')
+	if delta {
+		b.Key("index").Int(int64(c.Index))
+	}
+	if c.ID != "" || !delta {
+		b.Key("id").Quote(c.ID).Key("type").Lit(`"function"`)
+	}
+	b.Key("function").Open('{')
+	if c.Name != "" || !delta {
+		b.Key("name").Quote(c.Name)
+	}
+	b.Key("arguments").Quote(c.Arguments).Close('}')
+	b.Member("provider_specific_fields", c.Specific)
+	b.Close('}')
+}
+
+// appendFullUsage is appendUsage with the details that are known, in the reference's shape (litellm/types/utils.py,
+// Usage): the counts of a vendor's cache stand in the details and beside them.
 func appendFullUsage(dst []byte, u llm.Usage) []byte {
 	if u.Total == 0 {
 		u.Total = u.Prompt + u.Completion
 	}
 	dst = appendUsage(dst, u)
-	dst = dst[:len(dst)-1]
-	if u.Cached > 0 {
-		dst = strconv.AppendInt(append(dst, `,"prompt_tokens_details":{"cached_tokens":`...), u.Cached, 10)
-		dst = append(dst, '}')
+	b := dialect.Resumed(dst[:len(dst)-1])
+	count := func(key string, n int64) {
+		if n > 0 {
+			b.Key(key).Int(n)
+		}
 	}
-	if u.Reasoning > 0 {
-		dst = strconv.AppendInt(append(dst, `,"completion_tokens_details":{"reasoning_tokens":`...), u.Reasoning, 10)
-		dst = append(dst, '}')
+	if u.Cached+u.CacheWrite+u.AudioPrompt > 0 {
+		b.Key("prompt_tokens_details").Open('{').Key("cached_tokens").Int(u.Cached)
+		count("cache_creation_tokens", u.CacheWrite)
+		count("audio_tokens", u.AudioPrompt)
+		b.Close('}')
 	}
-	return append(dst, '}')
+	if u.Reasoning+u.AudioCompletion > 0 {
+		b.Key("completion_tokens_details").Open('{')
+		count("reasoning_tokens", u.Reasoning)
+		count("audio_tokens", u.AudioCompletion)
+		b.Close('}')
+	}
+	count("cache_creation_input_tokens", u.CacheWrite)
+	if u.CacheWrite > 0 {
+		b.Key("cache_read_input_tokens").Int(u.Cached)
+	}
+	if u.CacheWriteHour > 0 {
+		b.Key("cache_creation").Open('{').Key("ephemeral_5m_input_tokens").Int(u.CacheWrite - u.CacheWriteHour)
+		b.Key("ephemeral_1h_input_tokens").Int(u.CacheWriteHour).Close('}')
+	}
+	b.Close('}')
+	return b.Bytes()
 }
