@@ -39,7 +39,8 @@ type Deployment struct {
 	RequestCost    float64 // US dollars a request
 	Open           bool    // a pass-through endpoint that needs no key
 	Info           map[string]any
-	Bound          any // what the provider prepared at load; read by the gateway
+	Scopes         []*Scope // whose money its calls spend: vendor, deployment, tags; and how many calls may be open
+	Bound          any      // what the provider prepared at load; read by the gateway
 }
 
 // Pair is a name and a value.

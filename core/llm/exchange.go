@@ -36,6 +36,14 @@ type Exchange struct {
 	Controls  Controls
 	Overrides []Pair     // members that the fallback under way sets in the request body; Value is JSON
 	Principal *Principal // nil until authenticated
+	EndUser   string     // the customer that the caller asks for; empty if it does not say
+
+	// Scopes are those whose limits and budgets apply: the principal's and those that the request names. Holds are what
+	// was taken of them and is still to be settled, Asked how much that was; Charged is what the call cost.
+	Scopes  []*Scope
+	Holds   []Hold
+	Asked   Ask
+	Charged float64
 
 	Retries    int           // attempts after the first, in the group that answered
 	MaxRetries int           // how many were allowed
@@ -104,6 +112,9 @@ func (x *Exchange) Reset() {
 	x.Controls = Controls{Retries: -1, DropParams: -1}
 	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied = nil, 0, 0, 0, applied
 	x.Upstream, x.Answered = 0, time.Time{}
+	clear(x.Scopes)
+	clear(x.Holds)
+	x.Scopes, x.Holds, x.EndUser, x.Asked, x.Charged = x.Scopes[:0], x.Holds[:0], "", Ask{}, 0
 	clear(x.GuardRuns)
 	clear(x.states)
 	x.GuardRuns, x.states, x.Tried = x.GuardRuns[:0], x.states[:0], nil

@@ -1,0 +1,81 @@
+package llm
+
+import "sync"
+
+// Registry finds the live state of scopes, one for each kind and ID. It outlives configurations. It is safe for
+// concurrent use; the zero value is ready. Requests do not come here: they have the state in their scopes.
+type Registry struct {
+	mu   sync.RWMutex
+	live map[scopeKey]*Live
+}
+
+type scopeKey struct {
+	kind ScopeKind
+	id   string
+}
+
+// Get returns the state of a scope; fresh is true if it was made just now and has used nothing.
+func (r *Registry) Get(kind ScopeKind, id string) (l *Live, fresh bool) {
+	key := scopeKey{kind, id}
+	r.mu.RLock()
+	l = r.live[key]
+	r.mu.RUnlock()
+	if l != nil {
+		return l, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l = r.live[key]; l != nil {
+		return l, false
+	}
+	if r.live == nil {
+		r.live = map[scopeKey]*Live{}
+	}
+	l = NewLive(kind, id)
+	r.live[key] = l
+	return l, true
+}
+
+// Find returns the state of a scope, or nil.
+func (r *Registry) Find(kind ScopeKind, id string) *Live {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.live[scopeKey{kind, id}]
+}
+
+// Used returns the states that were asked since a time in unix seconds.
+func (r *Registry) Used(since int64) []*Live {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var out []*Live
+	for _, l := range r.live {
+		l.mu.Lock()
+		used := l.used >= since
+		l.mu.Unlock()
+		if used {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// Sweep forgets what nobody has asked since a time in unix seconds and what is not needed. A scope that still has a state
+// which was forgotten goes on with it alone: so whoever keeps scopes lets go of them sooner than that.
+func (r *Registry) Sweep(before int64) (forgotten int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, l := range r.live {
+		if l.Unused(before) {
+			delete(r.live, key)
+			forgotten++
+		}
+	}
+	return forgotten
+}
+
+// Len is how many states there are.
+func (r *Registry) Len() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.live)
+}

@@ -1,0 +1,155 @@
+package llm
+
+import (
+	"math"
+	"time"
+)
+
+// ScopeKind is what sort of thing a limit or a budget applies to.
+type ScopeKind uint8
+
+// The kinds.
+const (
+	ScopeProxy         ScopeKind = iota // the whole gateway
+	ScopeKey                            // a virtual key
+	ScopeUser                           // a user
+	ScopeTeam                           // a team
+	ScopeTeamMember                     // a user in a team
+	ScopeOrganization                   // an organization
+	ScopeOrgMember                      // a user in an organization
+	ScopeEndUser                        // a customer: whom the caller says it asks for
+	ScopeTag                            // a tag of the request
+	ScopeModelPerKey                    // a model, as far as one key asks for it
+	ScopeModelPerTeam                   // a model, as far as one team asks for it
+	ScopeModelPerOrg                    // a model, as far as one organization asks for it
+	ScopeModelPerUser                   // a model, as far as one end user is asked for
+	ScopeProvider                       // a vendor
+	ScopeDeployment                     // a deployment
+	ScopeTagDeployment                  // deployments with a tag
+)
+
+// String is the word for the kind in errors and headers (the descriptors of
+// litellm/proxy/hooks/parallel_request_limiter_v3.py).
+func (k ScopeKind) String() string {
+	names := [...]string{
+		ScopeProxy: "proxy", ScopeKey: "api_key", ScopeUser: "user", ScopeTeam: "team", ScopeTeamMember: "team_member",
+		ScopeOrganization: "organization", ScopeOrgMember: "organization_member", ScopeEndUser: "end_user", ScopeTag: "tag",
+		ScopeModelPerKey: "model_per_key", ScopeModelPerTeam: "model_per_team", ScopeModelPerOrg: "model_per_organization",
+		ScopeModelPerUser: "model_per_end_user", ScopeProvider: "provider", ScopeDeployment: "deployment",
+		ScopeTagDeployment: "deployment_tag",
+	}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return names[ScopeProxy]
+}
+
+// Counted reports whether what the kind spends is kept under a counter of its own, in a window that begins anew, and not
+// in a row that the management API shows.
+func (k ScopeKind) Counted() bool { return k >= ScopeModelPerKey }
+
+// Limits are what a scope may do. The zero value limits nothing; Nothing allows nothing.
+type Limits struct {
+	RPM      int64 // requests in 60 seconds
+	TPM      int64 // tokens in 60 seconds
+	Parallel int64 // requests open at a time
+}
+
+// Nothing is a limit that lets nothing through.
+const Nothing = -1
+
+// Budget is how much money a scope may spend, in US dollars.
+type Budget struct {
+	Limited  bool    // Max counts
+	Max      float64 // spending stops when it is reached; 0 allows nothing
+	Soft     float64 // somebody is told when it is reached; 0 is none
+	Increase float64 // added to Max until Until
+	Until    int64   // unix nanoseconds
+	Duration string  // of the period, as written; empty is for good
+	ResetAt  time.Time
+	Period   time.Duration // of a scope that is Counted: its window begins with the first spending in it; 0 is for good
+}
+
+// Cap is how much may be spent at a moment, given in unix nanoseconds.
+func (b *Budget) Cap(now int64) float64 {
+	if !b.Limited {
+		return math.Inf(1)
+	}
+	if b.Increase != 0 && now < b.Until {
+		return b.Max + b.Increase
+	}
+	return b.Max
+}
+
+// Scope is one thing whose limits and budget apply to a request. It is immutable and shared, and its Live state is
+// shared with every other Scope of the same kind and ID, so that a change of limits keeps what was counted.
+type Scope struct {
+	Kind  ScopeKind
+	ID    string // for an error: hash, id or "team:user"
+	Alias string // a name that people know it by; may be empty
+	Model string // of the kinds that are for one model
+	Limits
+	Budget Budget
+	Free   bool // who asks spends, but is not refused for it: the administrator
+	*Live
+}
+
+// Idle reports whether the scope has nothing to check and nothing to count but spend.
+func (s *Scope) Idle() bool {
+	return s.RPM == 0 && s.TPM == 0 && s.Parallel == 0 && !s.Budget.Limited && s.Budget.Soft == 0
+}
+
+// Ask is what a request wants of each of its scopes.
+type Ask struct {
+	Now    int64   // unix nanoseconds
+	Tokens int64   // how many it may use; an estimate
+	Cost   float64 // how much it may cost, in US dollars; an upper estimate
+	Free   bool    // the model is known to cost nothing: budgets do not matter
+}
+
+// Refusal says why a scope does not let a request pass.
+type Refusal uint8
+
+// The refusals.
+const (
+	Passed        Refusal = iota
+	OverRequests          // too many requests a minute
+	OverTokens            // too many tokens a minute
+	OverParallel          // too many requests at once
+	OverBudget            // the budget is spent
+	ReservedMoney         // what is left of the budget is held for requests under way
+	ReservedToken         // what is left of the tokens is held for requests under way
+)
+
+// String is the word for the limit in errors and headers.
+func (r Refusal) String() string {
+	switch r {
+	case OverRequests:
+		return "requests"
+	case OverTokens, ReservedToken:
+		return "tokens"
+	case OverParallel:
+		return "max_parallel_requests"
+	case OverBudget, ReservedMoney:
+		return "budget"
+	}
+	return ""
+}
+
+// Passing reports whether the refusal may end as soon as a request under way does.
+func (r Refusal) Passing() bool { return r == OverParallel || r == ReservedMoney || r == ReservedToken }
+
+// Hold is what a request holds of one scope until it is settled. The zero value holds nothing.
+type Hold struct {
+	Scope  *Scope
+	second int64 // in which Tokens were counted
+	tokens int64
+	cost   float64
+	period uint32 // of the money
+	open   bool
+	money  bool
+	counts bool // requests are counted
+
+	// What was left when the request passed, for the response's headers; -1 where there is no limit.
+	RequestsLeft, TokensLeft int64
+}
