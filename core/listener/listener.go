@@ -39,6 +39,8 @@ type Settings struct {
 
 	// Health calls the deployments of a model group, or all of them if model is empty, and returns the report as JSON.
 	Health func(ctx context.Context, model string) []byte
+	// Manager serves the management API; nil serves none.
+	Manager Manager
 	// Metrics returns what GET /metrics serves at the moment; nil serves nothing.
 	Metrics func() Metrics
 }
@@ -162,7 +164,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		h(ctx)
 		return
 	}
-	if !s.pass(ctx, path) {
+	if !s.manage(ctx, path) && !s.pass(ctx, path) {
 		s.unrouted(ctx, path)
 	}
 }
