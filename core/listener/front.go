@@ -26,19 +26,19 @@ type front interface {
 	streamType() []byte
 }
 
-// voice writes one answer in the caller's dialect. Its calls come in order, on one goroutine; release is the last.
+// voice writes one answer in the caller's dialect. Its calls come in order, on one goroutine; Release is the last.
 type voice interface {
-	// whole appends the answer that a chat completion says.
-	whole(dst, chat []byte) ([]byte, error)
-	// part appends what goes out for the next part of a stream, framed; that may be nothing. native tells that the part
+	// Whole appends the answer that a chat completion says.
+	Whole(dst, chat []byte) ([]byte, error)
+	// Part appends what goes out for the next part of a stream, framed; that may be nothing. native tells that the part
 	// is in the caller's dialect already.
-	part(dst []byte, p *llm.Part, native bool) ([]byte, error)
-	// end appends what a complete stream closes with.
-	end(dst []byte, native bool) ([]byte, error)
-	// fail appends what a stream closes with that broke off.
-	fail(dst []byte, e *llm.Error) []byte
-	// release gives the voice's buffers back.
-	release()
+	Part(dst []byte, p *llm.Part, native bool) ([]byte, error)
+	// End appends what a complete stream closes with.
+	End(dst []byte, native bool) ([]byte, error)
+	// Fail appends what a stream closes with that broke off. message is the error's text for the caller.
+	Fail(dst []byte, e *llm.Error, message string) []byte
+	// Release gives the voice's buffers back.
+	Release()
 }
 
 // ask returns the handler of a path whose requests come in the dialect of f.
@@ -82,7 +82,7 @@ func (c *session) speak() (size int, err error) {
 	if r.Streamed || c.native {
 		return len(r.First.Data), nil
 	}
-	if c.out, err = c.voice.whole(c.out[:0], r.First.Data); err != nil {
+	if c.out, err = c.voice.Whole(c.out[:0], r.First.Data); err != nil {
 		return 0, err
 	}
 	r.First.Data = c.out
@@ -93,7 +93,7 @@ func (c *session) speak() (size int, err error) {
 func (c *session) tell(w io.Writer) (n int64, err error) {
 	part := c.reply.First
 	for {
-		if c.out, err = c.voice.part(c.out, &part, c.native); err != nil {
+		if c.out, err = c.voice.Part(c.out, &part, c.native); err != nil {
 			return c.broke(w, err)
 		}
 		if !part.More || len(c.out) >= blockSize {
@@ -105,7 +105,7 @@ func (c *session) tell(w io.Writer) (n int64, err error) {
 		case nil:
 			continue
 		case io.EOF:
-			if c.out, err = c.voice.end(c.out, c.native); err != nil {
+			if c.out, err = c.voice.End(c.out, c.native); err != nil {
 				return c.broke(w, err)
 			}
 		default:
@@ -118,7 +118,8 @@ func (c *session) tell(w io.Writer) (n int64, err error) {
 // broke ends a stream with an error.
 func (c *session) broke(w io.Writer, err error) (int64, error) {
 	c.err = err
-	c.out = c.voice.fail(c.out, llm.AsError(err))
+	e := llm.AsError(err)
+	c.out = c.voice.Fail(c.out, e, openai.Message(e))
 	return c.close(w)
 }
 

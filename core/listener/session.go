@@ -342,7 +342,7 @@ func (c *session) release() {
 		c.conn.end()
 	}
 	if c.voice != nil {
-		c.voice.release()
+		c.voice.Release()
 	}
 	c.s.active.Add(-1)
 	out, buf := c.out[:0], c.buf[:0]
