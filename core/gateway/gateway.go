@@ -84,6 +84,7 @@ func (g *Gateway) Serve(ctx context.Context, x *llm.Exchange) (reply *llm.Reply,
 	if err = t.Pipeline.Back(ctx, x, &t.reply); err != nil {
 		return nil, err
 	}
+	t.reply.Sent, t.reply.Parts = len(t.reply.First.Data), 1
 	t.keep(&t.reply.First)
 	t.rest, t.reply.Rest = t.reply.Rest, t
 	return &t.reply, nil
@@ -157,6 +158,11 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 		return err
 	}
 	t.limit(d)
+	if len(d.Scopes) > 0 && !t.quiet {
+		if err := t.Pipeline.Enter(ctx, t.x, d); err != nil {
+			return err
+		}
+	}
 	var err error
 	if t.call.Local != nil {
 		err = t.call.Local(ctx, &t.answer)
@@ -168,6 +174,9 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 	}
 	if err != nil {
 		t.failed(d, err)
+		if len(d.Scopes) > 0 && !t.quiet {
+			t.Pipeline.Leave(t.x, d)
+		}
 	}
 	t.x.Answered = time.Now()
 	if !t.answer.Began.IsZero() {

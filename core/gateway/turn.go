@@ -88,6 +88,9 @@ func (t *turn) finish(r *llm.Reply, err error) {
 	if r != nil {
 		r.Kept = t.kept
 	}
+	if t.Pipeline != nil && !t.quiet {
+		t.Pipeline.Settle(t.x, r, err)
+	}
 	if t.Recorder != nil && !t.quiet {
 		t.Recorder.Record(t.x, r, t.x.Tried, err)
 	}
@@ -111,6 +114,8 @@ func (t *turn) Next(p *llm.Part) error {
 	}
 	err := t.rest.Next(p)
 	if err == nil {
+		t.reply.Sent += len(p.Data)
+		t.reply.Parts++
 		t.keep(p)
 		return nil
 	}

@@ -94,6 +94,7 @@ type Error struct {
 	Provider   string        // the vendor that answered, if one did
 	RetryAfter time.Duration // how long the vendor asked to wait; 0 unknown
 	Header     Header        // vendor's headers to pass on to the caller; owned, not borrowed
+	Own        []Pair        // further header lines of the gateway's own, names in lower case
 }
 
 // Error describes the failure for a log.

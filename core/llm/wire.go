@@ -147,6 +147,9 @@ type Reply struct {
 	Deployment *Deployment // who answered; nil if no model was called
 	Usage      Usage       // complete once the reply was read to its end
 	Kept       []byte      // for whoever records the exchange: the data of the parts sent so far, with KeptMark between them
+	Parts      int         // how many parts were pulled
+	Sent       int         // how many bytes of data they had
+	Estimated  bool        // Usage is an estimate: the vendor reported none
 	Finish     string      // finish reason of the first choice, where the dialect has one
 	Began      time.Time   // when the first byte of the answer was there
 }

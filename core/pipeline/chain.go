@@ -16,6 +16,8 @@ type Chain struct {
 	after   []After
 	stream  []Stream
 	failure []Failure
+	attempt []Attempt
+	settle  []Settle
 
 	readsRequests, readsAnswers bool
 }
@@ -50,6 +52,12 @@ func NewChain(hooks ...Hook) *Chain {
 		}
 		if f, ok := h.Do.(Failure); ok {
 			c.failure = append(c.failure, f)
+		}
+		if a, ok := h.Do.(Attempt); ok {
+			c.attempt = append(c.attempt, a)
+		}
+		if s, ok := h.Do.(Settle); ok {
+			c.settle = append(c.settle, s)
 		}
 	}
 	slices.Reverse(c.after)
@@ -142,6 +150,33 @@ func (c *Chain) Failure(ctx context.Context, x *llm.Exchange, e *llm.Error) *llm
 		e = h.Failure(ctx, x, e)
 	}
 	return e
+}
+
+// Enter asks the hooks whether a deployment may be called now.
+func (c *Chain) Enter(ctx context.Context, x *llm.Exchange, d *llm.Deployment) error {
+	for i, a := range c.attempt {
+		if err := a.Enter(ctx, x, d); err != nil {
+			for _, a := range c.attempt[:i] {
+				a.Leave(x, d)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// Leave tells the hooks that a call which Enter let pass has failed.
+func (c *Chain) Leave(x *llm.Exchange, d *llm.Deployment) {
+	for _, a := range c.attempt {
+		a.Leave(x, d)
+	}
+}
+
+// Settle tells the hooks how an exchange ended.
+func (c *Chain) Settle(x *llm.Exchange, r *llm.Reply, err error) {
+	for _, s := range c.settle {
+		s.Settle(x, r, err)
+	}
 }
 
 // Watch is the hooks that run beside one call.

@@ -44,6 +44,21 @@ type Failure interface {
 	Failure(ctx context.Context, x *llm.Exchange, e *llm.Error) *llm.Error
 }
 
+// Attempt sees each call to a deployment.
+type Attempt interface {
+	// Enter is called before a deployment with Scopes is called. It may wait. An error takes the place of the call's.
+	Enter(ctx context.Context, x *llm.Exchange, d *llm.Deployment) error
+	// Leave is called when a call that Enter let pass has failed.
+	Leave(x *llm.Exchange, d *llm.Deployment)
+}
+
+// Settle learns how exchanges ended.
+type Settle interface {
+	// Settle is called once for each exchange, whatever became of it, before it is recorded. r is nil if there was no
+	// reply. It must not block. It may fill in r.Usage if the vendor reported none.
+	Settle(x *llm.Exchange, r *llm.Reply, err error)
+}
+
 // Hook is one member of a chain.
 type Hook struct {
 	Name  string
