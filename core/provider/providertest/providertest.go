@@ -43,12 +43,27 @@ func Cases() []string {
 	}
 }
 
+// FurtherCases lists what a provider that translates must show besides, if its vendor has it.
+func FurtherCases() []string {
+	return []string{
+		"json-schema", "reasoning", "stream-reasoning", "image-url", "tool-choice", "tool-results", "system", "stream-parallel-tools",
+		"unsupported", "error-overloaded", "stop",
+	}
+}
+
 // Options say how Run treats the scripts.
 type Options struct {
+	// Translates asks for FurtherCases too.
+	Translates bool
+	// Target has the scripts say where a call goes and with which header lines, in a file "target".
+	Target bool
+	// Body, if it is set, makes the body of an answer from what the script says, for a vendor whose answers are not text.
+	Body func(text []byte) []byte
 	// SkipCalls leaves out the comparison of what is sent, for a vendor that shares the scripts of another and wants
 	// the requests in a slightly different form.
 	SkipCalls bool
-	// Skip names the cases that do not apply, such as those of an operation that the vendor does not offer.
+	// Skip names the cases that do not apply, such as those of an operation that the vendor does not offer. They need no
+	// script.
 	Skip []string
 	// Expect, if it is set, turns the reply that a script says into the one that is wanted, for a vendor that shares the
 	// scripts of another and whose name shows in errors.
@@ -79,8 +94,12 @@ func Run(t *testing.T, p provider.Provider, d *llm.Deployment, files fs.FS, o Op
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range Cases() {
-		if !slices.Contains(names, want+".txtar") {
+	wanted := Cases()
+	if o.Translates {
+		wanted = append(wanted, FurtherCases()...)
+	}
+	for _, want := range wanted {
+		if !slices.Contains(names, want+".txtar") && !slices.Contains(o.Skip, want) {
 			t.Errorf("there is no script %s.txtar", want)
 		}
 	}
@@ -94,7 +113,7 @@ func Run(t *testing.T, p provider.Provider, d *llm.Deployment, files fs.FS, o Op
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := parse(t, text)
+			s := parse(t, text, o)
 			s.golden(t, endpoint, path.Base(name), o)
 			if o.Update != "" {
 				return
@@ -119,9 +138,10 @@ type script struct {
 	broken  error
 	reply   string
 	call    string
+	target  string
 }
 
-func parse(t *testing.T, text []byte) *script {
+func parse(t *testing.T, text []byte, o Options) *script {
 	t.Helper()
 	s := &script{archive: txtar.Parse(text)}
 	if len(bytes.TrimSpace(s.archive.Comment)) == 0 {
@@ -141,16 +161,21 @@ func parse(t *testing.T, text []byte) *script {
 			s.broken = &llm.Error{Op: "upstream.Read", Kind: llm.KindConnection, Err: io.ErrUnexpectedEOF, Message: string(data)}
 		case "reply":
 			s.reply = string(f.Data)
+		case "target":
+			s.target = string(f.Data)
 		default:
 			t.Errorf("the script holds an unknown file %q", f.Name)
 		}
+	}
+	if o.Body != nil {
+		s.body = o.Body(s.body)
 	}
 	return s
 }
 
 func operation(t *testing.T, name string) llm.Operation {
 	t.Helper()
-	for _, op := range []llm.Operation{llm.OpChat, llm.OpCompletion, llm.OpEmbedding} {
+	for op := llm.OpChat; op <= llm.OpRealtime; op++ {
 		if op.String() == name {
 			return op
 		}
@@ -177,6 +202,9 @@ func (s *script) answer(t *testing.T, data []byte) {
 	}
 	s.stream = strings.HasPrefix(string(s.header.Get("content-type")), "text/event-stream")
 	s.body = body
+	if strings.Contains(string(s.header.Get("content-type")), "ndjson") {
+		s.body = append(slices.Clone(body), '\n')
+	}
 	if s.stream && len(body) > 0 {
 		s.body = append(slices.Clone(body), "\n\n"...) // the end of the last event, which parsing the script took away
 	}
@@ -211,7 +239,8 @@ func (b *Body) Close() error {
 func (s *script) exchange(t testing.TB) *llm.Exchange {
 	x := new(llm.Exchange)
 	x.Reset()
-	x.Op, x.Start, x.ID = s.op, time.Now(), llm.NewID(time.Now())
+	x.Op, x.Start = s.op, time.Now()
+	copy(x.ID[:], "00000000-0000-0000-0000-000000000000") // the same in each run
 	if err := x.Body.Parse(s.request); err != nil {
 		t.Fatalf("the request: %v", err)
 	}
@@ -223,9 +252,10 @@ func (s *script) exchange(t testing.TB) *llm.Exchange {
 
 // result is what came of a run.
 type result struct {
-	call  string
-	reply string
-	err   error
+	call   string
+	target string
+	reply  string
+	err    error
 }
 
 // play makes the whole way of a call. most limits how many parts are read; below 0 all are.
@@ -240,6 +270,7 @@ func (s *script) play(t testing.TB, e provider.Endpoint, body *Body, most int) (
 		return result{err: err, reply: describe(err)}
 	}
 	res.call = string(bytes.Join(c.Body, nil))
+	res.target = target(&c)
 	if c.Target == nil || c.Method != http.MethodPost || len(c.Path) == 0 || c.Path[0] != '/' {
 		t.Errorf("the call is incomplete: %+v", c)
 	}
@@ -263,12 +294,45 @@ func (s *script) play(t testing.TB, e provider.Endpoint, body *Body, most int) (
 		t.Errorf("Close: %v", err)
 	}
 	s.closed(t, body)
-	fmt.Fprintf(&out, "streamed %v, usage %+v, finish %q\n", r.Streamed, r.Usage, r.Finish)
+	fmt.Fprintf(&out, "streamed %v, usage %s, finish %q\n", r.Streamed, usage(r.Usage), r.Finish)
 	if res.err != nil {
 		out.WriteString(describe(res.err))
 	}
 	res.reply = out.String()
 	return res
+}
+
+// usage writes the counts that every vendor has, and of the others those that are not 0.
+func usage(u llm.Usage) string {
+	text := fmt.Sprintf("{Prompt:%d Completion:%d Total:%d Cached:%d Reasoning:%d", u.Prompt, u.Completion, u.Total, u.Cached, u.Reasoning)
+	for _, more := range []struct {
+		name string
+		n    int64
+	}{
+		{"CacheWrite", u.CacheWrite}, {"CacheWriteHour", u.CacheWriteHour}, {"AudioPrompt", u.AudioPrompt},
+		{"AudioCompletion", u.AudioCompletion}, {"Images", u.Images}, {"Characters", u.Characters}, {"Searches", u.Searches},
+	} {
+		if more.n != 0 {
+			text += fmt.Sprintf(" %s:%d", more.name, more.n)
+		}
+	}
+	if u.Seconds != 0 {
+		text += fmt.Sprintf(" Seconds:%g", u.Seconds)
+	}
+	return text + "}"
+}
+
+// target says where a call goes, and with which header lines.
+func target(c *llm.Call) string {
+	var out strings.Builder
+	if c.Target == nil {
+		return ""
+	}
+	fmt.Fprintf(&out, "%s %s://%s%s\n%s", c.Method, c.Target.Scheme, c.Target.Host, c.Path, strings.ReplaceAll(string(c.Head), "\r", ""))
+	for _, h := range c.Header {
+		fmt.Fprintf(&out, "%s: %s\n", h.Name, h.Value)
+	}
+	return out.String()
 }
 
 func (s *script) closed(t testing.TB, b *Body) {
@@ -293,6 +357,9 @@ func (s *script) golden(t *testing.T, e provider.Endpoint, name string, o Option
 	if o.Update != "" {
 		s.set("call", got.call+"\n")
 		s.set("reply", got.reply)
+		if o.Target {
+			s.set("target", got.target)
+		}
 		if err := os.WriteFile(path.Join(o.Update, name), txtar.Format(s.archive), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -300,6 +367,11 @@ func (s *script) golden(t *testing.T, e provider.Endpoint, name string, o Option
 	}
 	if diff := cmp.Diff(s.call, got.call); diff != "" && !o.SkipCalls {
 		t.Errorf("the call (-want +got):\n%s", diff)
+	}
+	if o.Target {
+		if diff := cmp.Diff(s.target, got.target); diff != "" {
+			t.Errorf("where the call goes (-want +got):\n%s", diff)
+		}
 	}
 	want := s.reply
 	if o.Expect != nil {
