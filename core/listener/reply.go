@@ -3,11 +3,13 @@ package listener
 import (
 	"context"
 	"log/slog"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/price"
 	"github.com/valyala/fasthttp"
 )
 
@@ -25,6 +27,12 @@ const (
 	hFallbacks  = "x-litellm-attempted-fallbacks"
 	hGuardrails = "x-litellm-applied-guardrails"
 	hVendor     = "llm_provider-"
+
+	hCost         = "x-litellm-response-cost"
+	hCostOriginal = "x-litellm-response-cost-original"
+	hDiscount     = "x-litellm-response-cost-discount-amount"
+	hMargin       = "x-litellm-response-cost-margin-amount"
+	hMarginShare  = "x-litellm-response-cost-margin-percent"
 )
 
 // Values that never change. They are never written to.
@@ -40,6 +48,8 @@ func (c *session) headers(ctx *fasthttp.RequestCtx) {
 	ctx.Response.SetStatusCode(r.Status)
 	b := c.buf[:0]
 	switch {
+	case r.Verbatim && c.x.Op != llm.OpPassThrough:
+		c.media(h)
 	case r.Verbatim:
 		for _, f := range r.Header {
 			if forwardable(f.Name) {
@@ -60,6 +70,7 @@ func (c *session) headers(ctx *fasthttp.RequestCtx) {
 			b = line(b, hModelBase, d.Base)
 		}
 		b = line(b, hModelGroup, d.Group)
+		b = c.cost(b, d)
 	}
 	total := c.elapsed()
 	b = milliseconds(b, hDuration, total)
@@ -81,6 +92,39 @@ func (c *session) streamType() []byte {
 		return c.front.streamType()
 	}
 	return typeStream
+}
+
+// cost writes what a whole reply costs, if that is known. What a stream costs is known at its end only, and recorded.
+// Discount and margin have lines of their own where they are configured.
+func (c *session) cost(b []byte, d *llm.Deployment) []byte {
+	if c.reply.Streamed || d.Price == nil {
+		return b
+	}
+	cost, known := price.Of(d.Price, c.reply.Usage, price.CallOf(&c.x, c.reply.Usage))
+	if !known {
+		return b
+	}
+	b = dollars(b, hCost, cost.Total)
+	if p := d.Price; p.Discount != 0 || p.Margin != 0 || p.MarginRequest != 0 {
+		b = dollars(b, hCostOriginal, cost.Original)
+		if p.Discount != 0 {
+			b = dollars(b, hDiscount, cost.Discount)
+		}
+		if p.Margin != 0 || p.MarginRequest != 0 {
+			b = dollars(b, hMargin, cost.Margin)
+			b = dollars(b, hMarginShare, p.Margin)
+		}
+	}
+	return b
+}
+
+// dollars writes an amount as the reference does: 0.0 for nothing, and an exponent for less than 0.0001.
+func dollars(b []byte, name string, f float64) []byte {
+	b = append(append(b, name...), ": "...)
+	if f == math.Trunc(f) && math.Abs(f) < 1e15 {
+		return append(strconv.AppendFloat(b, f, 'f', 1, 64), "\r\n"...)
+	}
+	return append(strconv.AppendFloat(b, f, 'g', -1, 64), "\r\n"...)
 }
 
 // finish adds the lines that replies and errors have in common to those in b, and puts all of them into the header.

@@ -15,6 +15,15 @@ func operations() map[string]llm.Operation {
 		"/chat/completions": llm.OpChat,
 		"/completions":      llm.OpCompletion,
 		"/embeddings":       llm.OpEmbedding,
+
+		"/moderations":          llm.OpModeration,
+		"/images/generations":   llm.OpImage,
+		"/images/edits":         llm.OpImageEdit,
+		"/images/variations":    llm.OpImageVariation,
+		"/audio/speech":         llm.OpSpeech,
+		"/audio/transcriptions": llm.OpTranscription,
+		"/audio/translations":   llm.OpTranslation,
+		"/rerank":               llm.OpRerank,
 	}
 }
 
@@ -24,6 +33,10 @@ func (s *Server) table() *router.Router {
 	for path, op := range operations() {
 		r.POST(path, s.call(op, path, ""))
 		r.POST("/v1"+path, s.call(op, "/v1"+path, ""))
+	}
+	r.POST("/v2/rerank", s.call(llm.OpRerank, "/v2/rerank", ""))
+	for _, path := range []string{"/v1/messages"} {
+		r.POST(path, s.ask(messagesFront{}, path))
 	}
 	// The model is part of these paths and may hold slashes of its own, so the tail is split by hand.
 	r.POST("/engines/{tail:*}", s.modelInPath("/engines/"))

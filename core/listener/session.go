@@ -170,7 +170,10 @@ func trim(b []byte) []byte {
 // decode reads the body into the exchange.
 func (c *session) decode(ctx *fasthttp.RequestCtx, model string) error {
 	x := &c.x
-	body := ctx.Request.Body()
+	body, err := c.fields(ctx)
+	if err != nil {
+		return err
+	}
 	if len(body) == 0 {
 		// As in the reference, no body is an empty object: the caller learns first that it has no key, or no model.
 		body = emptyObject
@@ -194,7 +197,7 @@ func (c *session) chooseModel(model string) {
 	if model != "" {
 		x.Model = model
 	}
-	if forced := edge.ForceModel[x.Op]; forced != "" {
+	if forced := edge.ForceModel[x.Op]; forced != "" && (model == "" || x.Op == llm.OpEmbedding) {
 		x.Model = forced
 	}
 	if x.Model == "" {

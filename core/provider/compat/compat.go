@@ -30,10 +30,11 @@ type Vendor struct {
 	BaseSuffix  string // what a base URL ends with, also if the operator left it out
 	ModelPrefix string // what a model's name begins with, also if the operator left it out
 
-	Rename          []llm.Pair // parameters it knows under another name
-	Unsupported     []string   // parameters it refuses
-	NoStreamOptions bool       // it refuses stream_options
-	Lacks           []llm.Operation
+	Rename          []llm.Pair      // parameters it knows under another name
+	Unsupported     []string        // parameters it refuses
+	NoStreamOptions bool            // it refuses stream_options
+	Lacks           []llm.Operation // what it does not offer of chats, completions and embeddings
+	Offers          []llm.Operation // what it offers besides
 
 	Source string // where the facts can be checked: the vendor's page, or the reference's about the vendor
 }

@@ -1,5 +1,7 @@
 package compat
 
+import "github.com/sallyport-ai/sallyport/core/llm"
+
 // gateways are the vendors that pass requests on to other vendors.
 func gateways() []Vendor {
 	return []Vendor{
@@ -25,6 +27,7 @@ func gateways() []Vendor {
 		{
 			Name: "aiml", Base: "https://api.aimlapi.com/v1",
 			BaseVars: []string{"AIML_API_BASE"}, KeyVars: []string{"AIML_API_KEY", "AIMLAPI_API_KEY", "AIMLAPI_KEY"},
+			Offers: []llm.Operation{llm.OpImage},
 			Source: "https://docs.litellm.ai/docs/providers/aiml",
 		},
 		{
@@ -64,12 +67,14 @@ func gateways() []Vendor {
 		{
 			Name: "aihubmix", Base: "https://aihubmix.com/v1",
 			BaseVars: []string{"AIHUBMIX_API_BASE"}, KeyVars: []string{"AIHUBMIX_API_KEY"},
+			Offers: []llm.Operation{llm.OpModeration, llm.OpImage, llm.OpSpeech, llm.OpTranscription, llm.OpRerank},
 			Source: "https://docs.litellm.ai/docs/providers/aihubmix",
 		},
 		{
 			// Another gateway of the reference's kind, this one included.
 			Name: "litellm_proxy", BaseVars: []string{"LITELLM_PROXY_API_BASE"}, KeyVars: []string{"LITELLM_PROXY_API_KEY"},
-			KeyOptional: true, Source: "https://docs.litellm.ai/docs/providers/litellm_proxy",
+			KeyOptional: true, Offers: everything(),
+			Source: "https://docs.litellm.ai/docs/providers/litellm_proxy",
 		},
 	}
 }

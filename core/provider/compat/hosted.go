@@ -11,6 +11,7 @@ func hosted() []Vendor {
 		{
 			Name: "openai", Base: "https://api.openai.com/v1",
 			BaseVars: []string{"OPENAI_BASE_URL", "OPENAI_API_BASE"}, KeyVars: []string{"OPENAI_API_KEY"},
+			Offers: openAI(),
 			Source: "https://platform.openai.com/docs/api-reference",
 		},
 		{
@@ -18,6 +19,7 @@ func hosted() []Vendor {
 			BaseVars: []string{"GROQ_API_BASE"}, KeyVars: []string{"GROQ_API_KEY"},
 			Unsupported: []string{"logit_bias", "logprobs", "n", "top_logprobs"}, // n of 1 passes
 			Lacks:       []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
+			Offers:      []llm.Operation{llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpResource},
 			Source:      "https://console.groq.com/docs/openai",
 		},
 		{
@@ -30,6 +32,7 @@ func hosted() []Vendor {
 				"function_call", "functions", "logit_bias", "logprobs", "service_tier", "store", "top_logprobs", "user",
 			},
 			NoStreamOptions: true,
+			Offers:          []llm.Operation{llm.OpModeration, llm.OpTranscription, llm.OpResource},
 			Source:          "https://docs.mistral.ai/api",
 		},
 		{
@@ -50,6 +53,7 @@ func hosted() []Vendor {
 			Name: "together_ai", Base: "https://api.together.xyz/v1",
 			BaseVars: []string{"TOGETHER_AI_API_BASE"},
 			KeyVars:  []string{"TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"},
+			Offers:   []llm.Operation{llm.OpImage, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpRerank, llm.OpResource},
 			Source:   "https://docs.together.ai/docs/openai-api-compatibility",
 		},
 		{
@@ -57,11 +61,13 @@ func hosted() []Vendor {
 			BaseVars: []string{"FIREWORKS_API_BASE"},
 			KeyVars:  []string{"FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN"},
 			Rename:   tokens(), ModelPrefix: "accounts/fireworks/models/",
+			Offers: []llm.Operation{llm.OpRerank},
 			Source: "https://docs.fireworks.ai/tools-sdks/openai-compatibility",
 		},
 		{
 			Name: "deepinfra", Base: "https://api.deepinfra.com/v1/openai",
 			BaseVars: []string{"DEEPINFRA_API_BASE"}, KeyVars: []string{"DEEPINFRA_API_KEY"}, Rename: tokens(),
+			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpImageVariation, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation},
 			Source: "https://deepinfra.com/docs/openai_api",
 		},
 		{
@@ -79,6 +85,7 @@ func hosted() []Vendor {
 		{
 			Name: "xai", Base: "https://api.x.ai/v1",
 			BaseVars: []string{"XAI_API_BASE"}, KeyVars: []string{"XAI_API_KEY"}, Rename: tokens(),
+			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpResource},
 			Source: "https://docs.x.ai/docs/api-reference",
 		},
 		{
@@ -91,6 +98,7 @@ func hosted() []Vendor {
 		{
 			Name: "sambanova", Base: "https://api.sambanova.ai/v1",
 			BaseVars: []string{"SAMBANOVA_API_BASE"}, KeyVars: []string{"SAMBANOVA_API_KEY"}, Rename: tokens(),
+			Offers: []llm.Operation{llm.OpTranscription, llm.OpTranslation},
 			Source: "https://docs.sambanova.ai/cloud/docs/capabilities/openai-compatibility",
 		},
 		{
@@ -111,6 +119,7 @@ func hosted() []Vendor {
 		{
 			Name: "moonshot", Base: "https://api.moonshot.ai/v1",
 			BaseVars: []string{"MOONSHOT_API_BASE"}, KeyVars: []string{"MOONSHOT_API_KEY"}, Rename: tokens(),
+			Offers: []llm.Operation{llm.OpResource},
 			Source: "https://platform.moonshot.ai/docs/api/chat",
 		},
 		{
@@ -121,6 +130,7 @@ func hosted() []Vendor {
 		{
 			Name: "zai", Base: "https://api.z.ai/api/paas/v4",
 			BaseVars: []string{"ZAI_API_BASE"}, KeyVars: []string{"ZAI_API_KEY"}, Rename: tokens(),
+			Offers: []llm.Operation{llm.OpImage},
 			Source: "https://docs.z.ai/api-reference/llm/chat-completion",
 		},
 		{
@@ -141,6 +151,7 @@ func hosted() []Vendor {
 		{
 			Name: "nebius", Base: "https://api.studio.nebius.ai/v1",
 			BaseVars: []string{"NEBIUS_API_BASE"}, KeyVars: []string{"NEBIUS_API_KEY"},
+			Offers: []llm.Operation{llm.OpImage},
 			Source: "https://docs.litellm.ai/docs/providers/nebius",
 		},
 		{
@@ -274,3 +285,14 @@ func hosted() []Vendor {
 		},
 	}
 }
+
+// openAI is all that OpenAI's own API offers beside chats, completions and embeddings.
+func openAI() []llm.Operation {
+	return []llm.Operation{
+		llm.OpModeration, llm.OpImage, llm.OpImageEdit, llm.OpImageVariation, llm.OpSpeech, llm.OpTranscription,
+		llm.OpTranslation, llm.OpResource, llm.OpRealtime,
+	}
+}
+
+// everything is all that the gateway can pass on in OpenAI's dialect, for servers of which more is not known.
+func everything() []llm.Operation { return append(openAI(), llm.OpRerank) }

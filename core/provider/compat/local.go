@@ -1,5 +1,7 @@
 package compat
 
+import "github.com/sallyport-ai/sallyport/core/llm"
+
 // local are servers that operators run themselves. They need no key; some want to see one all the same.
 func local() []Vendor {
 	const fake = "fake-api-key"
@@ -7,11 +9,12 @@ func local() []Vendor {
 		{
 			// Any server that speaks the API.
 			Name: "custom_openai", BaseVars: []string{"OPENAI_LIKE_API_BASE"}, KeyVars: []string{"OPENAI_LIKE_API_KEY"},
-			KeyOptional: true, Source: "https://docs.litellm.ai/docs/providers/openai_compatible",
+			KeyOptional: true, Offers: everything(), Source: "https://docs.litellm.ai/docs/providers/openai_compatible",
 		},
 		{
 			Name: "hosted_vllm", BaseVars: []string{"HOSTED_VLLM_API_BASE"}, KeyVars: []string{"HOSTED_VLLM_API_KEY"},
 			KeyOptional: true, DefaultKey: fake,
+			Offers: []llm.Operation{llm.OpTranscription, llm.OpTranslation, llm.OpRerank, llm.OpResource, llm.OpRealtime},
 			Source: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
 		},
 		{
@@ -37,6 +40,7 @@ func local() []Vendor {
 			Name: "xinference", Base: "http://127.0.0.1:9997/v1",
 			BaseVars: []string{"XINFERENCE_API_BASE"}, KeyVars: []string{"XINFERENCE_API_KEY"},
 			KeyOptional: true, DefaultKey: fake,
+			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpImageVariation, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpRerank},
 			Source: "https://docs.litellm.ai/docs/providers/xinference",
 		},
 		{
@@ -49,6 +53,7 @@ func local() []Vendor {
 			Name: "lemonade", Base: "http://localhost:8000/api/v1",
 			BaseVars: []string{"LEMONADE_API_BASE"}, KeyVars: []string{"LEMONADE_API_KEY"},
 			KeyOptional: true, DefaultKey: "lemonade",
+			Offers: []llm.Operation{llm.OpImage, llm.OpSpeech, llm.OpTranscription, llm.OpRealtime},
 			Source: "https://docs.litellm.ai/docs/providers/lemonade",
 		},
 	}

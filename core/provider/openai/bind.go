@@ -59,11 +59,18 @@ func (e *endpoint) bindPaths(u *url.URL) {
 	if !strings.HasSuffix(root, e.p.s.BaseSuffix) {
 		root += e.p.s.BaseSuffix
 	}
+	e.root, e.query = root, u.RawQuery
 	for _, op := range operations() {
 		if slices.Contains(e.p.s.Lacks, op) {
 			continue
 		}
+		if !basic(op) && !slices.Contains(e.p.s.Offers, op) {
+			continue
+		}
 		path := root + "/" + op.String()
+		if op == llm.OpResource {
+			path = root
+		}
 		if u.RawQuery != "" {
 			path += "?" + u.RawQuery
 		}
@@ -72,7 +79,21 @@ func (e *endpoint) bindPaths(u *url.URL) {
 }
 
 func operations() []llm.Operation {
-	return []llm.Operation{llm.OpChat, llm.OpCompletion, llm.OpEmbedding}
+	return append([]llm.Operation{llm.OpChat, llm.OpCompletion, llm.OpEmbedding, llm.OpRerank}, offered()...)
+}
+
+// offered are the operations of OpenAI's API beside the three that nearly all vendors have
+// (https://platform.openai.com/docs/api-reference).
+func offered() []llm.Operation {
+	return []llm.Operation{
+		llm.OpModeration, llm.OpImage, llm.OpImageEdit, llm.OpImageVariation, llm.OpSpeech, llm.OpTranscription,
+		llm.OpTranslation, llm.OpResource, llm.OpRealtime,
+	}
+}
+
+// basic reports whether a vendor is expected to offer the operation unless it says that it lacks it.
+func basic(op llm.Operation) bool {
+	return op == llm.OpChat || op == llm.OpCompletion || op == llm.OpEmbedding
 }
 
 func variables(names []string) string {
@@ -127,6 +148,9 @@ func (e *endpoint) writeHead(lines []llm.Pair) error {
 		}
 		e.names[strings.ToLower(l.Name)] = true
 		e.head = append(e.head, l.Name+": "+l.Value+"\r\n"...)
+		if l.Name != "Content-Type" && l.Name != "Accept" {
+			e.bare = append(e.bare, l.Name+": "+l.Value+"\r\n"...)
+		}
 	}
 	return nil
 }

@@ -18,8 +18,12 @@ import (
 func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 	r.Status, r.Header, r.Deployment, r.Began = a.Status, a.Header, e.d, a.FirstByte
 	switch {
+	case a.Socket != nil:
+		return e.decodeRealtime(a, r)
 	case a.Status < 200 || a.Status > 299:
 		return e.refused(a)
+	case further(x.Op):
+		return e.decodeFurther(x, a, r)
 	case a.Streamed && x.Streamed && x.Op.Streams():
 		return e.decodeStream(x, a, r)
 	}

@@ -22,7 +22,19 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 			return err
 		}
 	}
-	p := patch{e: e, x: x, raw: x.Body.Raw(), dst: c.Body}
+	if further(x.Op) {
+		if done, err := e.encodeFurther(x, c); done || err != nil {
+			return err
+		}
+	}
+	p := patch{e: e, x: x, body: &x.Body, dst: c.Body}
+	if x.Dialect != llm.DialectOpenAI {
+		var err error
+		if p.body, err = e.plain(x); err != nil {
+			return err
+		}
+	}
+	p.raw = p.body.Raw()
 	if err := p.controls(); err != nil {
 		return err
 	}
@@ -35,12 +47,13 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 
 // patch writes the request of x for the endpoint: what is kept goes out as it is, commas and spaces included.
 type patch struct {
-	e   *endpoint
-	x   *llm.Exchange
-	raw []byte
-	dst [][]byte
-	pos int // up to here raw was written or left out
-	end int // the end of the last member, where new ones go
+	e    *endpoint
+	x    *llm.Exchange
+	body *llm.Object // the request
+	raw  []byte
+	dst  [][]byte
+	pos  int // up to here raw was written or left out
+	end  int // the end of the last member, where new ones go
 
 	extra *llm.Object // the request's extra_body, if it has one
 
@@ -51,9 +64,9 @@ type patch struct {
 }
 
 func (p *patch) run() error {
-	list := p.x.Body.Members()
+	list := p.body.Members()
 	for i := range list {
-		key := p.x.Body.Key(list[i])
+		key := p.body.Key(list[i])
 		do, piece, err := p.decide(key, list[i])
 		if err != nil {
 			return err
@@ -107,7 +120,7 @@ func (p *patch) put(at llm.Span, piece []byte) {
 
 // decide says what happens to a member of the request, and with which piece.
 func (p *patch) decide(key []byte, m llm.Member) (action, []byte, error) {
-	value := p.x.Body.Value(m)
+	value := p.body.Value(m)
 	switch string(key) {
 	case "model":
 		p.hasModel = true
@@ -155,9 +168,9 @@ func (p *patch) apply(key, value []byte) (action, []byte, error) {
 		if lists(p.x.Controls.AllowedParams, string(key)) {
 			return keep, nil, nil
 		}
-		return keep, nil, p.unsupported()
+		return keep, nil, p.unsupported(key)
 	case rename:
-		if p.x.Body.Index(string(r.name)) >= 0 {
+		if p.body.Index(string(r.name)) >= 0 {
 			return drop, nil, nil // the request says it both ways; the vendor's own word counts
 		}
 		return rename, r.name, nil
@@ -179,7 +192,7 @@ func (p *patch) streamOptions(m llm.Member, value []byte) (action, []byte, error
 	if p.e.p.s.NoStreamOptions {
 		return drop, nil, nil
 	}
-	if !p.x.Streamed {
+	if !p.x.Streamed || !p.x.Op.Streams() {
 		return keep, nil, nil
 	}
 	p.hasUsage = true
@@ -218,11 +231,11 @@ func (p *patch) add(list []llm.Member) {
 	if p.x.Streamed && !p.hasStream {
 		p.member(streamKey(), boolean(true))
 	}
-	if p.x.Streamed && !p.hasUsage && !p.e.p.s.NoStreamOptions {
+	if p.x.Streamed && !p.hasUsage && !p.e.p.s.NoStreamOptions && p.x.Op.Streams() {
 		p.member(streamOptionsKey(), usageOption())
 	}
 	for i := range p.e.forced {
-		if f := &p.e.forced[i]; p.x.Body.Index(f.name) < 0 {
+		if f := &p.e.forced[i]; p.body.Index(f.name) < 0 {
 			p.member(f.key, f.value)
 		}
 	}
@@ -238,14 +251,14 @@ func (p *patch) add(list []llm.Member) {
 
 // given reports whether the caller, or the fallback under way, sets the parameter.
 func (p *patch) given(name string) bool {
-	return p.x.Body.Index(name) >= 0 || override(p.x.Overrides, borrow(name)) != nil ||
+	return p.body.Index(name) >= 0 || override(p.x.Overrides, borrow(name)) != nil ||
 		p.extra != nil && p.extra.Index(name) >= 0
 }
 
 func (p *patch) addOverrides() {
 	for _, o := range p.x.Overrides {
 		key := borrow(o.Name)
-		if managed(key) || openai.Control(key) || p.x.Body.Index(o.Name) >= 0 {
+		if managed(key) || openai.Control(key) || p.body.Index(o.Name) >= 0 {
 			continue
 		}
 		// A fallback is rare, so its keys are written anew each time.
@@ -261,7 +274,7 @@ func (p *patch) addExtraBody() {
 	}
 	for _, m := range p.extra.Members() {
 		key := p.extra.Key(m)
-		if !p.forced(key) && p.x.Body.Index(borrowed(key)) < 0 && override(p.x.Overrides, key) == nil {
+		if !p.forced(key) && p.body.Index(borrowed(key)) < 0 && override(p.x.Overrides, key) == nil {
 			p.member(p.extra.Raw()[m.Key.Start-1:m.Value.Start], p.extra.Value(m))
 		}
 	}
@@ -289,14 +302,17 @@ func (p *patch) forced(key []byte) bool {
 
 // unsupported is the error for parameters the vendor does not know, in the words of the reference (litellm/utils.py).
 // It lists all of them, so that a caller need not find out one by one.
-func (p *patch) unsupported() error {
+func (p *patch) unsupported(key []byte) error {
 	var names []string
-	for _, m := range p.x.Body.Members() {
-		key := p.x.Body.Key(m)
-		if p.e.rules[string(key)].do == refuse && !unset(key, p.x.Body.Value(m)) &&
+	for _, m := range p.body.Members() {
+		key := p.body.Key(m)
+		if p.e.rules[string(key)].do == refuse && !unset(key, p.body.Value(m)) &&
 			!lists(p.x.Controls.AllowedParams, string(key)) && !openai.Control(key) {
 			names = append(names, string(key))
 		}
+	}
+	if len(names) == 0 { // a field of a form whose name is written otherwise
+		names = append(names, string(key))
 	}
 	list := "['" + strings.Join(names, "', '") + "']"
 	return p.e.refusal("litellm.UnsupportedParamsError: "+p.e.p.s.Name+" does not support parameters: "+list+

@@ -27,7 +27,8 @@ type Settings struct {
 	Rename          []llm.Pair      // parameters the vendor knows under another name: Name becomes Value
 	Unsupported     []string        // parameters the vendor refuses
 	NoStreamOptions bool            // the vendor refuses stream_options, and so never reports the usage of a stream unasked
-	Lacks           []llm.Operation // operations the vendor does not offer
+	Lacks           []llm.Operation // operations the vendor does not offer, of chats, completions and embeddings
+	Offers          []llm.Operation // operations the vendor offers beside those three; the zero value of Name: all of OpenAI's
 
 	MaxResponse int64 // bytes of an answer, a stream's in sum; 0 is 64 MB
 }
@@ -53,6 +54,9 @@ func New(s Settings) *Provider {
 	}
 	if s.Base == "" && s.Name == "openai" {
 		s.Base = defaultBase
+	}
+	if s.Offers == nil && s.Name == "openai" {
+		s.Offers = offered()
 	}
 	if s.MaxResponse <= 0 {
 		s.MaxResponse = defaultMaxResponse
@@ -89,8 +93,11 @@ type endpoint struct {
 	model []byte // the vendor's name for the model, quoted
 
 	target llm.Target
-	paths  [llm.OpPassThrough][]byte // by operation; nil if the vendor does not offer it
+	paths  [llm.OpRealtime + 1][]byte // by operation; nil if the vendor does not offer it
+	root   string                     // of all paths
+	query  string                     // at the end of all paths, without the question mark
 	head   []byte
+	bare   []byte          // head without the lines that describe the body
 	names  map[string]bool // names of the lines in head, in lower case
 
 	rules    map[string]rule

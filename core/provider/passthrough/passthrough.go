@@ -6,10 +6,8 @@ package passthrough
 
 import (
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
-	"sync"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
@@ -164,59 +162,5 @@ func (e *endpoint) queryOf(x *llm.Exchange) string {
 
 // Decode implements provider.Endpoint. Every status is an answer here, also a refusal.
 func (e *endpoint) Decode(_ *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
-	d := relays.Get().(*relay)
-	d.body, d.left, d.limited = a.Body, e.MaxResponse, e.MaxResponse > 0
-	if e.MaxResponse > 0 && int64(a.Size) > e.MaxResponse {
-		_ = d.Close()
-		return tooLarge()
-	}
-	r.Status, r.Verbatim, r.Streamed, r.Header = a.Status, true, a.Streamed, a.Header
-	r.Began, r.Rest = a.FirstByte, d
-	if err := d.Next(&r.First); err != nil && err != io.EOF {
-		_ = d.Close()
-		return err
-	}
-	return nil
-}
-
-func tooLarge() error {
-	return &llm.Error{Op: "passthrough.Decode", Kind: llm.KindTooLarge, Message: "Response size is too large"}
-}
-
-// relay is the stream of an answer: pieces of its body as they arrive.
-type relay struct {
-	body    io.ReadCloser
-	left    int64
-	limited bool
-	buf     [16 << 10]byte
-}
-
-var relays = sync.Pool{New: func() any { return new(relay) }}
-
-// Next implements llm.Stream.
-func (d *relay) Next(p *llm.Part) error {
-	for {
-		n, err := d.body.Read(d.buf[:])
-		if n == 0 && err == nil {
-			continue
-		}
-		if n == 0 {
-			return err
-		}
-		if d.limited {
-			if d.left -= int64(n); d.left < 0 {
-				return tooLarge()
-			}
-		}
-		*p = llm.Part{Data: d.buf[:n]}
-		return nil
-	}
-}
-
-// Close implements llm.Stream.
-func (d *relay) Close() error {
-	err := d.body.Close()
-	d.body = nil
-	relays.Put(d)
-	return err
+	return provider.Relay(a, r, e.MaxResponse, nil)
 }

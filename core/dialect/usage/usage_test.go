@@ -1,0 +1,106 @@
+package usage_test
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport-ai/sallyport/core/dialect/usage"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// meter feeds body to a meter in pieces of every size; the result must not depend on it.
+func meter(t *testing.T, contentType, body string) (u llm.Usage, model string) {
+	t.Helper()
+	var m usage.Meter
+	for size := 1; size <= len(body); size = size*2 + 1 {
+		m.Reset([]byte(contentType))
+		for rest := body; rest != ""; {
+			n := min(size, len(rest))
+			m.Write([]byte(rest[:n]))
+			rest = rest[n:]
+		}
+		u, model = m.End(), m.Model
+	}
+	return u, model
+}
+
+// The shapes are those of the vendors' pages named in usage.go.
+func TestMeter(t *testing.T) {
+	t.Parallel()
+	f := func(contentType, body, model string, want llm.Usage) {
+		t.Helper()
+		got, name := meter(t, contentType, body)
+		if d := cmp.Diff(want, got); d != "" || name != model {
+			t.Errorf("%s: model %q\n%s", body, name, d)
+		}
+	}
+	const js, sse = "application/json; charset=utf-8", "text/event-stream"
+	f(js, `{"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4,"audio_tokens":2},"completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":1}}}`,
+		"gpt-4o", llm.Usage{Prompt: 10, Completion: 5, Total: 15, Cached: 4, Reasoning: 3, AudioPrompt: 2, AudioCompletion: 1})
+	f(js, `{"data":[{"b64_json":"x"}],"usage":{"input_tokens":50,"output_tokens":60,"total_tokens":110,"input_tokens_details":{"text_tokens":10,"image_tokens":40}}}`,
+		"", llm.Usage{Prompt: 50, Completion: 60, Total: 110})
+	f(js, `{"text":"hi","usage":{"type":"duration","seconds":9.5}}`, "", llm.Usage{Seconds: 9.5})
+	f(js, `{"model":"claude","usage":{"input_tokens":7,"cache_creation_input_tokens":20,"cache_read_input_tokens":100,"cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":15},"output_tokens":3}}`,
+		"claude", llm.Usage{Prompt: 127, Completion: 3, Total: 130, Cached: 100, CacheWrite: 20, CacheWriteHour: 15})
+	f(js, `{"output":{},"usage":{"inputTokens":30,"outputTokens":9,"totalTokens":39}}`, "", llm.Usage{Prompt: 30, Completion: 9, Total: 39})
+	f(js, `{"candidates":[],"modelVersion":"gemini-2.5","usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":4,"thoughtsTokenCount":6,"cachedContentTokenCount":2,"totalTokenCount":18}}`,
+		"gemini-2.5", llm.Usage{Prompt: 8, Completion: 10, Total: 18, Cached: 2, Reasoning: 6})
+	f(js, `[{"usageMetadata":{"promptTokenCount":8}},{"usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":4}}]`, "", llm.Usage{Prompt: 8, Completion: 4, Total: 12})
+	f(js, `{"id":"x","results":[],"meta":{"api_version":{"version":"2"},"billed_units":{"search_units":2}}}`, "", llm.Usage{Searches: 2})
+	f(js, `{"usage":{"billed_units":{"input_tokens":5,"output_tokens":6},"tokens":{"input_tokens":71,"output_tokens":6}}}`, "", llm.Usage{Prompt: 71, Completion: 6, Total: 77})
+	f(sse, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude\",\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n"+
+		"data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"usage\"}}\n\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":12}}\n\n",
+		"claude", llm.Usage{Prompt: 9, Completion: 12, Total: 21})
+	f(sse, "data: {\"model\":\"m\",\"choices\":[{}]}\r\n\r\ndata: {\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\r\n\r\ndata: [DONE]\r\n\r\n",
+		"m", llm.Usage{Prompt: 1, Completion: 2, Total: 3})
+	f(sse, "data: {\"type\":\"response.completed\",\"response\":{\"model\":\"gpt-5\",\"usage\":{\"input_tokens\":4,\"input_tokens_details\":{\"cached_tokens\":1},\"output_tokens\":2,\"total_tokens\":6}}}\n\n",
+		"gpt-5", llm.Usage{Prompt: 4, Completion: 2, Total: 6, Cached: 1})
+	f(sse, `data: {"type":"transcript.text.done","text":"x","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"audio_tokens":14},"output_tokens":3,"total_tokens":17}}`,
+		"", llm.Usage{Prompt: 14, Completion: 3, Total: 17, AudioPrompt: 14})
+	f("application/vnd.amazon.eventstream",
+		frame(`{"contentBlockIndex":0,"delta":{"text":"usage"}}`)+frame(`{"metrics":{"latencyMs":1},"usage":{"inputTokens":3,"outputTokens":4,"totalTokens":7}}`),
+		"", llm.Usage{Prompt: 3, Completion: 4, Total: 7})
+	f("application/vnd.amazon.eventstream",
+		frame(`{"bytes":"`+base64.StdEncoding.EncodeToString([]byte(`{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":11,"outputTokenCount":2}}`))+`"}`),
+		"", llm.Usage{Prompt: 11, Completion: 2, Total: 13})
+	f("audio/mpeg", `{"usage":{"prompt_tokens":1}}`, "", llm.Usage{})
+	f(js, `not JSON`, "", llm.Usage{})
+	f(js, `{"usage":{"prompt_tokens":`, "", llm.Usage{})
+	f(sse, "data: {\"usage\":{\"prompt_tokens\":1}}\n"+"data: "+strings.Repeat("x", 2<<20)+"\ndata: {\"usage\":{\"completion_tokens\":1}}\n", "", llm.Usage{Prompt: 1, Completion: 1, Total: 2})
+}
+
+// frame is a message of Amazon's event stream with one header and checksums of zero.
+func frame(payload string) string {
+	const header = "\x05:type\x07\x00\x01x"
+	b := binary.BigEndian.AppendUint32(nil, uint32(16+len(header)+len(payload)))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(header)))
+	return string(b) + "\x00\x00\x00\x00" + header + payload + "\x00\x00\x00\x00"
+}
+
+func TestPlus(t *testing.T) {
+	t.Parallel()
+	a := llm.Usage{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1.5}
+	want := llm.Usage{2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 3}
+	if got := usage.Plus(a, a); got != want {
+		t.Fatalf("%+v", got)
+	}
+}
+
+// Nothing in foreign bytes may panic, make the meter keep more than its limits, or count below zero.
+func FuzzMeter(f *testing.F) {
+	f.Add("application/json", []byte(`{"usage":{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":1}}}`))
+	f.Add("text/event-stream", []byte("data: {\"message\":{\"usage\":{\"input_tokens\":-5}}}\n\n"))
+	f.Add("application/vnd.amazon.eventstream", []byte(frame(`{"usage":{}}`)))
+	f.Fuzz(func(t *testing.T, contentType string, b []byte) {
+		var m usage.Meter
+		m.Reset([]byte(contentType))
+		m.Write(b)
+		if u := m.End(); u.Prompt < 0 || u.Completion < 0 || u.Total < 0 || u.Seconds < 0 {
+			t.Fatalf("%+v", u)
+		}
+	})
+}
