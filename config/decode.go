@@ -49,10 +49,17 @@ func decode(root *node, k *checker, env *Env) (*Config, error) {
 
 func scrubbed(err error, rep *Report) error { return fmt.Errorf("%s", rep.scrub(err.Error())) }
 
-// split moves the settings of LiteLLM that have no field here out of Extra,
-// so that none is sent upstream as a request parameter.
+// split moves prices, and the settings of LiteLLM that have no field here, out
+// of Extra, so that none is sent upstream as a request parameter.
 func (p *LiteLLMParams) split(known map[string]*schemaNode) {
 	maps.DeleteFunc(p.Extra, func(key string, value any) bool {
+		if IsPrice(key) {
+			if p.Prices == nil {
+				p.Prices = map[string]any{}
+			}
+			p.Prices[key] = value
+			return true
+		}
 		n := known[key]
 		if n == nil || n.setting.Status == InEffect {
 			return false
@@ -63,6 +70,12 @@ func (p *LiteLLMParams) split(known map[string]*schemaNode) {
 		p.Other[key] = value
 		return true
 	})
+}
+
+// IsPrice tells the settings of a deployment that are prices: those of
+// LiteLLM's cost map (litellm/types/utils.py, CustomPricingLiteLLMParams).
+func IsPrice(key string) bool {
+	return key == "tiered_pricing" || strings.Contains(key, "_cost_per_") || strings.Contains(key, "_token_cost")
 }
 
 func unresolved(params *node) map[string]string {
@@ -229,7 +242,10 @@ func readVariables(env *Env) Variables {
 		OpenAIAPIKey:       Secret(env.Get("OPENAI_API_KEY")),
 		OpenAIAPIBase:      env.Get("OPENAI_API_BASE"),
 		OpenAIOrganization: env.Get("OPENAI_ORGANIZATION"),
+		ModelCostMapURL:    env.Get("LITELLM_MODEL_COST_MAP_URL"),
+		TiktokenCacheDir:   env.Get("CUSTOM_TIKTOKEN_CACHE_DIR"),
 	}
+	v.LocalModelCostMap, _ = parseBool(env.Get("LITELLM_LOCAL_MODEL_COST_MAP"))
 	v.SetVerbose, _ = parseBool(env.Get("SET_VERBOSE"))
 	v.PrintStandardLoggingPayload, _ = parseBool(env.Get("LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD"))
 	if v.Mode == "" {

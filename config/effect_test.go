@@ -123,6 +123,8 @@ func generalCases() []effectCase {
 	return []effectCase{
 		{"general_settings", "general_settings: {completion_model: m}", nil, func(c *Config) any { return c.GeneralSettings.CompletionModel }, "m"},
 		{g + "completion_model", "general_settings: {completion_model: m}", nil, func(c *Config) any { return c.GeneralSettings.CompletionModel }, "m"},
+		{g + "image_generation_model", "general_settings: {image_generation_model: m}", nil, func(c *Config) any { return c.GeneralSettings.ImageGenerationModel }, "m"},
+		{g + "moderation_model", "general_settings: {moderation_model: m}", nil, func(c *Config) any { return c.GeneralSettings.ModerationModel }, "m"},
 		{g + "embedding_model", "general_settings: {embedding_model: m}", nil, func(c *Config) any { return c.GeneralSettings.EmbeddingModel }, "m"},
 		{g + "master_key", "general_settings: {master_key: sk-1}", []string{"LITELLM_MASTER_KEY=sk-2"}, func(c *Config) any { return c.GeneralSettings.MasterKey.Reveal() }, "sk-1"},
 		{g + "custom_auth", "general_settings: {custom_auth: a.wasm}", nil, func(c *Config) any { return c.GeneralSettings.CustomAuth }, "a.wasm"},
@@ -276,6 +278,41 @@ func routingCases() []effectCase {
 	return cases
 }
 
+// priceCases are the prices of deployments, and what is added to costs.
+func priceCases() []effectCase {
+	const i, l = "model_list[].model_info.", "litellm_settings."
+	info := func(text string) string {
+		return "model_list: [{model_name: m, litellm_params: {model: x}, model_info: {" + text + "}}]"
+	}
+	get := func(f func(ModelInfo) any) func(*Config) any {
+		return func(c *Config) any { return f(c.ModelList[0].ModelInfo) }
+	}
+	cases := []effectCase{
+		{i + "input_cost_per_token", info("input_cost_per_token: 1e-06"), nil, get(func(m ModelInfo) any { return *m.InputCostPerToken }), 1e-06},
+		{i + "output_cost_per_token", info("output_cost_per_token: 0"), nil, get(func(m ModelInfo) any { return *m.OutputCostPerToken }), 0.0},
+		{i + "base_model", info("base_model: azure/gpt-4o"), nil, get(func(m ModelInfo) any { return m.BaseModel }), "azure/gpt-4o"},
+		{l + "cost_discount_config", "litellm_settings: {cost_discount_config: {openai: 0.05}}", nil, func(c *Config) any { return c.LiteLLMSettings.CostDiscount }, map[string]float64{"openai": 0.05}},
+		{l + "cost_margin_config", "litellm_settings: {cost_margin_config: {global: 0.1}}", nil, func(c *Config) any { return c.LiteLLMSettings.CostMargin }, map[string]any{"global": 0.1}},
+	}
+	for _, s := range pricingSettings() {
+		if s.Status != InEffect || s.Path == "input_cost_per_token" || s.Path == "output_cost_per_token" {
+			continue
+		}
+		written, want := "0.25", any(0.25)
+		switch s.Type {
+		case TypeObject:
+			written, want = "{a: 1}", map[string]any{"a": 1}
+		case TypeList:
+			written, want = "[1]", []any{1}
+		}
+		cases = append(cases, effectCase{
+			"model_list[].litellm_params." + s.Path, model(s.Path + ": " + written), nil,
+			params(func(p LiteLLMParams) any { return p.Prices[s.Path] }), want,
+		})
+	}
+	return cases
+}
+
 func variableCases() []effectCase {
 	type C = *Config
 	return []effectCase{
@@ -291,6 +328,9 @@ func variableCases() []effectCase {
 		{"JSON_LOGS", "litellm_settings: {json_logs: false}", []string{"JSON_LOGS=True"}, func(c C) any { return c.JSONLogs() }, false},
 		{"LITELLM_DROP_PARAMS", "", []string{"LITELLM_DROP_PARAMS=whatever"}, func(c C) any { return *c.LiteLLMSettings.DropParams }, true},
 		{"LITELLM_DROP_PARAMS", "", []string{"LITELLM_DROP_PARAMS=off"}, func(c C) any { return *c.LiteLLMSettings.DropParams }, false},
+		{"LITELLM_LOCAL_MODEL_COST_MAP", "", []string{"LITELLM_LOCAL_MODEL_COST_MAP=True"}, func(c C) any { return c.Variables.LocalModelCostMap }, true},
+		{"LITELLM_MODEL_COST_MAP_URL", "", []string{"LITELLM_MODEL_COST_MAP_URL=/m.json"}, func(c C) any { return c.Variables.ModelCostMapURL }, "/m.json"},
+		{"CUSTOM_TIKTOKEN_CACHE_DIR", "", []string{"CUSTOM_TIKTOKEN_CACHE_DIR=/v"}, func(c C) any { return c.Variables.TiktokenCacheDir }, "/v"},
 		{"LITELLM_MODE", "", []string{"LITELLM_MODE=production"}, func(c C) any { return c.Variables.Mode }, "PRODUCTION"},
 		{"LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD", "", []string{"LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD=1"}, func(c C) any { return c.Variables.PrintStandardLoggingPayload }, true},
 		{"SERVER_ROOT_PATH", "", []string{"SERVER_ROOT_PATH=api/v9/"}, func(c C) any { return c.Variables.ServerRootPath }, "/api/v9"},
@@ -302,7 +342,7 @@ func variableCases() []effectCase {
 
 func effectCases() []effectCase {
 	var all []effectCase
-	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), pluginCases(), variableCases()} {
+	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), pluginCases(), priceCases(), variableCases()} {
 		all = append(all, list...)
 	}
 	return all

@@ -84,7 +84,7 @@ func variablesAToF() []Setting {
 			Doc: "As CIRCLE_OIDC_TOKEN, for values written oidc/circleci_v2/<audience>."},
 		{Path: "CONFIG_FILE_PATH", Type: TypeString, Area: "cli", Status: InEffect,
 			Doc: "Configuration file used when none is given on the command line."},
-		{Path: "CUSTOM_TIKTOKEN_CACHE_DIR", Type: TypeString, Area: "provider",
+		{Path: "CUSTOM_TIKTOKEN_CACHE_DIR", Type: TypeString, Area: "provider", Status: InEffect,
 			Doc: "Directory looked in first for tokenizer vocabularies; without the file there the built-in copy is used, and nothing is fetched."},
 		{Path: "DATABASE_HOST", Type: TypeString, Area: "store",
 			Doc: "Host of the PostgreSQL server, used with DATABASE_NAME and a user when no address is given."},

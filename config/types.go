@@ -85,6 +85,10 @@ type LiteLLMParams struct {
 	InputCostPerToken  *float64 `config:"input_cost_per_token"`
 	OutputCostPerToken *float64 `config:"output_cost_per_token"`
 
+	// Prices holds the other prices by name, such as
+	// cache_read_input_token_cost, as they were written.
+	Prices map[string]any `config:"-"`
+
 	// Extra holds the keys that are no setting of a deployment, such as
 	// temperature: defaults for requests, which a client may override.
 	Extra map[string]any `config:",remain"`
@@ -139,6 +143,11 @@ type LiteLLMSettings struct {
 	RequireAuthForMetrics bool             `config:"require_auth_for_metrics_endpoint"`
 	EndUserInMetrics      bool             `config:"enable_end_user_cost_tracking_prometheus_only"`
 	CustomProviderMap     []CustomProvider `config:"custom_provider_map"`
+	// CostDiscount is the share by provider that is taken off a cost,
+	// CostMargin a share, or an object with percentage and fixed_amount, by
+	// provider or for "global", that is added.
+	CostDiscount map[string]float64 `config:"cost_discount_config"`
+	CostMargin   map[string]any     `config:"cost_margin_config"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
@@ -162,6 +171,8 @@ type GeneralSettings struct {
 	InferModelFromKeys   bool                  `config:"infer_model_from_keys"`
 	CompletionModel      string                `config:"completion_model"`
 	EmbeddingModel       string                `config:"embedding_model"`
+	ImageGenerationModel string                `config:"image_generation_model"`
+	ModerationModel      string                `config:"moderation_model"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
@@ -418,4 +429,10 @@ type Variables struct {
 	OpenAIAPIKey                Secret `config:"OPENAI_API_KEY"`
 	OpenAIAPIBase               string `config:"OPENAI_API_BASE"`
 	OpenAIOrganization          string `config:"OPENAI_ORGANIZATION"`
+	// LocalModelCostMap keeps ModelCostMapURL, the address or the path of a
+	// cost map in LiteLLM's format, from being read.
+	LocalModelCostMap bool   `config:"LITELLM_LOCAL_MODEL_COST_MAP"`
+	ModelCostMapURL   string `config:"LITELLM_MODEL_COST_MAP_URL"`
+	// TiktokenCacheDir holds vocabularies that replace the built-in ones.
+	TiktokenCacheDir string `config:"CUSTOM_TIKTOKEN_CACHE_DIR"`
 }

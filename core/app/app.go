@@ -68,6 +68,7 @@ type App struct {
 	plugins  // what outlives a reload of the plugins
 
 	mu      sync.Mutex     // one Load at a time
+	costMap costMap        // of the last configuration
 	closing sync.WaitGroup // snapshots that are being closed
 	current atomic.Pointer[loaded]
 }

@@ -35,6 +35,7 @@ type builder struct {
 	cfg      *config.Config
 	mistakes mistakes
 	sinks    sinks
+	prices   prices
 	custom   map[string]provider.Provider // vendors that plugins speak for
 	vendors  sync.Map                     // of provider.Provider by name; wildcards add to it while requests are served
 }
@@ -65,6 +66,7 @@ func (m mistakes) Error() string {
 func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	b := &builder{App: a, cfg: cfg}
 	out := &loaded{cfg: cfg}
+	b.startPrices(ctx)
 	b.customProviders(ctx, out)
 	out.deployments = b.deployments()
 	out.router = b.router(out.deployments, b.routeFilters(ctx, out))
@@ -173,13 +175,20 @@ func (b *builder) fallbacks(lists ...config.Fallbacks) []router.Fallback {
 func (b *builder) edge() gateway.Edge {
 	g := b.cfg.GeneralSettings
 	e := gateway.Edge{TrustForwarded: g.UseXForwardedFor, MaxRequest: bytesOf(g.MaxRequestSizeMB), Pass: b.passThrough()}
-	if g.CompletionModel != "" {
-		e.DefaultModel = map[llm.Operation]string{llm.OpChat: g.CompletionModel, llm.OpCompletion: g.CompletionModel}
-	}
-	if g.EmbeddingModel != "" {
-		e.ForceModel = map[llm.Operation]string{llm.OpEmbedding: g.EmbeddingModel}
-	}
+	e.DefaultModel = given(map[llm.Operation]string{
+		llm.OpChat: g.CompletionModel, llm.OpCompletion: g.CompletionModel, llm.OpModeration: g.ModerationModel,
+	})
+	e.ForceModel = given(map[llm.Operation]string{llm.OpEmbedding: g.EmbeddingModel, llm.OpImage: g.ImageGenerationModel})
 	return e
+}
+
+// given leaves out what is empty. Nothing is nil, which costs a request nothing to look at.
+func given(m map[llm.Operation]string) map[llm.Operation]string {
+	maps.DeleteFunc(m, func(_ llm.Operation, model string) bool { return model == "" })
+	if len(m) == 0 {
+		return nil
+	}
+	return m
 }
 
 func bytesOf(mb *float64) int64 {
@@ -218,7 +227,7 @@ func (b *builder) passThrough() []gateway.Pass {
 			Open: !e.Auth, Bound: endpoint, Retries: -1,
 		}
 		if e.CostPerRequest != nil {
-			d.RequestCost = *e.CostPerRequest
+			d.Price = &llm.Price{Request: *e.CostPerRequest}
 		}
 		if !e.Auth {
 			b.log.Warn("a pass-through endpoint is open to everybody", "path", e.Path, "fix", "set auth: true on it")

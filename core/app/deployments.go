@@ -53,9 +53,6 @@ func (b *builder) deployment(m *config.Model, org string) (*llm.Deployment, erro
 		Retries: -1, DropParams: b.dropParams(p), AdditionalDrop: p.AdditionalDropParams, AllowedParams: p.AllowedOpenAIParams,
 		ExtraHeaders: textPairs(p.ExtraHeaders), ExtraBody: pairs(p.ExtraBody), Defaults: pairs(p.Extra), Tags: p.Tags,
 		Mock: or(p.MockResponse), Info: info(m.ModelInfo),
-		HasPrice:   hasPrice(p, m.ModelInfo),
-		InputCost:  or(cmpPtr(p.InputCostPerToken, m.ModelInfo.InputCostPerToken)),
-		OutputCost: or(cmpPtr(p.OutputCostPerToken, m.ModelInfo.OutputCostPerToken)),
 	}
 	if d.ID == "" {
 		d.ID = identity(m, org)
@@ -75,11 +72,13 @@ func (b *builder) deployment(m *config.Model, org string) (*llm.Deployment, erro
 		// The operator meant this key: the vendor's own variable is no substitute.
 		keyVar = p.Unresolved["api_key"]
 	}
-	return d, b.bind(d, p.CustomLLMProvider, keyVar)
-}
-
-func hasPrice(p config.LiteLLMParams, i config.ModelInfo) bool {
-	return cmpPtr(p.InputCostPerToken, i.InputCostPerToken) != nil || cmpPtr(p.OutputCostPerToken, i.OutputCostPerToken) != nil
+	if err := b.bind(d, p.CustomLLMProvider, keyVar); err != nil {
+		return nil, err
+	}
+	if err := b.ownPrices(d, m); err != nil {
+		return nil, err
+	}
+	return d, b.setPrice(d)
 }
 
 func or[T any](p *T) (v T) {

@@ -106,7 +106,7 @@ func (b *builder) newVendor(v compat.Vendor) provider.Provider {
 	return openai.New(openai.Settings{
 		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
 		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,
-		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, MaxResponse: most,
+		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, Offers: v.Offers, MaxResponse: most,
 	})
 }
 
@@ -148,23 +148,31 @@ func (b *builder) refuse(d *llm.Deployment, why *llm.Error) error {
 func (b *builder) expand(d *llm.Deployment, model string) (*llm.Deployment, error) {
 	c := *d
 	c.Model, c.Bound = model, nil
-	if p, ok := b.custom[d.Provider]; ok {
-		return &c, b.mocked(&c, p)
-	}
-	if d.Provider != "" {
-		v, ok := compat.Lookup(d.Provider)
-		if !ok {
-			return nil, fmt.Errorf("vendor %q is not known", d.Provider)
-		}
-		return &c, b.bindTo(&c, v, "")
-	}
-	if err := b.bind(&c, "", ""); err != nil {
-		return nil, &llm.Error{Op: "app.expand", Kind: llm.KindBadRequest, Message: err.Error()}
+	if err := b.bindNamed(&c); err != nil {
+		return nil, err
 	}
 	if c.Bound == nil {
 		return nil, &llm.Error{Op: "app.expand", Kind: llm.KindBadRequest, Message: "a model name cannot hold a *"}
 	}
-	return &c, nil
+	return &c, b.setPrice(&c)
+}
+
+// bindNamed binds what was a wildcard to its provider.
+func (b *builder) bindNamed(c *llm.Deployment) error {
+	if p, ok := b.custom[c.Provider]; ok {
+		return b.mocked(c, p)
+	}
+	if c.Provider != "" {
+		v, ok := compat.Lookup(c.Provider)
+		if !ok {
+			return fmt.Errorf("vendor %q is not known", c.Provider)
+		}
+		return b.bindTo(c, v, "")
+	}
+	if err := b.bind(c, "", ""); err != nil {
+		return &llm.Error{Op: "app.expand", Kind: llm.KindBadRequest, Message: err.Error()}
+	}
+	return nil
 }
 
 // knownVendor reports whether a name is a vendor's, for names of the form "vendor/model".

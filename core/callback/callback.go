@@ -36,6 +36,7 @@ type Record struct {
 
 	Usage     llm.Usage
 	Cost      float64 // US dollars
+	Parts     price.Cost
 	CostKnown bool
 	Status    int    // as the caller saw it
 	Finish    string // finish reason, if known
@@ -103,7 +104,10 @@ func NewRecord(x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error, 
 		rec.Status = e.HTTPStatus()
 		rec.Error = &Error{e.Kind, rec.Status, e.Message, e.Provider}
 	}
-	rec.Cost, rec.CostKnown = price.Cost(rec.Deployment, rec.Usage)
+	if d := rec.Deployment; d != nil {
+		rec.Parts, rec.CostKnown = price.Of(d.Price, rec.Usage, price.CallOf(x, rec.Usage))
+		rec.Cost = rec.Parts.Total
+	}
 	if messages {
 		rec.Messages = append([]byte(nil), asked(x)...)
 		if r != nil {

@@ -20,6 +20,7 @@ type payload struct {
 	CallType        string          `json:"call_type"`
 	Stream          bool            `json:"stream"`
 	ResponseCost    float64         `json:"response_cost"`
+	CostParts       *costParts      `json:"cost_breakdown"`
 	Status          string          `json:"status"`
 	StatusFields    statusFields    `json:"status_fields"`
 	Provider        *string         `json:"custom_llm_provider"`
@@ -48,6 +49,28 @@ type payload struct {
 	ErrorInfo       *errorInfo      `json:"error_information"`
 	Hidden          hiddenParams    `json:"hidden_params"`
 	Guardrails      []guardRun      `json:"guardrail_information"`
+	ModelMap        modelMap        `json:"model_map_information"`
+}
+
+// costParts is CostBreakdown: what a cost is made of. input_cost and output_cost are before discount and margin.
+type costParts struct {
+	Input           float64            `json:"input_cost"`
+	Output          float64            `json:"output_cost"`
+	Tools           float64            `json:"tool_usage_cost"`
+	Additional      map[string]float64 `json:"additional_costs,omitempty"`
+	Original        float64            `json:"original_cost"`
+	DiscountPercent float64            `json:"discount_percent"`
+	Discount        float64            `json:"discount_amount"`
+	MarginPercent   float64            `json:"margin_percent"`
+	MarginFixed     float64            `json:"margin_fixed_amount"`
+	Margin          float64            `json:"margin_total_amount"`
+	Total           float64            `json:"total_cost"`
+}
+
+// modelMap is StandardLoggingModelInformation: the entry of the price table.
+type modelMap struct {
+	Key   string          `json:"model_map_key"`
+	Value json.RawMessage `json:"model_map_value"`
 }
 
 // guardRun is StandardLoggingGuardrailInformation, as far as it is known here.
@@ -137,9 +160,14 @@ func (rec *Record) Payload(messages bool) ([]byte, error) {
 	if d := rec.Deployment; d != nil {
 		p.Model, p.ModelID, p.APIBase, p.Provider = d.Model, text(d.ID), telemetry.Mask(d.Base), text(d.Provider)
 		p.Hidden.ModelID, p.Hidden.APIBase, p.Hidden.ModelName = p.ModelID, &p.APIBase, text(d.Model)
+		p.ModelMap.Key = d.Model
+		if d.Price != nil && d.Price.Facts != nil {
+			p.ModelMap = modelMap{d.Price.Model, d.Price.Facts}
+		}
 	}
 	if rec.CostKnown {
 		p.Hidden.ResponseCost = &p.ResponseCost
+		p.CostParts = rec.parts()
 	}
 	p.Hidden.Overhead = max(0, float64((rec.End.Sub(rec.Start)-rec.Upstream).Microseconds())/1000)
 	if e := rec.Error; e != nil {
@@ -153,6 +181,21 @@ func (rec *Record) Payload(messages bool) ([]byte, error) {
 		p.Messages, p.Response = valid(rec.Messages), valid(rec.Answer())
 	}
 	return encode(&p)
+}
+
+// parts says what the cost is made of.
+func (rec *Record) parts() *costParts {
+	c := rec.Parts
+	p := &costParts{
+		Input: c.Input, Output: c.Output, Tools: c.Tools, Original: c.Original, Discount: c.Discount, Margin: c.Margin, Total: c.Total,
+	}
+	if c.Request != 0 {
+		p.Additional = map[string]float64{"request_cost": c.Request}
+	}
+	if d := rec.Deployment; d != nil && d.Price != nil {
+		p.DiscountPercent, p.MarginPercent, p.MarginFixed = d.Price.Discount, d.Price.Margin, d.Price.MarginRequest
+	}
+	return p
 }
 
 // encode writes text as it is: HTML does not matter here. The one error there can be is a value in a principal's

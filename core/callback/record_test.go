@@ -44,7 +44,7 @@ func exchange(t *testing.T) *llm.Exchange {
 
 var deployment = &llm.Deployment{
 	ID: "d1", Group: "gpt-4o", Provider: "openai", Model: "gpt-4o-2024", Base: "https://api.openai.com/v1",
-	APIKey: key, HasPrice: true, InputCost: 0.25, OutputCost: 0.5,
+	APIKey: key, Price: &llm.Price{Levels: []llm.Level{{Rates: [llm.ServiceTiers]llm.Rates{{Input: 0.25, CacheRead: 0.25, Output: 0.5, Reasoning: 0.5}}}}},
 }
 
 func decode(t *testing.T, rec *callback.Record, messages bool) map[string]any {
@@ -76,7 +76,9 @@ func TestSuccess(t *testing.T) {
 	want := `{
 	"id": "018cc251-f400-7000-8000-000000000000", "trace_id": "018cc251-f400-7000-8000-000000000000",
 	"litellm_call_id": "018cc251-f400-7000-8000-000000000000", "call_type": "acompletion", "stream": true,
-	"response_cost": 5, "status": "success", "status_fields": {"llm_api_status": "success", "guardrail_status": "guardrail_intervened"},
+	"response_cost": 5, "cost_breakdown": {"input_cost": 2.5, "output_cost": 2.5, "tool_usage_cost": 0, "original_cost": 5, "discount_percent": 0,
+		"discount_amount": 0, "margin_percent": 0, "margin_fixed_amount": 0, "margin_total_amount": 0, "total_cost": 5},
+	"model_map_information": {"model_map_key": "gpt-4o-2024", "model_map_value": null}, "status": "success", "status_fields": {"llm_api_status": "success", "guardrail_status": "guardrail_intervened"},
 	"guardrail_information": [
 		{"guardrail_name": "pii", "guardrail_provider": "sallyport", "guardrail_mode": "pre_call", "guardrail_status": "success",
 			"start_time": 1700000000.5, "end_time": 1700000000.75, "duration": 0.25},

@@ -33,11 +33,8 @@ type Deployment struct {
 	Defaults       []Pair   // members added to the body when the caller did not set them; Value is JSON
 	Mock           string   // mock_response: answer with this instead of calling the vendor
 	Tags           []string
-	HasPrice       bool    // a price is configured; it may be zero
-	InputCost      float64 // US dollars a prompt token
-	OutputCost     float64 // US dollars a completion token
-	RequestCost    float64 // US dollars a request
-	Open           bool    // a pass-through endpoint that needs no key
+	Price          *Price // nil if nothing says what a call costs
+	Open           bool   // a pass-through endpoint that needs no key
 	Info           map[string]any
 	Scopes         []*Scope // whose money its calls spend: vendor, deployment, tags; and how many calls may be open
 	Bound          any      // what the provider prepared at load; read by the gateway

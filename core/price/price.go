@@ -1,39 +1,206 @@
-// Package price says what a call cost.
+// Package price says what a call costs. It holds a table of what models cost and can do, makes the price of each
+// deployment from it when a configuration is loaded, and computes the cost of a call from the price and the vendor's
+// own counts. It does no I/O.
 package price
 
-import "github.com/sallyport-ai/sallyport/core/llm"
+import (
+	"math"
+	"time"
 
-// Cost is what a deployment charges for the usage, in US dollars, from the prices of its configuration:
-// input_cost_per_token, output_cost_per_token and, in model_info, cache_read_input_token_cost for the part of the prompt
-// that the vendor had in its cache. Without the last, that part costs as much as the rest. A price per request counts
-// whatever the usage is.
-//
-// known is false if nothing says what it costs: the deployment has no price, or the vendor told no usage.
-func Cost(d *llm.Deployment, u llm.Usage) (dollars float64, known bool) {
-	if d == nil {
-		return 0, false
-	}
-	dollars, known = d.RequestCost, d.RequestCost != 0
-	if !d.HasPrice || !u.Known() {
-		return dollars, known
-	}
-	prompt, completion := max(u.Prompt, 0), max(u.Completion, 0)
-	cached := min(max(u.Cached, 0), prompt)
-	dollars += float64(completion) * d.OutputCost
-	if rate, ok := cacheRead(d); ok {
-		dollars += float64(cached) * rate
-		prompt -= cached
-	}
-	return dollars + float64(prompt)*d.InputCost, true
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Cost is what one call cost, in US dollars.
+type Cost struct {
+	Input   float64 // the prompt
+	Output  float64 // the answer
+	Tools   float64 // searches made on the side
+	Request float64 // the price of a request, whatever is in it
+
+	Original float64 // the sum of these
+	Discount float64 // taken off Original
+	Margin   float64 // added to what was left
+	Total    float64 // what the caller is charged
 }
 
-// cacheRead looks up the price of a cached token. YAML and JSON give numbers different types.
-func cacheRead(d *llm.Deployment) (float64, bool) {
-	switch v := d.Info["cache_read_input_token_cost"].(type) {
-	case float64:
-		return v, v >= 0
-	case int:
-		return float64(v), v >= 0
+// Call is what a cost depends on besides the counts.
+type Call struct {
+	Tier    llm.ServiceTier
+	Took    time.Duration // how long the vendor took; for vendors that charge for time
+	Size    string        // of an image, such as "1024x1024"; empty takes that
+	Quality string        // of an image; empty takes the vendor's default
+	Search  SearchSize    // how much a web search reads
+}
+
+// SearchSize is the search_context_size of a chat.
+type SearchSize uint8
+
+// The sizes. What vendors do when nothing is said is SearchMedium.
+const (
+	SearchMedium SearchSize = iota
+	SearchLow
+	SearchHigh
+)
+
+// CallOf reads what Call needs from a request. The tier is the one that was asked for. It does not allocate unless images
+// were made.
+func CallOf(x *llm.Exchange, u llm.Usage) Call {
+	c := Call{Took: x.Upstream}
+	if tier, ok := llm.Text(x.Body.Get("service_tier")); ok {
+		switch string(tier) {
+		case "flex":
+			c.Tier = llm.TierFlex
+		case "priority":
+			c.Tier = llm.TierPriority
+		}
 	}
-	return 0, false
+	if u.Images > 0 {
+		size, _ := llm.Text(x.Body.Get("size"))
+		quality, _ := llm.Text(x.Body.Get("quality"))
+		c.Size, c.Quality = string(size), string(quality)
+	}
+	if u.Searches > 0 {
+		c.Search = searchSize(x.Body.Get("web_search_options"))
+	}
+	return c
+}
+
+// searchSize finds search_context_size in web_search_options.
+func searchSize(options []byte) SearchSize {
+	var o llm.Object
+	if options == nil || o.Parse(options) != nil {
+		return SearchMedium
+	}
+	size, _ := llm.Text(o.Get("search_context_size"))
+	switch string(size) {
+	case "low":
+		return SearchLow
+	case "high":
+		return SearchHigh
+	}
+	return SearchMedium
+}
+
+// Of computes what a call cost. It does not allocate.
+//
+// known is false if nothing says what it cost: there is no price, or the vendor gave no counts that the price applies
+// to. A price per request counts whatever the usage is. Tokens are charged one price each: cached, written to the cache,
+// audio and plain ones are the parts of the prompt, reasoning, audio and plain ones those of the answer; a part is never
+// longer than what is left of the whole. Characters, images and seconds are charged where tokens are not.
+func Of(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
+	if p == nil {
+		return Cost{}, false
+	}
+	cost.Request = p.Request
+	known = p.Request != 0
+	if len(p.Levels) > 0 && u.Known() {
+		tokens(&cost, p.Levels, u, c.Tier)
+		known = true
+	}
+	if !known || cost.Input+cost.Output == 0 {
+		known = units(&cost, p, u, c) || known
+	}
+	if u.Searches > 0 {
+		known = searches(&cost, p, u.Searches, c.Search) || known
+	}
+	cost.Original = cost.Input + cost.Output + cost.Tools + cost.Request
+	cost.Discount = cost.Original * p.Discount
+	left := cost.Original - cost.Discount
+	if known {
+		cost.Margin = left*p.Margin + p.MarginRequest
+	}
+	cost.Total = left + cost.Margin
+	return cost, known
+}
+
+// tokens charges for tokens at the level that the length of the prompt leads to.
+func tokens(cost *Cost, levels []llm.Level, u llm.Usage, tier llm.ServiceTier) {
+	at := 0
+	for at+1 < len(levels) && u.Prompt > levels[at+1].Above {
+		at++
+	}
+	if tier >= llm.ServiceTiers {
+		tier = llm.TierStandard
+	}
+	r := &levels[at].Rates[tier]
+	left := max(u.Prompt, 0)
+	cached := part(u.Cached, &left)
+	written := part(u.CacheWrite, &left)
+	hour := part(u.CacheWriteHour, &written)
+	audio := part(u.AudioPrompt, &left)
+	cost.Input += float64(left)*r.Input + float64(cached)*r.CacheRead + float64(written)*r.CacheWrite +
+		float64(hour)*r.CacheWriteHour + float64(audio)*r.AudioInput
+	left = max(u.Completion, 0)
+	reasoning := part(u.Reasoning, &left)
+	spoken := part(u.AudioCompletion, &left)
+	cost.Output += float64(left)*r.Output + float64(reasoning)*r.Reasoning + float64(spoken)*r.AudioOutput
+}
+
+// part takes n, or what there is, out of what is left of a whole.
+func part(n int64, left *int64) int64 {
+	n = min(max(n, 0), *left)
+	*left -= n
+	return n
+}
+
+// units charges for what is not counted in tokens.
+func units(cost *Cost, p *llm.Price, u llm.Usage, c Call) (known bool) {
+	if n := max(u.Images, 0); n > 0 && (p.Image != 0 || len(p.Images) > 0) {
+		cost.Output += float64(n) * imagePrice(p, c)
+		known = true
+	}
+	if n := max(u.Characters, 0); n > 0 && p.CharacterIn != 0 {
+		cost.Input += float64(n) * p.CharacterIn
+		known = true
+	}
+	if known || p.SecondIn == 0 && p.SecondOut == 0 {
+		return known
+	}
+	seconds := u.Seconds
+	if !(seconds > 0) || math.IsInf(seconds, 0) {
+		seconds = max(c.Took.Seconds(), 0)
+	}
+	cost.Input += seconds * p.SecondIn
+	cost.Output += seconds * p.SecondOut
+	return seconds > 0
+}
+
+func imagePrice(p *llm.Price, c Call) float64 {
+	size, quality := c.Size, c.Quality
+	if size == "" || size == "auto" {
+		size = "1024x1024"
+	}
+	found := -1
+	for i := range p.Images {
+		if p.Images[i].Size != size {
+			continue
+		}
+		if p.Images[i].Quality == quality {
+			return p.Images[i].Each
+		}
+		if q := p.Images[i].Quality; found < 0 && (q == "" || quality == "" && (q == "standard" || q == "medium")) {
+			found = i
+		}
+	}
+	if found >= 0 {
+		return p.Images[found].Each
+	}
+	return p.Image
+}
+
+// searches charges for searches: those of a model that ranks or searches, and those that a chat made on the side.
+func searches(cost *Cost, p *llm.Price, n int64, size SearchSize) bool {
+	if p.Query != 0 {
+		cost.Input += float64(n) * p.Query
+		return true
+	}
+	each := p.Search[1]
+	switch size {
+	case SearchLow:
+		each = p.Search[0]
+	case SearchHigh:
+		each = p.Search[2]
+	}
+	cost.Tools += float64(n) * each
+	return each != 0
 }

@@ -2,49 +2,256 @@ package price_test
 
 import (
 	"math"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/price"
 )
 
-func TestCost(t *testing.T) {
+// of returns the price of a model of the built-in table.
+func of(t testing.TB, provider, model string) *llm.Price {
+	t.Helper()
+	e, ok := price.Builtin().Lookup(provider, model, "", "")
+	if !ok {
+		t.Fatalf("%s/%s is not in the table", provider, model)
+	}
+	p, err := price.Make(e, price.Override{})
+	if err != nil || p == nil {
+		t.Fatalf("%s/%s: %v %v", provider, model, p, err)
+	}
+	return p
+}
+
+// near compares amounts of money.
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-12+1e-9*math.Abs(b) }
+
+const million = 1_000_000
+
+// The figures are what the vendors publish for a million tokens, read on 2026-11-23:
+// https://developers.openai.com/api/docs/pricing, https://platform.claude.com/docs/en/about-claude/pricing and
+// https://ai.google.dev/gemini-api/docs/pricing. The prompts are split, so that no long-context price is met by chance.
+func TestPublishedPrices(t *testing.T) {
 	t.Parallel()
-	check := func(d *llm.Deployment, u llm.Usage, want float64, known bool) {
+	f := func(provider, model string, u llm.Usage, c price.Call, want float64) {
 		t.Helper()
-		got, ok := price.Cost(d, u)
-		if math.Abs(got-want) > 1e-12 || ok != known {
-			t.Errorf("%+v: got %v, %v; want %v, %v", u, got, ok, want, known)
+		got, known := price.Of(of(t, provider, model), u, c)
+		if !known || !near(got.Total, want) {
+			t.Errorf("%s/%s %+v %+v: %v (known %v), want %v", provider, model, u, c, got.Total, known, want)
+		}
+	}
+	const k = 100_000 // a tenth of the published unit
+	standard, batch := price.Call{}, price.Call{Tier: llm.TierBatch}
+	flex, priority := price.Call{Tier: llm.TierFlex}, price.Call{Tier: llm.TierPriority}
+
+	f("openai", "gpt-4o", llm.Usage{Prompt: k}, standard, 0.250)
+	f("openai", "gpt-4o", llm.Usage{Prompt: k, Cached: k}, standard, 0.125)
+	f("openai", "gpt-4o", llm.Usage{Completion: k}, standard, 1.000)
+	f("openai", "gpt-4o", llm.Usage{Prompt: k, Completion: k}, batch, 0.125+0.5)
+	f("openai", "gpt-4o", llm.Usage{Prompt: k, Completion: k}, priority, 0.425+1.7)
+	f("openai", "gpt-4o-mini", llm.Usage{Prompt: k, Cached: k / 2, Completion: k}, standard, 0.0075+0.00375+0.06)
+	f("openai", "gpt-5", llm.Usage{Prompt: k, Completion: k, Reasoning: k / 2}, standard, 0.125+1.0)
+	f("openai", "gpt-5", llm.Usage{Prompt: k, Completion: k}, flex, 0.0625+0.5)
+	f("openai", "text-embedding-3-small", llm.Usage{Prompt: k}, standard, 0.002)
+	f("openai", "gpt-audio", llm.Usage{Prompt: k, AudioPrompt: k, Completion: k, AudioCompletion: k}, standard, 3.2+6.4)
+
+	f("anthropic", "claude-opus-4-8", llm.Usage{Prompt: k}, standard, 0.500)
+	f("anthropic", "claude-opus-4-8", llm.Usage{Prompt: k, CacheWrite: k}, standard, 0.625)
+	f("anthropic", "claude-opus-4-8", llm.Usage{Prompt: k, CacheWrite: k, CacheWriteHour: k}, standard, 1.000)
+	f("anthropic", "claude-opus-4-8", llm.Usage{Prompt: k, Cached: k}, standard, 0.050)
+	f("anthropic", "claude-opus-4-8", llm.Usage{Completion: k}, standard, 2.500)
+	f("anthropic", "claude-opus-4-8", llm.Usage{Prompt: k, Completion: k}, batch, 0.25+1.25)
+	f("anthropic", "claude-haiku-4-5", llm.Usage{Prompt: k, Completion: k}, standard, 0.1+0.5)
+	f("anthropic", "claude-opus-4-8", llm.Usage{Prompt: k, Searches: 2}, standard, 0.5+0.02) // $10 a thousand searches
+
+	f("gemini", "gemini-2.5-pro", llm.Usage{Prompt: 200_000, Completion: k}, standard, 0.25+1.0)
+	f("gemini", "gemini-2.5-pro", llm.Usage{Prompt: 200_001, Completion: k}, standard, 200_001*2.5e-6+1.5)
+	f("gemini", "gemini-2.5-pro", llm.Usage{Prompt: 300_000, Cached: 300_000}, standard, 300_000*0.25e-6)
+	f("gemini", "gemini-2.5-flash", llm.Usage{Prompt: k, AudioPrompt: k}, standard, 0.1)
+	f("gemini", "gemini-2.5-flash", llm.Usage{Completion: k, Reasoning: k}, standard, 0.25)
+}
+
+// What is not counted in tokens.
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	f := func(provider, model string, u llm.Usage, c price.Call, want float64) {
+		t.Helper()
+		got, known := price.Of(of(t, provider, model), u, c)
+		if !known || !near(got.Total, want) {
+			t.Errorf("%s/%s: %+v (known %v), want %v", provider, model, got, known, want)
+		}
+	}
+	f("openai", "whisper-1", llm.Usage{Seconds: 60}, price.Call{}, 0.006) // $0.006 a minute
+	f("openai", "tts-1", llm.Usage{Characters: 1000}, price.Call{}, 0.015)
+	f("cohere", "rerank-v3.5", llm.Usage{Searches: 1000}, price.Call{}, 2)
+	f("openai", "gpt-image-1", llm.Usage{Images: 1}, price.Call{Size: "1024x1536", Quality: "high"}, 0.25)
+	f("openai", "gpt-image-1", llm.Usage{Images: 2}, price.Call{Quality: "low"}, 2*0.011)
+	f("openai", "gpt-image-1", llm.Usage{Images: 1, Prompt: 100, Completion: 1000}, price.Call{}, 100*5e-6+1000*40e-6)
+	// 0-32k, 32k-128k, 128k-252k.
+	f("dashscope", "qwen3-max", llm.Usage{Prompt: 32_000}, price.Call{}, 32_000*1.2e-6)
+	f("dashscope", "qwen3-max", llm.Usage{Prompt: 32_001, Completion: 1}, price.Call{}, 32_001*2.4e-6+1.2e-5)
+	f("dashscope", "qwen3-max", llm.Usage{Prompt: 200_000}, price.Call{}, 200_000*3e-6)
+}
+
+// price.Of with prices made by hand.
+func TestOf(t *testing.T) {
+	t.Parallel()
+	f := func(o price.Figures, u llm.Usage, c price.Call, want float64, known bool) {
+		t.Helper()
+		p, err := price.Make(price.Entry{}, price.Override{Figures: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := price.Of(p, u, c)
+		if !near(got.Total, want) || ok != known {
+			t.Errorf("%v %+v: got %v, %v; want %v, %v", o, u, got.Total, ok, want, known)
 		}
 	}
 	usage := llm.Usage{Prompt: 1000, Completion: 500, Total: 1500, Cached: 800}
-	d := &llm.Deployment{HasPrice: true, InputCost: 2e-6, OutputCost: 8e-6}
-	check(d, usage, 0.006, true)
-	check(d, llm.Usage{Prompt: 10}, 2e-5, true)
-	check(d, llm.Usage{}, 0, false)
-	check(&llm.Deployment{}, usage, 0, false)
-	check(nil, usage, 0, false)
-	check(&llm.Deployment{HasPrice: true, OutputCost: 1e-6}, usage, 5e-4, true)
-	check(d, llm.Usage{Prompt: -5, Completion: -5, Total: 1}, 0, true)
+	plain := price.Figures{"input_cost_per_token": 2e-6, "output_cost_per_token": 8e-6}
+	none := price.Call{}
+	f(plain, usage, none, 0.006, true)
+	f(plain, llm.Usage{Prompt: 10}, none, 2e-5, true)
+	f(plain, llm.Usage{}, none, 0, false)
+	f(nil, usage, none, 0, false)
+	f(price.Figures{"output_cost_per_token": 1e-6}, usage, none, 5e-4, true)
+	f(price.Figures{"input_cost_per_token": 0, "output_cost_per_token": 0}, usage, none, 0, true)
+	f(plain, llm.Usage{Prompt: -5, Completion: -5, Total: 1}, none, 0, true)
 
-	d.Info = map[string]any{"cache_read_input_token_cost": 5e-7}
-	check(d, usage, 200*2e-6+800*5e-7+500*8e-6, true)
-	check(d, llm.Usage{Prompt: 10, Cached: 50}, 10*5e-7, true) // no more cached than there were
-	check(d, llm.Usage{Prompt: 10, Cached: -50}, 10*2e-6, true)
-	d.Info["cache_read_input_token_cost"] = 0
-	check(d, usage, 200*2e-6+500*8e-6, true)
-	d.Info["cache_read_input_token_cost"] = -1.0
-	check(d, usage, 0.006, true)
-	d.Info["cache_read_input_token_cost"] = "cheap"
-	check(d, usage, 0.006, true)
+	cached := price.Figures{"input_cost_per_token": 2e-6, "output_cost_per_token": 8e-6, "cache_read_input_token_cost": 5e-7}
+	f(cached, usage, none, 200*2e-6+800*5e-7+500*8e-6, true)
+	f(cached, llm.Usage{Prompt: 10, Cached: 50}, none, 10*5e-7, true) // no more cached than there were
+	f(cached, llm.Usage{Prompt: 10, Cached: -50}, none, 10*2e-6, true)
+	f(cached, llm.Usage{Prompt: 1 << 62, Cached: math.MaxInt64, CacheWrite: math.MaxInt64}, none, float64(int64(1)<<62)*5e-7, true)
+	free := price.Figures{"input_cost_per_token": 2e-6, "cache_read_input_token_cost": 0}
+	f(free, llm.Usage{Prompt: 1000, Cached: 800}, none, 200*2e-6, true)
 
-	check(&llm.Deployment{RequestCost: 0.5}, llm.Usage{}, 0.5, true)
-	check(&llm.Deployment{HasPrice: true, RequestCost: 0.5, InputCost: 1e-3}, llm.Usage{Prompt: 1}, 0.501, true)
+	f(price.Figures{"input_cost_per_request": 0.5}, llm.Usage{}, none, 0.5, true)
+	f(price.Figures{"input_cost_per_request": 0.5, "input_cost_per_token": 1e-3}, llm.Usage{Prompt: 1}, none, 0.501, true)
+	f(price.Figures{"input_cost_per_second": 0.002}, usage, price.Call{Took: 3 * time.Second}, 0.006, true)
+	f(price.Figures{"input_cost_per_second": 0.002}, llm.Usage{Seconds: 5}, price.Call{Took: 3 * time.Second}, 0.01, true)
+	f(price.Figures{"input_cost_per_second": 0.002}, llm.Usage{Seconds: math.NaN()}, price.Call{Took: -1}, 0, false)
+
+	long := price.Figures{
+		"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "input_cost_per_token_above_128k_tokens": 3e-6,
+		"input_cost_per_token_above_200k_tokens": 5e-6, "output_cost_per_token_above_200k_tokens": 7e-6,
+		"input_cost_per_token_above_200k_tokens_batches": 1e-6,
+	}
+	f(long, llm.Usage{Prompt: 128_000, Completion: 10}, none, 0.128+20e-6, true)
+	f(long, llm.Usage{Prompt: 128_001, Completion: 10}, none, 128_001*3e-6+20e-6, true) // the answer keeps its price
+	f(long, llm.Usage{Prompt: 200_001, Completion: 10}, none, 200_001*5e-6+70e-6, true)
+	f(long, llm.Usage{Prompt: 200_001}, price.Call{Tier: llm.TierBatch}, 200_001*1e-6, true)
+	f(long, llm.Usage{Prompt: 1000}, price.Call{Tier: llm.TierBatch}, 1000*0.5e-6, true) // half, as nothing else is said
+	f(long, llm.Usage{Prompt: 1000}, price.Call{Tier: 200}, 1000*1e-6, true)
+}
+
+// What an operator sets stands in place of the table's figures.
+func TestOverride(t *testing.T) {
+	t.Parallel()
+	e, ok := price.Builtin().Lookup("openai", "gpt-4o", "", "")
+	if !ok {
+		t.Fatal("gpt-4o")
+	}
+	f := func(settings map[string]any, u llm.Usage, want float64) {
+		t.Helper()
+		o, err := price.OverrideFrom(settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := price.Make(e, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := price.Of(p, u, price.Call{}); !near(got.Total, want) {
+			t.Errorf("%v: %v, want %v", settings, got.Total, want)
+		}
+	}
+	u := llm.Usage{Prompt: 1000, Cached: 400, Completion: 100}
+	f(nil, u, 600*2.5e-6+400*1.25e-6+100*1e-5)
+	f(map[string]any{"cache_read_input_token_cost": 1e-6}, u, 600*2.5e-6+400*1e-6+100*1e-5)
+	f(map[string]any{"input_cost_per_token": 1e-6}, u, 1000*1e-6+100*1e-5) // no share of the vendor's price for cached ones
+	f(map[string]any{"input_cost_per_token": "1e-6", "cache_read_input_token_cost": 0}, u, 600*1e-6+100*1e-5)
+	f(map[string]any{"input_cost_per_token": 0, "output_cost_per_token": 0}, u, 0)
+	f(map[string]any{"input_cost_per_second": 1}, llm.Usage{Prompt: 5, Seconds: 2}, 2)
+	f(map[string]any{"search_context_cost_per_query": map[string]any{"search_context_size_medium": 0.5}}, llm.Usage{Searches: 2}, 1)
+	f(map[string]any{"tiered_pricing": []any{map[string]any{"range": []any{10, 20}, "input_cost_per_token": 1}}}, llm.Usage{Prompt: 11}, 11)
+
+	bad := func(settings map[string]any, word string) {
+		t.Helper()
+		if _, err := price.OverrideFrom(settings); err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%v: %v", settings, err)
+		}
+	}
+	bad(map[string]any{"input_cost_per_token": "cheap"}, "input_cost_per_token")
+	bad(map[string]any{"input_cost_per_token": -1}, "not negative")
+	bad(map[string]any{"cache_read_input_token_cost": []any{1}}, "want a number")
+	bad(map[string]any{"search_context_cost_per_query": 1}, "want an object")
+	bad(map[string]any{"tiered_pricing": map[string]any{}}, "tiered_pricing")
+	bad(map[string]any{"tiered_pricing": []any{map[string]any{"range": 1}}}, "range")
+}
+
+func TestDiscountAndMargin(t *testing.T) {
+	t.Parallel()
+	p := *of(t, "openai", "gpt-4o")
+	p.Discount, p.Margin, p.MarginRequest = 0.1, 0.2, 0.001
+	got, known := price.Of(&p, llm.Usage{Prompt: 100_000}, price.Call{})
+	if !known || !near(got.Original, 0.25) || !near(got.Discount, 0.025) || !near(got.Margin, 0.225*0.2+0.001) || !near(got.Total, 0.225+0.046) {
+		t.Errorf("%+v", got)
+	}
+	if got, known := price.Of(&p, llm.Usage{}, price.Call{}); known || got.Total != 0 {
+		t.Errorf("nothing is known, and yet %+v", got)
+	}
+}
+
+func TestCallOf(t *testing.T) {
+	t.Parallel()
+	f := func(body string, u llm.Usage, want price.Call) {
+		t.Helper()
+		x := &llm.Exchange{}
+		if err := x.Body.Parse([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		if got := price.CallOf(x, u); got != want {
+			t.Errorf("%s: %+v", body, got)
+		}
+	}
+	f(`{"service_tier":"flex"}`, llm.Usage{}, price.Call{Tier: llm.TierFlex})
+	f(`{"service_tier":"priority","size":"1x1"}`, llm.Usage{}, price.Call{Tier: llm.TierPriority})
+	f(`{"service_tier":"auto"}`, llm.Usage{}, price.Call{})
+	f(`{"service_tier":7}`, llm.Usage{}, price.Call{})
+	f(`{"size":"1024x1792","quality":"hd"}`, llm.Usage{Images: 1}, price.Call{Size: "1024x1792", Quality: "hd"})
+	f(`{"web_search_options":{"search_context_size":"high"}}`, llm.Usage{Searches: 1}, price.Call{Search: price.SearchHigh})
+	f(`{"web_search_options":[]}`, llm.Usage{Searches: 1}, price.Call{})
 }
 
 func TestAllocations(t *testing.T) {
-	d := &llm.Deployment{HasPrice: true, InputCost: 1e-6, Info: map[string]any{"cache_read_input_token_cost": 1e-7}}
-	if n := testing.AllocsPerRun(100, func() { price.Cost(d, llm.Usage{Prompt: 3, Cached: 1}) }); n != 0 {
+	p := of(t, "anthropic", "claude-opus-4-8")
+	x := &llm.Exchange{}
+	if err := x.Body.Parse([]byte(`{"model":"m","service_tier":"flex","messages":[]}`)); err != nil {
+		t.Fatal(err)
+	}
+	u := llm.Usage{Prompt: 3000, Cached: 1000, CacheWrite: 10, Completion: 50, Reasoning: 5, Searches: 1}
+	if n := testing.AllocsPerRun(100, func() { price.Of(p, u, price.CallOf(x, u)) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkOf(b *testing.B) {
+	p := of(b, "gemini", "gemini-2.5-pro")
+	u := llm.Usage{Prompt: 3000, Cached: 1000, Completion: 50, Reasoning: 5}
+	b.ReportAllocs()
+	for b.Loop() {
+		price.Of(p, u, price.Call{})
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	table := price.Builtin()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := table.Lookup("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "", ""); !ok {
+			b.Fatal("not found")
+		}
 	}
 }

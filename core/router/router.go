@@ -125,8 +125,8 @@ type member struct {
 
 func newMember(d *llm.Deployment, st *state, exact bool) member {
 	m := member{d, st, orderOf(d), int64(d.RPM), int64(d.TPM), unknownPrice, exact}
-	if d.HasPrice {
-		m.cost = d.InputCost + d.OutputCost
+	if r, known := d.Price.Base(); known {
+		m.cost = r.Input + r.Output
 	}
 	return m
 }

@@ -239,7 +239,7 @@ func TestCostBased(t *testing.T) {
 	price := func(i int, in, out float64) func(*Settings) {
 		return func(s *Settings) {
 			d := s.Deployments[i]
-			d.HasPrice, d.InputCost, d.OutputCost = true, in, out
+			d.Price = &llm.Price{Levels: []llm.Level{{Rates: [llm.ServiceTiers]llm.Rates{{Input: in, Output: out}}}}}
 		}
 	}
 	in(t, three(CostBased), func(l *fleet) { l.want(false, "a b c") })
