@@ -26,6 +26,7 @@ type Live struct {
 	period  uint32  // rises when spent begins anew: holds of an earlier one are not given back
 	warned  uint32  // period whose soft budget somebody was told of, plus one
 	used    int64   // when it was last asked, unix seconds
+	mean    float64 // tokens of a request, lately
 	freed   chan struct{}
 }
 
@@ -63,6 +64,9 @@ func (l *Live) Take(s *Scope, ask *Ask, h *Hold) {
 }
 
 func (l *Live) check(s *Scope, ask *Ask) (Refusal, time.Duration) {
+	if r := l.afford(s, ask); r != Passed {
+		return r, 0
+	}
 	if s.Parallel != 0 && l.open >= s.Parallel {
 		return OverParallel, 0
 	}
@@ -80,26 +84,31 @@ func (l *Live) check(s *Scope, ask *Ask) (Refusal, time.Duration) {
 			}
 		}
 	}
+	return Passed, 0
+}
+
+// afford says whether there is money left.
+func (l *Live) afford(s *Scope, ask *Ask) Refusal {
 	l.roll(s, ask.Now)
 	if s.Budget.Limited && !ask.Free && !s.Free {
 		limit := s.Budget.Cap(ask.Now)
 		limit -= limit * tolerance
 		if l.spent >= limit {
-			return OverBudget, 0
+			return OverBudget
 		}
 		if l.spent+l.held >= limit {
-			return ReservedMoney, 0
+			return ReservedMoney
 		}
 	}
-	return Passed, 0
+	return Passed
 }
 
 func (l *Live) take(s *Scope, ask *Ask, h *Hold) {
 	if m := l.minute; m != nil && (s.RPM != 0 || s.TPM != 0) {
-		h.counts, h.second, h.tokens = true, m.now, ask.Tokens
+		h.counts, h.second, h.tokens = true, m.now, l.expect(ask.Tokens)
 		m.requests.add(m.now, 1)
-		m.tokens.add(m.now, ask.Tokens)
-		m.reserved += ask.Tokens
+		m.tokens.add(m.now, h.tokens)
+		m.reserved += h.tokens
 		if s.RPM > 0 {
 			h.RequestsLeft = max(0, s.RPM-m.requests.at(ask.Now))
 		}
@@ -115,6 +124,15 @@ func (l *Live) take(s *Scope, ask *Ask, h *Hold) {
 		l.held += ask.Cost
 		h.money, h.cost, h.period = true, ask.Cost, l.period
 	}
+}
+
+// expect is how many tokens to hold for a request that may use some: no more than twice what requests use lately, as many
+// ask for far more than they get.
+func (l *Live) expect(most int64) int64 {
+	if l.mean == 0 {
+		return most
+	}
+	return min(most, int64(2*l.mean)+1)
 }
 
 // Undo gives back all that Reserve took, as if the request had never come.
@@ -135,6 +153,10 @@ func (l *Live) Settle(h *Hold, now, tokens int64, cost float64) {
 	l.release(h, now)
 	if h.counts && tokens > 0 {
 		l.minute.tokens.add(l.minute.now, tokens)
+		if l.mean == 0 {
+			l.mean = float64(tokens)
+		}
+		l.mean += (float64(tokens) - l.mean) / 16
 	}
 	if cost != 0 {
 		if h.Scope != nil {
@@ -247,6 +269,13 @@ func (l *Live) Window() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.window
+}
+
+// Over reports whether the budget of the scope lets no further request pass.
+func (l *Live) Over(s *Scope, now int64) Refusal {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.afford(s, &Ask{Now: now})
 }
 
 // Open returns how many requests are open, of those that were limited.

@@ -1,6 +1,9 @@
 package llm
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Role is what a principal may do in the gateway's management API. The values are those of the reference system.
 type Role string
@@ -86,19 +89,75 @@ func (p *Principal) Scope(kind ScopeKind) *Scope {
 	return nil
 }
 
-// May reports whether the principal may use the model group. An empty list, "*" and "all-proxy-models" allow all;
-// an entry that ends in "/*" allows every model under that prefix.
+// May reports whether the principal may use the model group: its own list and those of team, user and organization all
+// have to allow it.
 func (p *Principal) May(model string) bool {
-	if p == nil || len(p.Models) == 0 {
+	_, _, denied := p.Denies(model)
+	return !denied
+}
+
+// Denies says whose list does not allow a model, if one does not: "key", "team", "user" or "org". The user's counts for
+// keys without a team.
+func (p *Principal) Denies(model string) (whose string, list []string, denied bool) {
+	switch {
+	case p == nil:
+		return "", nil, false
+	case !Allows(p.Models, model):
+		return "key", p.Models, true
+	case !Allows(p.TeamModels, model):
+		return "team", p.TeamModels, true
+	case !Allows(p.MemberModels, model):
+		return "team", p.MemberModels, true
+	case p.TeamID == "" && !Allows(p.UserModels, model):
+		return "user", p.UserModels, true
+	case !Allows(p.OrgModels, model):
+		return "org", p.OrgModels, true
+	}
+	return "", nil, false
+}
+
+// Allows reports whether a list of models has the model. An empty list, "*", "all-proxy-models" and "all-team-models"
+// have all; a star in an entry stands for any text.
+func Allows(list []string, model string) bool {
+	if len(list) == 0 {
 		return true
 	}
-	for _, m := range p.Models {
-		if m == model || m == "*" || m == "all-proxy-models" {
+	for _, m := range list {
+		if m == model {
 			return true
 		}
-		if n := len(m); n > 2 && m[n-2:] == "/*" && len(model) >= n-1 && model[:n-1] == m[:n-1] {
+	}
+	for _, m := range list {
+		switch m {
+		case "*", "all-proxy-models", "all-team-models":
+			return true
+		}
+		if strings.IndexByte(m, '*') >= 0 && Match(m, model) {
 			return true
 		}
 	}
 	return false
+}
+
+// Match reports whether s has the form of a pattern in which a star stands for any text.
+func Match(pattern, s string) bool {
+	head, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == s
+	}
+	if !strings.HasPrefix(s, head) {
+		return false
+	}
+	s = s[len(head):]
+	for {
+		part, next, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(s, rest)
+		}
+		i := strings.Index(s, part)
+		if i < 0 {
+			return false
+		}
+		s, rest = s[i+len(part):], next
+	}
 }

@@ -91,6 +91,10 @@ type Scope struct {
 	Limits
 	Budget Budget
 	Free   bool // who asks spends, but is not refused for it: the administrator
+
+	// Relaxed takes the place of the scope while the model does not fail: it counts what the scope would limit
+	// (rpm_limit_type and tpm_limit_type "dynamic"). Nil for other scopes.
+	Relaxed *Scope
 	*Live
 }
 

@@ -73,7 +73,7 @@ func TestSettle(t *testing.T) {
 	if spent, held := s.Spent(); spent != 0.25 || held != 0 {
 		t.Errorf("spent %v, held %v", spent, held)
 	}
-	if r, _ := s.Reserve(s, &ask, &other); r != llm.Passed || other.TokensLeft != 0 || other.RequestsLeft != 98 {
+	if r, _ := s.Reserve(s, &ask, &other); r != llm.Passed || other.TokensLeft != 69 || other.RequestsLeft != 98 {
 		t.Errorf("%v, %d tokens and %d requests left", r, other.TokensLeft, other.RequestsLeft)
 	}
 	s.Undo(&other, start+2*second)
@@ -306,4 +306,47 @@ func BenchmarkReserveSettle(b *testing.B) {
 		s.Reserve(s, &ask, &h)
 		s.Settle(&h, ask.Now, 10, 0.1)
 	}
+}
+
+func TestAllows(t *testing.T) {
+	t.Parallel()
+	f := func(model string, want bool, list ...string) {
+		t.Helper()
+		if got := llm.Allows(list, model); got != want {
+			t.Errorf("%q in %q: %v", model, list, got)
+		}
+	}
+	f("gpt-4o", true)
+	f("gpt-4o", true, "gpt-4o")
+	f("gpt-4o", false, "gpt-4")
+	f("gpt-4o", true, "*")
+	f("gpt-4o", true, "all-proxy-models")
+	f("gpt-4o", true, "all-team-models")
+	f("gpt-4o", false, "no-default-models")
+	f("openai/gpt-4o", true, "openai/*")
+	f("openai/", true, "openai/*")
+	f("openai", false, "openai/*")
+	f("anthropic/claude", false, "openai/*")
+	f("gpt-4o-mini", true, "gpt-*-mini")
+	f("gpt-mini", false, "gpt-*-mini")
+	f("a-b-c-d", true, "a*b*d")
+	f("a-b-c", false, "a*b*d")
+	f("aa", false, "a*aa")
+}
+
+func TestDenies(t *testing.T) {
+	t.Parallel()
+	f := func(p llm.Principal, want string) {
+		t.Helper()
+		if whose, _, denied := p.Denies("m"); whose != want || denied != (want != "") {
+			t.Errorf("%+v: %q %v", p, whose, denied)
+		}
+	}
+	f(llm.Principal{}, "")
+	f(llm.Principal{Models: []string{"x"}, TeamModels: []string{"x"}}, "key")
+	f(llm.Principal{Models: []string{"all-team-models"}, TeamModels: []string{"x"}}, "team")
+	f(llm.Principal{TeamID: "t", TeamModels: []string{"m"}, UserModels: []string{"x"}}, "")
+	f(llm.Principal{UserModels: []string{"x"}}, "user")
+	f(llm.Principal{OrgModels: []string{"x"}}, "org")
+	f(llm.Principal{TeamID: "t", MemberModels: []string{"x"}}, "team")
 }

@@ -1,0 +1,302 @@
+// Package limit lets a request pass if every scope it belongs to has room for it: requests and tokens a minute, requests
+// open at a time, and money. It takes of all scopes or of none, holds an estimate while the model works, and settles what
+// was used when the exchange ended, however it ended.
+package limit
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Settings of a Limiter. Zero values take the defaults.
+type Settings struct {
+	// Estimate says what a request may use at most: tokens, and US dollars. free means that its model is known to cost
+	// nothing. Required.
+	Estimate func(x *llm.Exchange) (tokens int64, cost float64, free bool)
+	// Cost is what a reply cost in US dollars. Required.
+	Cost func(x *llm.Exchange, r *llm.Reply) float64
+	// OverBudget makes the error for a scope whose budget does not let a request pass. Required.
+	OverBudget func(s *llm.Scope, why llm.Refusal, ask *llm.Ask) *llm.Error
+	// SoftBudget is told when a soft budget is reached, once in each period. It must not block. It may be nil.
+	SoftBudget func(s *llm.Scope)
+	// Failing reports whether a model group fails at present; see llm.Scope.Relaxed. Nil is never.
+	Failing func(model string) bool
+	// Shared counts for all replicas together; nil counts here alone.
+	Shared Shared
+
+	Tokens TokenType // which tokens count
+	Tries  int       // how often a request that finds too many open is tried; default 3
+	Wait   time.Duration
+	NoWait bool // a request that finds too many open is refused at once
+}
+
+// TokenType is which tokens of a reply count for limits (token_rate_limit_type of the reference).
+type TokenType uint8
+
+// The types.
+const (
+	TotalTokens TokenType = iota
+	InputTokens
+	OutputTokens
+)
+
+// Shared keeps the counts of several replicas together.
+type Shared interface {
+	// Reserve asks for all scopes of x at once and notes what it took in x.Holds, one for each scope. refused is the
+	// index of the scope that refuses. On an error nobody was asked, or nobody answered in time.
+	Reserve(ctx context.Context, x *llm.Exchange) (refused int, why llm.Refusal, wait time.Duration, err error)
+	// Settle gives back what x holds and counts what it used. It must not block.
+	Settle(x *llm.Exchange, now, tokens int64, cost float64)
+}
+
+const (
+	defaultTries = 3
+	defaultWait  = time.Minute
+	firstWait    = 2 * time.Second // after the first try; doubled after each further one
+	holdWait     = 2 * time.Second // how long a request waits for what others hold and may not need
+	sharedPoll   = 100 * time.Millisecond
+)
+
+// Limiter is the hook. It is safe for concurrent use.
+type Limiter struct{ s Settings }
+
+// New makes a Limiter.
+func New(s Settings) *Limiter {
+	if s.Tries <= 0 {
+		s.Tries = defaultTries
+	}
+	if s.Wait <= 0 {
+		s.Wait = defaultWait
+	}
+	return &Limiter{s}
+}
+
+// Before implements pipeline.Before. It allocates nothing for a request that passes. A request that only finds what others
+// hold for a while waits for it: for a place among those open at a time as long as Settings say, for tokens and money no
+// longer than two seconds.
+func (l *Limiter) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
+	if len(x.Scopes) == 0 {
+		return nil, nil
+	}
+	tokens, cost, free := l.s.Estimate(x)
+	x.Asked = llm.Ask{Now: x.Start.UnixNano(), Tokens: tokens, Cost: cost, Free: free}
+	l.relax(x)
+	at, why, wait := l.reserve(ctx, x)
+	if why == llm.Passed {
+		return nil, nil
+	}
+	if why.Passing() {
+		var err error
+		if at, why, wait, err = l.await(ctx, x, at, why, wait); err != nil || why == llm.Passed {
+			return nil, err
+		}
+	}
+	return nil, l.refuse(x, x.Scopes[at], why, wait)
+}
+
+// relax puts other scopes in the place of those that are only enforced while a model fails.
+func (l *Limiter) relax(x *llm.Exchange) {
+	for i, s := range x.Scopes {
+		if s.Relaxed != nil && (l.s.Failing == nil || !l.s.Failing(x.Model)) {
+			x.Scopes[i] = s.Relaxed
+		}
+	}
+}
+
+// reserve takes of all scopes or of none.
+func (l *Limiter) reserve(ctx context.Context, x *llm.Exchange) (at int, why llm.Refusal, wait time.Duration) {
+	if l.s.Shared != nil {
+		at, why, wait, err := l.s.Shared.Reserve(ctx, x)
+		if err == nil {
+			return at, why, wait
+		}
+	}
+	return Local(x)
+}
+
+// Local takes of all scopes, or of none, as they are known here.
+func Local(x *llm.Exchange) (at int, why llm.Refusal, wait time.Duration) {
+	for i, s := range x.Scopes {
+		x.Holds = append(x.Holds, llm.Hold{})
+		h := &x.Holds[i]
+		if s.Idle() {
+			*h = llm.Hold{Scope: s, RequestsLeft: -1, TokensLeft: -1}
+			continue
+		}
+		if why, wait = s.Reserve(s, &x.Asked, h); why != llm.Passed {
+			x.Holds = x.Holds[:i]
+			Undo(x)
+			return i, why, wait
+		}
+	}
+	return 0, llm.Passed, 0
+}
+
+// Undo gives back all that x holds, as if it had never asked.
+func Undo(x *llm.Exchange) {
+	for i := range x.Holds {
+		h := &x.Holds[i]
+		h.Scope.Undo(h, x.Asked.Now)
+	}
+	x.Holds = x.Holds[:0]
+}
+
+// await tries again when something was given back.
+func (l *Limiter) await(ctx context.Context, x *llm.Exchange, at int, why llm.Refusal, wait time.Duration) (int, llm.Refusal, time.Duration, error) {
+	patience := l.patience(why)
+	if patience <= 0 {
+		return at, why, wait, nil
+	}
+	begun := time.Now()
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	var poll <-chan time.Time
+	if l.s.Shared != nil {
+		// Other replicas do not tell when they give back.
+		t := time.NewTicker(sharedPoll)
+		defer t.Stop()
+		poll = t.C
+	}
+	for {
+		// Whoever gives back after this tells; so what was given back before is seen by reserve.
+		scope := at
+		freed := x.Scopes[scope].Freed()
+		x.Asked.Now = x.Start.UnixNano() + int64(time.Since(begun))
+		if at, why, wait = l.reserve(ctx, x); !why.Passing() {
+			return at, why, wait, nil
+		}
+		if at != scope {
+			freed = x.Scopes[at].Freed()
+		}
+		select {
+		case <-freed:
+		case <-poll:
+		case <-over.C:
+			return at, why, wait, nil
+		case <-ctx.Done():
+			return at, why, wait, context.Cause(ctx)
+		}
+	}
+}
+
+// patience is how long a request waits for what it was refused for.
+func (l *Limiter) patience(why llm.Refusal) time.Duration {
+	if why != llm.OverParallel {
+		return holdWait
+	}
+	if l.s.NoWait {
+		return 0
+	}
+	total, next := time.Duration(0), firstWait
+	for range l.s.Tries - 1 {
+		total += next
+		next *= 2
+		if total >= l.s.Wait {
+			return l.s.Wait
+		}
+	}
+	return total
+}
+
+// Enter implements pipeline.Attempt: it takes a place at the deployment, waiting for one if need be, and holds the money
+// of its vendor. Money that is spent keeps a deployment from being chosen, not from being called.
+func (l *Limiter) Enter(ctx context.Context, x *llm.Exchange, d *llm.Deployment) error {
+	for _, s := range d.Scopes {
+		x.Holds = append(x.Holds, llm.Hold{})
+		h := &x.Holds[len(x.Holds)-1]
+		if s.Parallel == 0 {
+			s.Take(s, &x.Asked, h)
+			continue
+		}
+		for {
+			freed := s.Freed()
+			if why, _ := s.Reserve(s, &x.Asked, h); why == llm.Passed {
+				break
+			}
+			select {
+			case <-freed:
+			case <-ctx.Done():
+				l.Leave(x, d)
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// Leave implements pipeline.Attempt.
+func (l *Limiter) Leave(x *llm.Exchange, d *llm.Deployment) {
+	for len(x.Holds) > len(x.Scopes) {
+		h := &x.Holds[len(x.Holds)-1]
+		if h.Scope != nil {
+			h.Scope.Undo(h, x.Asked.Now)
+		}
+		x.Holds = x.Holds[:len(x.Holds)-1]
+	}
+}
+
+// Settle implements pipeline.Settle: it gives back what was held and counts what was used.
+func (l *Limiter) Settle(x *llm.Exchange, r *llm.Reply, _ error) {
+	var tokens int64
+	if r != nil && r.Deployment != nil {
+		estimateUsage(x, r)
+		tokens = l.tokens(r.Usage)
+		x.Charged = l.s.Cost(x, r)
+	}
+	if len(x.Holds) == 0 {
+		return
+	}
+	now := time.Now().UnixNano()
+	if l.s.Shared != nil {
+		l.s.Shared.Settle(x, now, tokens, x.Charged)
+	}
+	for i := range x.Holds {
+		h := &x.Holds[i]
+		h.Scope.Settle(h, now, tokens, x.Charged)
+		if s := h.Scope; l.s.SoftBudget != nil && s.Warn(s) {
+			l.s.SoftBudget(s)
+		}
+	}
+	clear(x.Holds)
+	x.Holds = x.Holds[:0]
+}
+
+// tokens are those that count. What the vendor had in its cache does not.
+func (l *Limiter) tokens(u llm.Usage) int64 {
+	switch l.s.Tokens {
+	case InputTokens:
+		return u.Prompt - min(u.Cached, u.Prompt)
+	case OutputTokens:
+		return u.Completion
+	}
+	total := u.Total
+	if total == 0 {
+		total = u.Prompt + u.Completion
+	}
+	return max(0, total-min(u.Cached, u.Prompt))
+}
+
+// estimateUsage fills in the usage of an answer whose vendor told none, or had not told it yet when the caller left: what
+// was sent is paid for. A part of a stream is about one token.
+func estimateUsage(x *llm.Exchange, r *llm.Reply) {
+	if r.Usage.Known() || r.Verbatim || !x.Op.Streams() {
+		return
+	}
+	body := len(x.Body.Raw())
+	if n := len(x.Native.Raw()); n > 0 {
+		body = n
+	}
+	u := &r.Usage
+	u.Prompt = int64(body/bytesPerToken) + 1
+	u.Completion = int64(r.Sent/bytesPerToken) + 1
+	if r.Streamed {
+		u.Completion = int64(r.Parts)
+	}
+	u.Total = u.Prompt + u.Completion
+	r.Estimated = true
+}
+
+// bytesPerToken is the usual length of a token of English text.
+const bytesPerToken = 4
