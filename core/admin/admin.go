@@ -60,7 +60,8 @@ func New(s Settings) *API {
 // table is every route.
 func (a *API) table() []route {
 	var all []route
-	for _, list := range [][]route{a.keyRoutes()} {
+	for _, list := range [][]route{a.keyRoutes(), a.teamRoutes(), a.userRoutes(),
+		a.customerRoutes(), a.budgetRoutes(), a.organizationRoutes()} {
 		all = append(all, list...)
 	}
 	return all

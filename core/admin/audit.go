@@ -27,14 +27,46 @@ func (c *call) audit(tx store.Store, action, table, id string, before, after any
 	}
 	var err error
 	if before != nil {
-		if log.BeforeValue, err = json.Marshal(before); err != nil {
+		if log.BeforeValue, err = recorded(before); err != nil {
 			return err
 		}
 	}
 	if after != nil {
-		if log.UpdatedValues, err = json.Marshal(after); err != nil {
+		if log.UpdatedValues, err = recorded(after); err != nil {
 			return err
 		}
 	}
 	return tx.AuditLogs().Create(c.ctx(), &log)
+}
+
+// recorded is a row as the audit log keeps it: without secrets.
+func recorded(row any) (store.JSON, error) {
+	m, err := members(row)
+	if err != nil {
+		return nil, err
+	}
+	maskLogging(m)
+	for _, name := range []string{"litellm_params", "credential_values", "password"} {
+		if v, ok := m[name]; ok {
+			m[name] = maskAll(v)
+		}
+	}
+	return json.Marshal(m)
+}
+
+// maskAll hides every text in a value.
+func maskAll(v any) any {
+	switch v := v.(type) {
+	case string:
+		return masked
+	case []any:
+		for i := range v {
+			v[i] = maskAll(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = maskAll(v[k])
+		}
+	}
+	return v
 }

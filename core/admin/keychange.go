@@ -305,7 +305,12 @@ func (a *API) listKeys(c *call) (any, error) {
 	keys := make([]any, 0, len(rows))
 	for i := range rows {
 		if full {
-			keys = append(keys, rows[i])
+			view, err := members(rows[i])
+			if err != nil {
+				return nil, err
+			}
+			maskLogging(view)
+			keys = append(keys, view)
 		} else {
 			keys = append(keys, rows[i].Token)
 		}

@@ -117,7 +117,7 @@ func inMetadata() []string {
 		"model_rpm_limit", "model_tpm_limit", "rpm_limit_type", "tpm_limit_type", "guardrails", "prompts", "tags",
 		"enforced_params", "temp_budget_increase", "temp_budget_expiry", "allowed_passthrough_routes",
 		"allowed_vector_store_indexes", "logging", "disable_global_guardrails", "team_member_key_duration",
-		"service_account_id", "secret_manager_settings",
+		"service_account_id", "secret_manager_settings", "team_member_budget_id", "team_member_rpm_limit", "team_member_tpm_limit",
 	}
 }
 
@@ -154,11 +154,11 @@ func (p *keyParams) check(c *call) error {
 			return badRequest("rotation_interval", "rotation_interval: "+err.Error())
 		}
 	}
-	return p.checkMetadata(c)
+	return c.checkMetadata()
 }
 
-// checkMetadata refuses members that would be kept and then not understood.
-func (p *keyParams) checkMetadata(c *call) error {
+// checkMetadata refuses members that live in the metadata and would be kept and then not understood.
+func (c *call) checkMetadata() error {
 	for _, name := range []string{"model_rpm_limit", "model_tpm_limit"} {
 		var m map[string]int64
 		if c.given(name) && json.Unmarshal(c.sent[name], &m) != nil {
@@ -280,18 +280,23 @@ func rotation(k *store.Key, now time.Time) *time.Time {
 }
 
 // applyMetadata replaces the metadata if it was given, and then sets the members that live in it.
-func (p *keyParams) applyMetadata(c *call, k *store.Key) error {
+func (p *keyParams) applyMetadata(c *call, k *store.Key) (err error) {
+	k.Metadata, err = c.metadata(k.Metadata, p.Metadata)
+	return err
+}
+
+// metadata is the metadata of an entity after the request: given in place of current if the request has a metadata,
+// with the members that live in it set as the request says. Those that it does not name stay.
+func (c *call) metadata(current store.JSON, given map[string]any) (store.JSON, error) {
 	meta := map[string]any{}
-	if !isNull(k.Metadata) {
-		if err := json.Unmarshal(k.Metadata, &meta); err != nil {
-			return fmt.Errorf("admin: the metadata of a key is not an object: %w", err)
+	if !isNull(current) {
+		if err := json.Unmarshal(current, &meta); err != nil {
+			return nil, fmt.Errorf("admin: metadata is not an object: %w", err)
 		}
 	}
 	if c.given("metadata") {
-		// What lives in the metadata beside the caller's own is kept, unless he names it.
-		kept := maps.Clone(meta)
-		meta = p.Metadata
-		if meta == nil {
+		kept := meta
+		if meta = maps.Clone(given); meta == nil {
 			meta = map[string]any{}
 		}
 		for name, v := range kept {
@@ -306,7 +311,7 @@ func (p *keyParams) applyMetadata(c *call, k *store.Key) error {
 		}
 		var v any
 		if err := json.Unmarshal(c.sent[name], &v); err != nil {
-			return fmt.Errorf("admin: %s: %w", name, err)
+			return nil, fmt.Errorf("admin: %s: %w", name, err)
 		}
 		if v == nil {
 			delete(meta, name)
@@ -314,9 +319,7 @@ func (p *keyParams) applyMetadata(c *call, k *store.Key) error {
 		}
 		meta[name] = v
 	}
-	raw, err := json.Marshal(meta)
-	k.Metadata = raw
-	return err
+	return json.Marshal(meta)
 }
 
 func text(s *string) store.Text {

@@ -281,6 +281,7 @@ func (a *API) keyView(c *call, row *store.Key) (map[string]any, error) {
 		return nil, err
 	}
 	delete(m, "token")
+	maskLogging(m)
 	m["litellm_budget_table"], m["object_permission"] = nil, nil
 	if row.BudgetID != "" {
 		if b, err := a.Store.Budgets().Get(c.ctx(), string(row.BudgetID)); err == nil {

@@ -1,0 +1,534 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// organizationRoutes are the routes of litellm/proxy/management_endpoints/organization_endpoints.py.
+func (a *API) organizationRoutes() []route {
+	return []route{
+		{"POST", "/organization/new", adminOnly, a.newOrganization},
+		{"PATCH", "/organization/update", orgAdmin, a.updateOrganization},
+		{"DELETE", "/organization/delete", adminOnly, a.deleteOrganizations},
+		{"GET", "/organization/info", viewer | orgAdmin | internal, a.organizationInfo},
+		{"POST", "/organization/info", viewer | orgAdmin, a.organizationInfos},
+		{"GET", "/organization/list", everybody, a.listOrganizations},
+		{"POST", "/organization/member_add", orgAdmin, a.addOrgMember},
+		{"PATCH", "/organization/member_update", orgAdmin, a.updateOrgMember},
+		{"DELETE", "/organization/member_delete", orgAdmin, a.deleteOrgMember},
+	}
+}
+
+type organizationParams struct {
+	limits
+	ID       *string        `json:"organization_id"`
+	Alias    *string        `json:"organization_alias"`
+	Models   *[]string      `json:"models"`
+	BudgetID *string        `json:"budget_id"`
+	Metadata map[string]any `json:"metadata"`
+
+	ObjectPermission *store.ObjectPermission `json:"object_permission"`
+}
+
+func (p *organizationParams) fill(c *call, tx store.Store, o *store.Organization) (err error) {
+	if c.given("organization_alias") {
+		o.OrganizationAlias = value(p.Alias)
+	}
+	if c.given("models") {
+		o.Models = list(p.Models)
+	}
+	if o.Metadata, err = c.metadata(o.Metadata, p.Metadata); err != nil {
+		return err
+	}
+	if p.ObjectPermission != nil {
+		p.ObjectPermission.ObjectPermissionID = string(o.ObjectPermissionID)
+		if err := tx.ObjectPermissions().Put(c.ctx(), p.ObjectPermission); err != nil {
+			return err
+		}
+		o.ObjectPermissionID = store.Text(p.ObjectPermission.ObjectPermissionID)
+	}
+	if c.given("budget_id") && value(p.BudgetID) != "" {
+		o.BudgetID = *p.BudgetID
+	}
+	id, err := p.budget(c, tx, store.Text(o.BudgetID))
+	o.BudgetID = string(id)
+	o.UpdatedBy = string(c.actor())
+	return err
+}
+
+func (a *API) newOrganization(c *call) (any, error) {
+	var p organizationParams
+	if err := c.body(&p); err != nil {
+		return nil, err
+	}
+	if value(p.Alias) == "" {
+		return nil, missing("organization_alias")
+	}
+	if err := p.limits.check(); err != nil {
+		return nil, err
+	}
+	o := store.Organization{OrganizationID: value(p.ID), CreatedBy: string(c.actor())}
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) error {
+		o.BudgetID = ""
+		if err := p.fill(c, tx, &o); err != nil {
+			return err
+		}
+		if o.BudgetID == "" { // every organization has one
+			b := store.Budget{CreatedBy: string(c.actor()), UpdatedBy: string(c.actor())}
+			if err := tx.Budgets().Create(c.ctx(), &b); err != nil {
+				return err
+			}
+			o.BudgetID = b.BudgetID
+		}
+		if err := tx.Organizations().Create(c.ctx(), &o); err != nil {
+			if errors.Is(err, store.ErrConflict) {
+				return badRequest("organization_id", "Organization already exists, passed organization_id="+o.OrganizationID)
+			}
+			return reference400(err)
+		}
+		return c.audit(tx, "created", "LiteLLM_OrganizationTable", o.OrganizationID, nil, o)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.withBudget(c, o, store.Text(o.BudgetID))
+}
+
+// findOrg reads an organization for a caller who may change it, or only see it.
+func (a *API) findOrg(c *call, id string, change bool) (*store.Organization, error) {
+	if id == "" {
+		return nil, missing("organization_id")
+	}
+	o, err := a.Store.Organizations().Get(c.ctx(), id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, notFound("organization_id", "Organization not found, passed organization_id="+id)
+	}
+	if err != nil || c.admin() || !change && c.sees() {
+		return o, err
+	}
+	lead, err := c.leadsOrg(id)
+	if err == nil && !lead && !change && c.who.UserID != "" {
+		var n int64
+		n, err = a.Store.OrganizationMemberships().Count(c.ctx(), store.Eq("user_id", c.who.UserID), store.Eq("organization_id", id))
+		lead = n > 0
+	}
+	if err == nil && !lead {
+		err = forbidden("You are not an admin of organization " + id + ". Your user_id=" + c.who.UserID)
+	}
+	return o, err
+}
+
+func (a *API) updateOrganization(c *call) (any, error) {
+	var p organizationParams
+	if err := c.body(&p); err != nil {
+		return nil, err
+	}
+	if err := p.limits.check(); err != nil {
+		return nil, err
+	}
+	if _, err := a.findOrg(c, value(p.ID), true); err != nil {
+		return nil, err
+	}
+	if !c.admin() {
+		for _, name := range []string{"max_budget", "budget_id", "budget_duration", "tpm_limit", "rpm_limit", "model_max_budget", "max_parallel_requests"} {
+			if c.given(name) {
+				return nil, forbidden("Only proxy admins may change `" + name + "` of an organization.")
+			}
+		}
+	}
+	var next *store.Organization
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		var before store.Organization
+		next, err = tx.Organizations().Update(c.ctx(), *p.ID, func(o *store.Organization) error {
+			before = *o
+			return p.fill(c, tx, o)
+		})
+		if err != nil {
+			return reference400(err)
+		}
+		return c.audit(tx, "updated", "LiteLLM_OrganizationTable", next.OrganizationID, before, next)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.orgView(c, next)
+}
+
+// orgView is an organization with budget, members and teams.
+func (a *API) orgView(c *call, o *store.Organization) (map[string]any, error) {
+	m, err := a.withBudget(c, o, store.Text(o.BudgetID))
+	if err != nil {
+		return nil, err
+	}
+	people, err := a.Store.OrganizationMemberships().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("organization_id", o.OrganizationID)}})
+	if err != nil {
+		return nil, err
+	}
+	teams, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("organization_id", o.OrganizationID)}})
+	if err != nil {
+		return nil, err
+	}
+	views := []any{}
+	for i := range teams {
+		v, err := a.teamView(c, a.Store, &teams[i])
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, v)
+	}
+	m["members"], m["teams"] = rows(people), views
+	return m, nil
+}
+
+func (a *API) deleteOrganizations(c *call) (any, error) {
+	var q struct {
+		IDs []string `json:"organization_ids"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if len(q.IDs) == 0 {
+		return nil, missing("organization_ids")
+	}
+	gone := []any{}
+	var hashes []string
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) error {
+		gone, hashes = gone[:0], nil
+		for _, id := range q.IDs {
+			o, err := tx.Organizations().Get(c.ctx(), id)
+			if errors.Is(err, store.ErrNotFound) {
+				return notFound("organization_ids", "Organization not found, passed organization_id="+id)
+			}
+			if err != nil {
+				return err
+			}
+			keys, err := a.emptyOrg(c, tx, id)
+			if err != nil {
+				return err
+			}
+			hashes = append(hashes, keys...)
+			if _, err := tx.Organizations().Delete(c.ctx(), id); err != nil {
+				return reference400(err)
+			}
+			if err := c.audit(tx, "deleted", "LiteLLM_OrganizationTable", id, o, nil); err != nil {
+				return err
+			}
+			gone = append(gone, o)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.forget(hashes...)
+	return gone, nil
+}
+
+// emptyOrg deletes what belongs to an organization, and returns the hashes of the keys that are gone.
+func (a *API) emptyOrg(c *call, tx store.Store, id string) ([]string, error) {
+	in := []store.Cond{store.Eq("organization_id", id)}
+	people, err := tx.OrganizationMemberships().Find(c.ctx(), store.Query{Where: in})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range people {
+		if _, err := tx.OrganizationMemberships().Delete(c.ctx(), store.Membership{UserID: p.UserID, Group: id}); err != nil {
+			return nil, err
+		}
+	}
+	teams, err := tx.Teams().Find(c.ctx(), store.Query{Where: in})
+	if err != nil {
+		return nil, err
+	}
+	var teamIDs []string
+	for i := range teams {
+		teamIDs = append(teamIDs, teams[i].TeamID)
+	}
+	var hashes []string
+	if len(teamIDs) > 0 {
+		if _, hashes, err = tx.Teams().Archive(c.ctx(), teamIDs, c.deletion()); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := tx.Keys().Find(c.ctx(), store.Query{Where: in})
+	if err != nil {
+		return nil, err
+	}
+	var own []string
+	for i := range keys {
+		own = append(own, keys[i].Token)
+	}
+	if len(own) > 0 {
+		if _, err := tx.Keys().Archive(c.ctx(), own, c.deletion()); err != nil {
+			return nil, err
+		}
+	}
+	users, err := tx.Users().Find(c.ctx(), store.Query{Where: in})
+	if err != nil {
+		return nil, err
+	}
+	for i := range users {
+		if _, err := tx.Users().Update(c.ctx(), users[i].UserID, func(u *store.User) error {
+			u.OrganizationID = ""
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return append(hashes, own...), nil
+}
+
+func (a *API) organizationInfo(c *call) (any, error) {
+	o, err := a.findOrg(c, c.query("organization_id"), false)
+	if err != nil {
+		return nil, err
+	}
+	return a.orgView(c, o)
+}
+
+func (a *API) organizationInfos(c *call) (any, error) {
+	var q struct {
+		IDs []string `json:"organizations"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, id := range q.IDs {
+		o, err := a.findOrg(c, id, false)
+		if err != nil {
+			return nil, err
+		}
+		v, err := a.orgView(c, o)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func (a *API) listOrganizations(c *call) (any, error) {
+	var where []store.Cond
+	if v := c.query("org_alias"); v != "" {
+		where = append(where, store.Where("organization_alias", store.Contains, v))
+	}
+	if v := c.query("org_id"); v != "" {
+		where = append(where, store.Eq("organization_id", v))
+	}
+	if !c.sees() {
+		mine, err := a.Store.OrganizationMemberships().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("user_id", c.who.UserID)}})
+		if err != nil {
+			return nil, err
+		}
+		var in []string
+		for _, m := range mine {
+			in = append(in, m.OrganizationID)
+		}
+		where = append(where, store.OneOf("organization_id", in))
+	}
+	found, err := a.Store.Organizations().Find(c.ctx(), store.Query{Where: where})
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for i := range found {
+		v, err := a.orgView(c, &found[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+type orgMember struct {
+	Role      string     `json:"role"`
+	UserID    store.Text `json:"user_id"`
+	UserEmail store.Text `json:"user_email"`
+}
+
+func (m *orgMember) check() error {
+	if m.UserID == "" && m.UserEmail == "" {
+		return badRequest("member", "Either user_id or user_email must be provided for a member.")
+	}
+	if !slices.Contains([]string{"org_admin", "internal_user", "internal_user_viewer"}, m.Role) {
+		return unprocessable{[]detail{{Loc: []any{"body", "member", "role"}, Msg: "Input should be 'org_admin', 'internal_user' or 'internal_user_viewer'", Type: "literal_error"}}}
+	}
+	return nil
+}
+
+func (a *API) addOrgMember(c *call) (any, error) {
+	var q struct {
+		ID     string          `json:"organization_id"`
+		Member json.RawMessage `json:"member"`
+		Budget *float64        `json:"max_budget_in_organization"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if _, err := a.findOrg(c, q.ID, true); err != nil {
+		return nil, err
+	}
+	if err := (&limits{MaxBudget: q.Budget}).check(); err != nil {
+		return nil, err
+	}
+	var people []orgMember
+	if isNull(q.Member) {
+		return nil, missing("member")
+	}
+	if q.Member[0] != '[' {
+		q.Member = slices.Concat(json.RawMessage("["), q.Member, json.RawMessage("]"))
+	}
+	if err := json.Unmarshal(q.Member, &people); err != nil {
+		return nil, undecodable(err)
+	}
+	for i := range people {
+		if err := people[i].check(); err != nil {
+			return nil, err
+		}
+	}
+	var users, ships []any
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) error {
+		users, ships = []any{}, []any{}
+		for _, p := range people {
+			u, err := a.person(c, tx, p.UserID, p.UserEmail, "", "")
+			if err != nil {
+				return err
+			}
+			ship := store.OrganizationMembership{UserID: u.UserID, OrganizationID: q.ID, UserRole: store.Text(p.Role)}
+			if q.Budget != nil {
+				b := store.Budget{MaxBudget: q.Budget, CreatedBy: string(c.actor()), UpdatedBy: string(c.actor())}
+				if err := tx.Budgets().Create(c.ctx(), &b); err != nil {
+					return err
+				}
+				ship.BudgetID = store.Text(b.BudgetID)
+			}
+			if err := tx.OrganizationMemberships().Create(c.ctx(), &ship); err != nil {
+				if errors.Is(err, store.ErrConflict) {
+					return badRequest("member", "User "+u.UserID+" is a member of organization "+q.ID+" already.")
+				}
+				return err
+			}
+			if err := c.audit(tx, "created", "LiteLLM_OrganizationMembership", store.MemberID(q.ID, u.UserID), nil, ship); err != nil {
+				return err
+			}
+			users, ships = append(users, u), append(ships, ship)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"organization_id": q.ID, "updated_users": users, "updated_organization_memberships": ships}, nil
+}
+
+// orgMemberID finds the membership that a request names.
+func (a *API) orgMemberID(c *call, org string, id, mail store.Text) (store.Membership, error) {
+	m := store.Membership{UserID: string(id), Group: org}
+	if id == "" && mail == "" {
+		return m, badRequest("user_id", "Either user_id or user_email must be provided")
+	}
+	if id == "" {
+		found, err := a.Store.Users().Find(c.ctx(), store.Query{Where: []store.Cond{store.Where("user_email", store.EqualFold, string(mail))}, Limit: 2})
+		if err != nil {
+			return m, err
+		}
+		if len(found) != 1 {
+			return m, notFound("user_email", "There is no single user with the e-mail address "+string(mail))
+		}
+		m.UserID = found[0].UserID
+	}
+	return m, nil
+}
+
+func (a *API) updateOrgMember(c *call) (any, error) {
+	var q struct {
+		ID     string     `json:"organization_id"`
+		UserID store.Text `json:"user_id"`
+		Email  store.Text `json:"user_email"`
+		Role   string     `json:"role"`
+		Budget *float64   `json:"max_budget_in_organization"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if _, err := a.findOrg(c, q.ID, true); err != nil {
+		return nil, err
+	}
+	if q.Role != "" {
+		if err := (&orgMember{Role: q.Role, UserID: "x"}).check(); err != nil {
+			return nil, err
+		}
+	}
+	l := limits{MaxBudget: q.Budget}
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	id, err := a.orgMemberID(c, q.ID, q.UserID, q.Email)
+	if err != nil {
+		return nil, err
+	}
+	var next *store.OrganizationMembership
+	err = a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		var before store.OrganizationMembership
+		next, err = tx.OrganizationMemberships().Update(c.ctx(), id, func(m *store.OrganizationMembership) (err error) {
+			before = *m
+			if q.Role != "" {
+				m.UserRole = store.Text(q.Role)
+			}
+			if q.Budget != nil {
+				c.sent["max_budget"] = json.RawMessage("0") // it was given, under another name
+				m.BudgetID, err = l.budget(c, tx, m.BudgetID)
+			}
+			return err
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return notFound("user_id", "User "+id.UserID+" is no member of organization "+q.ID)
+		}
+		if err != nil {
+			return err
+		}
+		return c.audit(tx, "updated", "LiteLLM_OrganizationMembership", store.MemberID(q.ID, id.UserID), before, next)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.withBudget(c, next, next.BudgetID)
+}
+
+func (a *API) deleteOrgMember(c *call) (any, error) {
+	var q struct {
+		ID     string     `json:"organization_id"`
+		UserID store.Text `json:"user_id"`
+		Email  store.Text `json:"user_email"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if _, err := a.findOrg(c, q.ID, true); err != nil {
+		return nil, err
+	}
+	id, err := a.orgMemberID(c, q.ID, q.UserID, q.Email)
+	if err != nil {
+		return nil, err
+	}
+	var gone *store.OrganizationMembership
+	err = a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		if gone, err = tx.OrganizationMemberships().Get(c.ctx(), id); errors.Is(err, store.ErrNotFound) {
+			return notFound("user_id", "User "+id.UserID+" is no member of organization "+q.ID)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.OrganizationMemberships().Delete(c.ctx(), id); err != nil {
+			return err
+		}
+		return c.audit(tx, "deleted", "LiteLLM_OrganizationMembership", store.MemberID(q.ID, id.UserID), gone, nil)
+	})
+	return gone, err
+}

@@ -1,0 +1,757 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// teamRoutes are the routes of litellm/proxy/management_endpoints/team_endpoints.py.
+func (a *API) teamRoutes() []route {
+	return []route{
+		{"POST", "/team/new", orgAdmin, a.newTeam},
+		{"POST", "/team/update", users, a.updateTeam},
+		{"POST", "/team/delete", users, a.deleteTeams},
+		{"GET", "/team/info", everybody, a.teamInfo},
+		{"GET", "/team/list", everybody, a.listTeams},
+		{"GET", "/v2/team/list", everybody, a.pageTeams},
+		{"GET", "/team/available", everybody, a.availableTeams},
+		{"POST", "/team/block", adminOnly, func(c *call) (any, error) { return a.blockTeam(c, true) }},
+		{"POST", "/team/unblock", adminOnly, func(c *call) (any, error) { return a.blockTeam(c, false) }},
+		{"POST", "/team/model/add", users, func(c *call) (any, error) { return a.teamModels(c, true) }},
+		{"POST", "/team/model/delete", users, func(c *call) (any, error) { return a.teamModels(c, false) }},
+		{"POST", "/team/member_add", users, a.addMember},
+		{"POST", "/team/bulk_member_add", users, a.addMembers},
+		{"POST", "/team/member_delete", users, a.deleteMember},
+		{"POST", "/team/member_update", users, a.updateMember},
+		{"GET", "/team/permissions_list", users | keyOnly, a.teamPermissions},
+		{"POST", "/team/permissions_update", users, a.setTeamPermissions},
+		{"POST", "/team/{team_id}/callback", users, a.addTeamCallback},
+		{"GET", "/team/{team_id}/callback", users, a.teamCallbacks},
+		{"POST", "/team/{team_id}/disable_logging", users, a.disableTeamLogging},
+	}
+}
+
+// teamParams are the members of a request for a new or changed team (NewTeamRequest and UpdateTeamRequest in
+// litellm/proxy/_types.py).
+type teamParams struct {
+	limits
+	TeamID                *string         `json:"team_id"`
+	TeamAlias             *string         `json:"team_alias"`
+	OrganizationID        *string         `json:"organization_id"`
+	Admins                *[]string       `json:"admins"`
+	Members               *[]string       `json:"members"`
+	MembersWithRoles      []member        `json:"members_with_roles"`
+	TeamMemberPermissions *[]string       `json:"team_member_permissions"`
+	Metadata              map[string]any  `json:"metadata"`
+	Models                *[]string       `json:"models"`
+	Blocked               *bool           `json:"blocked"`
+	RouterSettings        json.RawMessage `json:"router_settings"`
+	AccessGroupIDs        *[]string       `json:"access_group_ids"`
+	Policies              *[]string       `json:"policies"`
+	ModelAliases          json.RawMessage `json:"model_aliases"`
+
+	ObjectPermission         *store.ObjectPermission `json:"object_permission"`
+	AllowTeamGuardrailConfig *bool                   `json:"allow_team_guardrail_config"`
+
+	// What every member of the team may spend and send, unless something else is said of him.
+	MemberBudget         *float64 `json:"team_member_budget"`
+	MemberBudgetDuration *string  `json:"team_member_budget_duration"`
+	MemberRPM            *int64   `json:"team_member_rpm_limit"`
+	MemberTPM            *int64   `json:"team_member_tpm_limit"`
+}
+
+func (p *teamParams) check(c *call) error {
+	if err := p.limits.check(); err != nil {
+		return err
+	}
+	member := limits{MaxBudget: p.MemberBudget, BudgetDuration: p.MemberBudgetDuration, RPMLimit: p.MemberRPM, TPMLimit: p.MemberTPM}
+	if err := member.check(); err != nil {
+		return err
+	}
+	if !isNull(p.ModelAliases) {
+		var m map[string]string
+		if json.Unmarshal(p.ModelAliases, &m) != nil {
+			return unprocessable{[]detail{{Loc: []any{"body", "model_aliases"}, Msg: "Input should be an object of model names", Type: "dict_type"}}}
+		}
+	}
+	for i := range p.MembersWithRoles {
+		if err := p.MembersWithRoles[i].check(); err != nil {
+			return err
+		}
+	}
+	return c.checkMetadata()
+}
+
+// apply writes what the request gave into a team, besides its members.
+func (p *teamParams) apply(c *call, t *store.Team) (err error) {
+	set := func(name string, do func()) {
+		if c.given(name) {
+			do()
+		}
+	}
+	set("team_alias", func() { t.TeamAlias = text(p.TeamAlias) })
+	set("organization_id", func() { t.OrganizationID = text(p.OrganizationID) })
+	set("models", func() { t.Models = list(p.Models) })
+	set("blocked", func() { t.Blocked = value(p.Blocked) })
+	set("max_budget", func() { t.MaxBudget = p.MaxBudget })
+	set("soft_budget", func() { t.SoftBudget = p.SoftBudget })
+	set("tpm_limit", func() { t.TPMLimit = p.TPMLimit })
+	set("rpm_limit", func() { t.RPMLimit = p.RPMLimit })
+	set("max_parallel_requests", func() { t.MaxParallelRequests = p.MaxParallelRequests })
+	set("model_max_budget", func() { t.ModelMaxBudget = object(p.ModelMaxBudget) })
+	set("router_settings", func() { t.RouterSettings = object(p.RouterSettings) })
+	set("access_group_ids", func() { t.AccessGroupIDs = list(p.AccessGroupIDs) })
+	set("policies", func() { t.Policies = list(p.Policies) })
+	set("team_member_permissions", func() { t.TeamMemberPermissions = list(p.TeamMemberPermissions) })
+	set("allow_team_guardrail_config", func() { t.AllowTeamGuardrailConfig = value(p.AllowTeamGuardrailConfig) })
+	if c.given("budget_duration") {
+		t.BudgetDuration, t.BudgetResetAt = text(p.BudgetDuration), nil
+		if at, err := store.NextReset(string(t.BudgetDuration), c.a.Now(), c.a.zone()); err == nil {
+			t.BudgetResetAt = store.Ptr(at)
+		}
+	}
+	t.Metadata, err = c.metadata(t.Metadata, p.Metadata)
+	return err
+}
+
+func (a *API) newTeam(c *call) (any, error) {
+	var p teamParams
+	err := c.bodyVia(&p, func(m map[string]any) (map[string]any, error) {
+		fillDefaults(m, a.Policy.TeamDefaults)
+		return m, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.check(c); err != nil {
+		return nil, err
+	}
+	if err := a.mayJoinOrg(c, value(p.OrganizationID)); err != nil {
+		return nil, err
+	}
+	t := store.Team{TeamID: value(p.TeamID)}
+	if err := p.apply(c, &t); err != nil {
+		return nil, err
+	}
+	var out map[string]any
+	err = a.Store.Tx(c.ctx(), func(tx store.Store) error {
+		if err := a.teamParts(c, tx, &p, &t); err != nil {
+			return err
+		}
+		if err := tx.Teams().Create(c.ctx(), &t); err != nil {
+			if errors.Is(err, store.ErrConflict) {
+				return badRequest("team_id", "Team id = "+t.TeamID+" already exists. Please use a different team id.")
+			}
+			return reference400(err)
+		}
+		if err := a.enrol(c, tx, &t, p.founders(c)); err != nil {
+			return err
+		}
+		if out, err = a.teamView(c, tx, &t); err != nil {
+			return err
+		}
+		return c.audit(tx, "created", "LiteLLM_TeamTable", t.TeamID, nil, t)
+	})
+	return out, err
+}
+
+func reference400(err error) error {
+	if errors.Is(err, store.ErrReference) {
+		return badRequest("", "The request names an organization, budget or other entry that does not exist.")
+	}
+	return err
+}
+
+// founders are the members that a new team begins with. Who makes it administers it, if he is a person.
+func (p *teamParams) founders(c *call) []newMember {
+	all := p.MembersWithRoles
+	has := func(id string) bool {
+		return slices.ContainsFunc(all, func(m member) bool { return string(m.UserID) == id })
+	}
+	for _, id := range value(p.Admins) {
+		if !has(id) {
+			all = append(all, member{Role: "admin", UserID: store.Text(id)})
+		}
+	}
+	for _, id := range value(p.Members) {
+		if !has(id) {
+			all = append(all, member{Role: "user", UserID: store.Text(id)})
+		}
+	}
+	if c.who.UserID != "" && !has(c.who.UserID) {
+		all = append(all, member{Role: "admin", UserID: store.Text(c.who.UserID)})
+	}
+	out := make([]newMember, 0, len(all))
+	for _, m := range all {
+		out = append(out, newMember{member: m})
+	}
+	return out
+}
+
+// mayJoinOrg lets administrators, and those of the organization, put a team into it.
+func (a *API) mayJoinOrg(c *call, org string) error {
+	if org != "" {
+		if _, err := a.Store.Organizations().Get(c.ctx(), org); err != nil {
+			if errors.Is(err, store.ErrNotFound) {
+				return badRequest("organization_id", "Organization not found, passed organization_id="+org)
+			}
+			return err
+		}
+	}
+	if c.admin() {
+		return nil
+	}
+	lead, err := c.leadsOrg(org)
+	if err == nil && !lead {
+		err = forbidden("Only proxy admins and admins of the team's organization may create or move a team. Your role=" + string(c.who.Role))
+	}
+	return err
+}
+
+// teamParts makes the rows that a team refers to.
+func (a *API) teamParts(c *call, tx store.Store, p *teamParams, t *store.Team) error {
+	if c.given("model_aliases") {
+		m := store.TeamModel{ModelAliases: object(p.ModelAliases), CreatedBy: string(c.actor()), UpdatedBy: string(c.actor())}
+		if t.ModelID != nil {
+			m.ID = *t.ModelID
+			if _, err := tx.TeamModels().Update(c.ctx(), m.ID, func(row *store.TeamModel) error {
+				row.ModelAliases, row.UpdatedBy = m.ModelAliases, m.UpdatedBy
+				return nil
+			}); err != nil {
+				return err
+			}
+		} else {
+			if err := tx.TeamModels().Create(c.ctx(), &m); err != nil {
+				return err
+			}
+			t.ModelID = &m.ID
+		}
+	}
+	if p.ObjectPermission != nil {
+		p.ObjectPermission.ObjectPermissionID = string(t.ObjectPermissionID)
+		if err := tx.ObjectPermissions().Put(c.ctx(), p.ObjectPermission); err != nil {
+			return err
+		}
+		t.ObjectPermissionID = store.Text(p.ObjectPermission.ObjectPermissionID)
+	}
+	return a.memberBudget(c, tx, p, t)
+}
+
+// memberBudget makes or changes the budget that members have unless they are given one of their own. The reference keeps
+// its id in the team's metadata.
+func (a *API) memberBudget(c *call, tx store.Store, p *teamParams, t *store.Team) error {
+	if p.MemberBudget == nil && p.MemberRPM == nil && p.MemberTPM == nil && p.MemberBudgetDuration == nil {
+		return nil
+	}
+	meta := map[string]any{}
+	if !isNull(t.Metadata) {
+		if err := json.Unmarshal(t.Metadata, &meta); err != nil {
+			return err
+		}
+	}
+	change := func(b *store.Budget) error {
+		if p.MemberBudget != nil {
+			b.MaxBudget = p.MemberBudget
+		}
+		if p.MemberRPM != nil {
+			b.RPMLimit = p.MemberRPM
+		}
+		if p.MemberTPM != nil {
+			b.TPMLimit = p.MemberTPM
+		}
+		if p.MemberBudgetDuration != nil {
+			b.BudgetDuration = text(p.MemberBudgetDuration)
+			if at, err := store.NextReset(string(b.BudgetDuration), a.Now(), a.zone()); err == nil {
+				b.BudgetResetAt = store.Ptr(at)
+			}
+		}
+		b.UpdatedBy = string(c.actor())
+		return nil
+	}
+	if id, ok := meta["team_member_budget_id"].(string); ok && id != "" {
+		_, err := tx.Budgets().Update(c.ctx(), id, change)
+		return err
+	}
+	b := store.Budget{CreatedBy: string(c.actor())}
+	_ = change(&b)
+	if err := tx.Budgets().Create(c.ctx(), &b); err != nil {
+		return err
+	}
+	meta["team_member_budget_id"] = b.BudgetID
+	raw, err := json.Marshal(meta)
+	t.Metadata = raw
+	return err
+}
+
+// findTeam reads a team, for a caller who administers it.
+func (a *API) findTeam(c *call, id string, lead bool) (*store.Team, error) {
+	if id == "" {
+		return nil, missing("team_id")
+	}
+	t, err := a.Store.Teams().Get(c.ctx(), id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, notFound("team_id", "Team not found, passed team id: "+id+".")
+	}
+	if err != nil || c.admin() || !lead && c.sees() {
+		return t, err
+	}
+	ok, err := c.leads(t)
+	if err != nil {
+		return nil, err
+	}
+	if !ok && !lead {
+		role, err := roleIn(t, c.who.UserID)
+		if err != nil {
+			return nil, err
+		}
+		ok = role != "" || c.who.TeamID == t.TeamID
+	}
+	if !ok {
+		return nil, forbidden("You are not allowed to access team=" + id + " this way: only proxy admins, admins of the team and of its organization are. Your user_id=" + c.who.UserID)
+	}
+	return t, nil
+}
+
+func (a *API) updateTeam(c *call) (any, error) {
+	var p teamParams
+	if err := c.body(&p); err != nil {
+		return nil, err
+	}
+	if err := p.check(c); err != nil {
+		return nil, err
+	}
+	t, err := a.findTeam(c, value(p.TeamID), true)
+	if err != nil {
+		return nil, err
+	}
+	if c.given("organization_id") && value(p.OrganizationID) != string(t.OrganizationID) {
+		if err := a.mayJoinOrg(c, value(p.OrganizationID)); err != nil {
+			return nil, err
+		}
+	}
+	if !c.admin() {
+		for _, name := range []string{"max_budget", "budget_duration", "tpm_limit", "rpm_limit", "blocked"} {
+			if org, err := c.leadsOrg(string(t.OrganizationID)); err != nil || c.given(name) && !org {
+				if err == nil {
+					err = forbidden("Only proxy admins and admins of the team's organization may change `" + name + "` of a team.")
+				}
+				return nil, err
+			}
+		}
+	}
+	view, err := a.changeTeam(c, t.TeamID, "updated", func(tx store.Store, t *store.Team) error {
+		if err := p.apply(c, t); err != nil {
+			return err
+		}
+		return a.teamParts(c, tx, &p, t)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"team_id": t.TeamID, "data": view}, nil
+}
+
+// changeTeam changes one team and writes down who did.
+func (a *API) changeTeam(c *call, id, action string, change func(tx store.Store, t *store.Team) error) (map[string]any, error) {
+	var view map[string]any
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) error {
+		var before store.Team
+		t, err := tx.Teams().Update(c.ctx(), id, func(t *store.Team) error {
+			before = *t
+			return change(tx, t)
+		})
+		if err != nil {
+			return reference400(err)
+		}
+		if view, err = a.teamView(c, tx, t); err != nil {
+			return err
+		}
+		return c.audit(tx, action, "LiteLLM_TeamTable", id, before, t)
+	})
+	return view, err
+}
+
+// teamView is a team as answers show it.
+func (a *API) teamView(c *call, s store.Store, t *store.Team) (map[string]any, error) {
+	m, err := members(t)
+	if err != nil {
+		return nil, err
+	}
+	all, err := membersOf(t)
+	if err != nil {
+		return nil, err
+	}
+	if all == nil {
+		all = []member{}
+	}
+	maskLogging(m)
+	m["members_with_roles"], m["litellm_model_table"], m["object_permission"] = all, nil, nil
+	if t.ModelID != nil {
+		table, err := s.TeamModels().Get(c.ctx(), *t.ModelID)
+		if err == nil {
+			m["litellm_model_table"] = table
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+	}
+	if t.ObjectPermissionID != "" {
+		o, err := s.ObjectPermissions().Get(c.ctx(), string(t.ObjectPermissionID))
+		if err == nil {
+			m["object_permission"] = o
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (a *API) deleteTeams(c *call) (any, error) {
+	var q struct {
+		IDs []string `json:"team_ids"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if len(q.IDs) == 0 {
+		return nil, missing("team_ids")
+	}
+	for _, id := range q.IDs {
+		if _, err := a.findTeam(c, id, true); err != nil {
+			return nil, err
+		}
+	}
+	var gone []store.Team
+	var keys []string
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		if gone, keys, err = tx.Teams().Archive(c.ctx(), q.IDs, c.deletion()); err != nil {
+			return err
+		}
+		for i := range gone {
+			if err := c.audit(tx, "deleted", "LiteLLM_TeamTable", gone[i].TeamID, gone[i], nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.forget(keys...)
+	return gone, nil
+}
+
+func (a *API) teamInfo(c *call) (any, error) {
+	id := c.query("team_id")
+	if id == "" {
+		id = c.who.TeamID
+	}
+	if id == "" {
+		return nil, missingQuery("team_id")
+	}
+	t, err := a.findTeam(c, id, false)
+	if err != nil {
+		return nil, err
+	}
+	view, err := a.teamView(c, a.Store, t)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("team_id", id)}})
+	if err != nil {
+		return nil, err
+	}
+	if lead, err := c.leads(t); err != nil {
+		return nil, err
+	} else if !lead && !c.sees() {
+		keys = slices.DeleteFunc(keys, func(k store.Key) bool { return c.who.UserID == "" || string(k.UserID) != c.who.UserID })
+	}
+	memberships, err := a.membershipViews(c, store.Eq("team_id", id))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"team_id": id, "team_info": view, "keys": rows(keys), "team_memberships": memberships}, nil
+}
+
+// rows makes a nil list an empty one.
+func rows[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// membershipViews are memberships with their budgets.
+func (a *API) membershipViews(c *call, where ...store.Cond) ([]map[string]any, error) {
+	all, err := a.Store.TeamMemberships().Find(c.ctx(), store.Query{Where: where})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, m := range all {
+		if m.BudgetID != "" {
+			ids = append(ids, string(m.BudgetID))
+		}
+	}
+	budgets := map[string]store.Budget{}
+	if len(ids) > 0 {
+		found, err := a.Store.Budgets().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("budget_id", ids)}})
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range found {
+			budgets[b.BudgetID] = b
+		}
+	}
+	out := []map[string]any{}
+	for i := range all {
+		m, err := members(all[i])
+		if err != nil {
+			return nil, err
+		}
+		m["litellm_budget_table"] = nil
+		if b, ok := budgets[string(all[i].BudgetID)]; ok {
+			m["litellm_budget_table"] = b
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// teamFilter is what the caller asks for among the teams that he may see.
+func (a *API) teamFilter(c *call) ([]store.Cond, error) {
+	var where []store.Cond
+	for _, name := range []string{"organization_id", "team_id"} {
+		if v := c.query(name); v != "" {
+			where = append(where, store.Eq(name, v))
+		}
+	}
+	if v := c.query("team_alias"); v != "" {
+		where = append(where, store.Where("team_alias", store.Contains, v))
+	}
+	user := c.query("user_id")
+	if !c.sees() {
+		if org := c.query("organization_id"); org != "" && user == "" {
+			if lead, err := c.leadsOrg(org); lead || err != nil {
+				return where, err
+			}
+		}
+		if user != "" && user != c.who.UserID {
+			return nil, forbidden("Only proxy admins may list the teams of others. Got user_id=" + user + ", your user_id=" + c.who.UserID)
+		}
+		user = c.who.UserID
+	}
+	if user == "" {
+		if !c.sees() {
+			where = append(where, store.Eq("team_id", c.who.TeamID), store.Where("team_id", store.NotNull))
+		}
+		return where, nil
+	}
+	u, err := a.Store.Users().Get(c.ctx(), user)
+	if errors.Is(err, store.ErrNotFound) {
+		return append(where, store.OneOf[string]("team_id", nil)), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(where, store.OneOf("team_id", u.Teams)), nil
+}
+
+func (a *API) listTeams(c *call) (any, error) {
+	where, err := a.teamFilter(c)
+	if err != nil {
+		return nil, err
+	}
+	teams, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: where})
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for i := range teams {
+		t := &teams[i]
+		view, err := a.teamView(c, a.Store, t)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("team_id", t.TeamID)}})
+		if err != nil {
+			return nil, err
+		}
+		if lead, err := c.leads(t); err != nil {
+			return nil, err
+		} else if !lead && !c.sees() {
+			keys = slices.DeleteFunc(keys, func(k store.Key) bool { return string(k.UserID) != c.who.UserID })
+		}
+		if view["team_memberships"], err = a.membershipViews(c, store.Eq("team_id", t.TeamID)); err != nil {
+			return nil, err
+		}
+		view["keys"] = rows(keys)
+		out = append(out, view)
+	}
+	return out, nil
+}
+
+func (a *API) pageTeams(c *call) (any, error) {
+	page, err := c.number("page", 1, 1, 1_000_000)
+	if err != nil {
+		return nil, err
+	}
+	size, err := c.number("page_size", 10, 1, 100)
+	if err != nil {
+		return nil, err
+	}
+	where, err := a.teamFilter(c)
+	if err != nil {
+		return nil, err
+	}
+	q := store.Query{Where: where, Limit: size, Offset: (page - 1) * size, Sort: "created_at", Desc: c.query("sort_order") != "asc"}
+	if s := c.query("sort_by"); s != "" {
+		if !slices.Contains([]string{"team_id", "team_alias", "created_at", "spend", "max_budget", "updated_at"}, s) {
+			return nil, badRequest("sort_by", "sort_by must be team_id, team_alias, created_at, updated_at, spend or max_budget.")
+		}
+		q.Sort = s
+	}
+	found, err := a.Store.Teams().Find(c.ctx(), q)
+	if err != nil {
+		return nil, err
+	}
+	total, err := a.Store.Teams().Count(c.ctx(), where...)
+	if err != nil {
+		return nil, err
+	}
+	views := []any{}
+	for i := range found {
+		v, err := a.teamView(c, a.Store, &found[i])
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, v)
+	}
+	return map[string]any{
+		"teams": views, "total": total, "page": page, "page_size": size, "total_pages": (total + int64(size) - 1) / int64(size),
+	}, nil
+}
+
+// availableTeams are the teams that anybody may join (default_internal_user_params.available_teams).
+func (a *API) availableTeams(c *call) (any, error) {
+	var ids []string
+	if list, ok := a.Policy.UserDefaults["available_teams"].([]any); ok {
+		for _, v := range list {
+			if s, ok := v.(string); ok {
+				ids = append(ids, s)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return []any{}, nil
+	}
+	teams, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("team_id", ids)}})
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for i := range teams {
+		if role, err := roleIn(&teams[i], c.who.UserID); err != nil || role != "" {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		v, err := a.teamView(c, a.Store, &teams[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func (a *API) blockTeam(c *call, blocked bool) (any, error) {
+	var q struct {
+		ID string `json:"team_id"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if _, err := a.findTeam(c, q.ID, true); err != nil {
+		return nil, err
+	}
+	action := map[bool]string{true: "blocked", false: "updated"}[blocked]
+	return a.changeTeam(c, q.ID, action, func(_ store.Store, t *store.Team) error {
+		t.Blocked = blocked
+		return nil
+	})
+}
+
+func (a *API) teamModels(c *call, add bool) (any, error) {
+	var q struct {
+		ID     string   `json:"team_id"`
+		Models []string `json:"models"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if _, err := a.findTeam(c, q.ID, true); err != nil {
+		return nil, err
+	}
+	if len(q.Models) == 0 {
+		return nil, missing("models")
+	}
+	return a.changeTeam(c, q.ID, "updated", func(_ store.Store, t *store.Team) error {
+		kept := slices.DeleteFunc(slices.Clone(t.Models), func(m string) bool { return slices.Contains(q.Models, m) })
+		if add {
+			kept = append(kept, q.Models...)
+		}
+		t.Models = kept
+		return nil
+	})
+}
+
+// memberRoutes are the routes that a team may open to its members (KeyManagementRoutes in litellm/proxy/_types.py).
+func memberRoutes() []string {
+	return []string{
+		"/key/generate", "/key/update", "/key/delete", "/key/info", "/key/regenerate", "/key/{key_id}/regenerate",
+		"/key/service-account/generate", "/key/list", "/key/block", "/key/unblock", "/team/daily/activity",
+	}
+}
+
+func (a *API) teamPermissions(c *call) (any, error) {
+	id := c.query("team_id")
+	if id == "" {
+		return nil, missingQuery("team_id")
+	}
+	t, err := a.findTeam(c, id, false)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"team_id": t.TeamID, "team_member_permissions": t.TeamMemberPermissions, "all_available_permissions": memberRoutes(),
+	}, nil
+}
+
+func (a *API) setTeamPermissions(c *call) (any, error) {
+	var q struct {
+		ID     string   `json:"team_id"`
+		Routes []string `json:"team_member_permissions"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if !c.given("team_member_permissions") {
+		return nil, missing("team_member_permissions")
+	}
+	for _, r := range q.Routes {
+		if !slices.Contains(memberRoutes(), r) {
+			return nil, badRequest("team_member_permissions", "Invalid permission "+r+". The permissions are listed by GET /team/permissions_list.")
+		}
+	}
+	if _, err := a.findTeam(c, q.ID, true); err != nil {
+		return nil, err
+	}
+	return a.changeTeam(c, q.ID, "updated", func(_ store.Store, t *store.Team) error {
+		t.TeamMemberPermissions = q.Routes
+		return nil
+	})
+}

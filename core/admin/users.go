@@ -1,0 +1,775 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// userRoutes are the routes of litellm/proxy/management_endpoints/internal_user_endpoints.py.
+func (a *API) userRoutes() []route {
+	return []route{
+		{"POST", "/user/new", orgAdmin, a.newUser},
+		{"GET", "/user/info", everybody, a.userInfo},
+		{"POST", "/user/update", users | internalViewer, a.updateUser},
+		{"POST", "/user/bulk_update", adminOnly, a.updateUsers},
+		{"POST", "/user/delete", orgAdmin, a.deleteUsers},
+		{"GET", "/user/list", viewer | orgAdmin, a.listUsers},
+		{"GET", "/user/filter/ui", everybody, a.filterUsers},
+		{"GET", "/user/available_roles", everybody, a.availableRoles},
+		{"GET", "/user/available_users", viewer, a.availableUsers},
+	}
+}
+
+// userParams are the members of a request for a new or changed user (NewUserRequest and UpdateUserRequest in
+// litellm/proxy/_types.py). Those for a key are read when one is made along.
+type userParams struct {
+	limits
+	UserID               *string         `json:"user_id"`
+	UserEmail            *string         `json:"user_email"`
+	UserAlias            *string         `json:"user_alias"`
+	UserRole             *string         `json:"user_role"`
+	Teams                json.RawMessage `json:"teams"`
+	Organizations        *[]string       `json:"organizations"`
+	AutoCreateKey        *bool           `json:"auto_create_key"`
+	SSOUserID            *string         `json:"sso_user_id"`
+	Password             *string         `json:"password"`
+	Spend                *float64        `json:"spend"`
+	Models               *[]string       `json:"models"`
+	Metadata             map[string]any  `json:"metadata"`
+	AllowedCacheControls *[]string       `json:"allowed_cache_controls"`
+	Policies             *[]string       `json:"policies"`
+
+	ObjectPermission *store.ObjectPermission `json:"object_permission"`
+}
+
+// userRoles are the roles that a user may be given.
+func userRoles() map[llm.Role]string {
+	return map[llm.Role]string{
+		llm.RoleProxyAdmin:       "Admin: may do everything",
+		llm.RoleProxyAdminViewer: "Admin viewer: sees all keys, users and spend, changes nothing",
+		llm.RoleInternalUser:     "Internal user: makes, sees and deletes keys of his own, sees his own spend",
+		llm.RoleInternalViewer:   "Internal viewer: sees keys and spend of his own",
+	}
+}
+
+func (p *userParams) check(c *call) error {
+	if err := p.limits.check(); err != nil {
+		return err
+	}
+	if role := value(p.UserRole); role != "" {
+		if _, ok := userRoles()[llm.Role(role)]; !ok {
+			return unprocessable{[]detail{{
+				Loc: []any{"body", "user_role"}, Type: "literal_error",
+				Msg: "Input should be 'proxy_admin', 'proxy_admin_viewer', 'internal_user' or 'internal_user_viewer'",
+			}}}
+		}
+	}
+	if mail := value(p.UserEmail); mail != "" && !strings.Contains(mail, "@") {
+		return badRequest("user_email", "user_email is not an e-mail address.")
+	}
+	return c.checkMetadata()
+}
+
+// apply writes what the request gave into a user, besides teams.
+func (p *userParams) apply(c *call, u *store.User) (err error) {
+	set := func(name string, do func()) {
+		if c.given(name) {
+			do()
+		}
+	}
+	set("user_email", func() { u.UserEmail = text(p.UserEmail) })
+	set("user_alias", func() { u.UserAlias = text(p.UserAlias) })
+	set("user_role", func() { u.UserRole = text(p.UserRole) })
+	set("sso_user_id", func() { u.SSOUserID = text(p.SSOUserID) })
+	set("spend", func() { u.Spend = value(p.Spend) })
+	set("models", func() { u.Models = list(p.Models) })
+	set("max_budget", func() { u.MaxBudget = p.MaxBudget })
+	set("tpm_limit", func() { u.TPMLimit = p.TPMLimit })
+	set("rpm_limit", func() { u.RPMLimit = p.RPMLimit })
+	set("max_parallel_requests", func() { u.MaxParallelRequests = p.MaxParallelRequests })
+	set("model_max_budget", func() { u.ModelMaxBudget = object(p.ModelMaxBudget) })
+	set("allowed_cache_controls", func() { u.AllowedCacheControls = list(p.AllowedCacheControls) })
+	set("policies", func() { u.Policies = list(p.Policies) })
+	if pw := value(p.Password); pw != "" {
+		// The reference keeps passwords this way (hash_token in litellm/proxy/_types.py); its databases open here.
+		sum := sha256.Sum256([]byte(pw))
+		u.Password = store.Text(hex.EncodeToString(sum[:]))
+	}
+	if c.given("budget_duration") {
+		u.BudgetDuration, u.BudgetResetAt = text(p.BudgetDuration), nil
+		if at, err := store.NextReset(string(u.BudgetDuration), c.a.Now(), c.a.zone()); err == nil {
+			u.BudgetResetAt = store.Ptr(at)
+		}
+	}
+	u.Metadata, err = c.metadata(u.Metadata, p.Metadata)
+	return err
+}
+
+// defaultUser fills in what default_internal_user_params and max_internal_user_budget say of people for whom nothing
+// else was said.
+func (a *API) defaultUser(u *store.User) error {
+	raw, err := json.Marshal(a.Policy.UserDefaults)
+	if err != nil {
+		return err
+	}
+	var d userParams
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return fmt.Errorf("admin: default_internal_user_params: %w", err)
+	}
+	if u.UserRole == "" {
+		u.UserRole = text(d.UserRole)
+	}
+	if u.Models == nil {
+		u.Models = list(d.Models)
+	}
+	if u.MaxBudget == nil {
+		u.MaxBudget = d.MaxBudget
+		if u.BudgetDuration == "" {
+			u.BudgetDuration = text(d.BudgetDuration)
+		}
+	}
+	if u.MaxBudget == nil && a.Policy.UserBudget != nil && u.UserRole != store.Text(llm.RoleProxyAdmin) {
+		u.MaxBudget = a.Policy.UserBudget
+		if u.BudgetDuration == "" {
+			u.BudgetDuration = store.Text(a.Policy.UserBudgetTerm)
+		}
+	}
+	if u.TPMLimit == nil {
+		u.TPMLimit = d.TPMLimit
+	}
+	if u.RPMLimit == nil {
+		u.RPMLimit = d.RPMLimit
+	}
+	if u.BudgetResetAt == nil {
+		if at, err := store.NextReset(string(u.BudgetDuration), a.Now(), a.zone()); err == nil {
+			u.BudgetResetAt = store.Ptr(at)
+		}
+	}
+	return nil
+}
+
+// teamWish is an entry of teams in a request: a team's id, or an object with more.
+type teamWish struct {
+	TeamID string   `json:"team_id"`
+	Budget *float64 `json:"max_budget_in_team"`
+	Role   string   `json:"user_role"`
+}
+
+func wishes(raw json.RawMessage) ([]teamWish, error) {
+	if isNull(raw) {
+		return nil, nil
+	}
+	var ids []string
+	if json.Unmarshal(raw, &ids) == nil {
+		out := make([]teamWish, 0, len(ids))
+		for _, id := range ids {
+			out = append(out, teamWish{TeamID: id})
+		}
+		return out, nil
+	}
+	var out []teamWish
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return nil, unprocessable{[]detail{{Loc: []any{"body", "teams"}, Msg: "Input should be a list of team ids or of objects with team_id", Type: "list_type"}}}
+	}
+	return out, nil
+}
+
+func (a *API) newUser(c *call) (any, error) {
+	var p userParams
+	if err := c.body(&p); err != nil {
+		return nil, err
+	}
+	if err := p.check(c); err != nil {
+		return nil, err
+	}
+	teams, err := wishes(p.Teams)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.mayMakeUser(c, &p); err != nil {
+		return nil, err
+	}
+	u := store.User{UserID: value(p.UserID)}
+	if err := p.apply(c, &u); err != nil {
+		return nil, err
+	}
+	if err := a.defaultUser(&u); err != nil {
+		return nil, err
+	}
+	err = a.Store.Tx(c.ctx(), func(tx store.Store) error { return a.createUser(c, tx, &p, &u, teams) })
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.userKey(c, &p, &u)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// mayMakeUser lets administrators of organizations make people for these, and nobody but administrators others.
+func (a *API) mayMakeUser(c *call, p *userParams) error {
+	if c.admin() {
+		return nil
+	}
+	if role := value(p.UserRole); role == string(llm.RoleProxyAdmin) || role == string(llm.RoleProxyAdminViewer) {
+		return forbidden("Only proxy admins may make users with the role " + role + ".")
+	}
+	orgs := value(p.Organizations)
+	if len(orgs) == 0 {
+		return forbidden("Organization admins may make users of their organizations only. Please specify `organizations`.")
+	}
+	for _, org := range orgs {
+		lead, err := c.leadsOrg(org)
+		if err != nil {
+			return err
+		}
+		if !lead {
+			return forbidden("You are not an admin of organization " + org + ".")
+		}
+	}
+	return nil
+}
+
+func (a *API) createUser(c *call, tx store.Store, p *userParams, u *store.User, teams []teamWish) error {
+	if u.UserEmail != "" {
+		n, err := tx.Users().Count(c.ctx(), store.Where("user_email", store.EqualFold, string(u.UserEmail)))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return badRequest("user_email", "User with email "+string(u.UserEmail)+" already exists in DB")
+		}
+	}
+	if p.ObjectPermission != nil {
+		p.ObjectPermission.ObjectPermissionID = ""
+		if err := tx.ObjectPermissions().Create(c.ctx(), p.ObjectPermission); err != nil {
+			return err
+		}
+		u.ObjectPermissionID = store.Text(p.ObjectPermission.ObjectPermissionID)
+	}
+	if err := tx.Users().Create(c.ctx(), u); err != nil {
+		if errors.Is(err, store.ErrConflict) {
+			return badRequest("user_id", "User with this user_id or sso_user_id already exists. user_id="+u.UserID)
+		}
+		return reference400(err)
+	}
+	for _, org := range value(p.Organizations) {
+		m := store.OrganizationMembership{UserID: u.UserID, OrganizationID: org, UserRole: "internal_user"}
+		if err := tx.OrganizationMemberships().Create(c.ctx(), &m); err != nil {
+			return reference400(err)
+		}
+	}
+	for _, w := range teams {
+		if err := a.joinAs(c, tx, u, w); err != nil {
+			return err
+		}
+	}
+	if len(teams) > 0 {
+		fresh, err := tx.Users().Get(c.ctx(), u.UserID)
+		if err != nil {
+			return err
+		}
+		*u = *fresh
+	}
+	return c.audit(tx, "created", "LiteLLM_UserTable", u.UserID, nil, u)
+}
+
+// joinAs puts a user into a team that must exist.
+func (a *API) joinAs(c *call, tx store.Store, u *store.User, w teamWish) error {
+	t, err := tx.Teams().Update(c.ctx(), w.TeamID, func(*store.Team) error { return nil }) // locks the row
+	if errors.Is(err, store.ErrNotFound) {
+		return badRequest("teams", "Team not found, passed team id: "+w.TeamID+".")
+	}
+	if err != nil {
+		return err
+	}
+	m := member{Role: w.Role, UserID: store.Text(u.UserID), UserEmail: u.UserEmail}
+	if err := m.check(); err != nil {
+		return err
+	}
+	role, err := roleIn(t, u.UserID)
+	if err != nil || role != "" {
+		return err
+	}
+	return a.enrol(c, tx, t, []newMember{{m, w.Budget}})
+}
+
+// userKey makes a key for a new user, unless the request does not want one, and the answer.
+func (a *API) userKey(c *call, p *userParams, u *store.User) (map[string]any, error) {
+	out, err := members(u)
+	if err != nil {
+		return nil, err
+	}
+	out["key"], out["token"], out["expires"] = "", nil, nil
+	if p.AutoCreateKey == nil || *p.AutoCreateKey {
+		var k keyParams
+		raw, err := json.Marshal(c.sent)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(raw, &k); err != nil {
+			return nil, undecodable(err)
+		}
+		k.UserID = &u.UserID
+		sub := *c
+		sub.sent = map[string]json.RawMessage{}
+		for name, v := range c.sent {
+			// What limits the person is his; the key has no limits of its own, except those that only a key has.
+			switch name {
+			case "max_budget", "soft_budget", "budget_duration", "tpm_limit", "rpm_limit", "max_parallel_requests", "models", "spend", "model_max_budget":
+			default:
+				sub.sent[name] = v
+			}
+		}
+		k.SoftBudget = nil
+		sub.sent["user_id"] = json.RawMessage("true")
+		made, err := a.createKey(&sub, &k, nil, false)
+		if err != nil {
+			return nil, err
+		}
+		key, _ := made.(map[string]any)
+		for _, name := range []string{"key", "token", "token_id", "key_name", "expires", "key_alias"} {
+			out[name] = key[name]
+		}
+	}
+	return out, nil
+}
+
+func (a *API) findUser(c *call, id string) (*store.User, error) {
+	u, err := a.Store.Users().Get(c.ctx(), id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, notFound("user_id", "User "+id+" not found")
+	}
+	return u, err
+}
+
+func (a *API) userInfo(c *call) (any, error) {
+	id := c.query("user_id")
+	if id == "" {
+		id = c.who.UserID
+	}
+	if id == "" {
+		return nil, missingQuery("user_id")
+	}
+	if !c.sees() && id != c.who.UserID {
+		shared, err := a.sharesOrg(c, id)
+		if err != nil {
+			return nil, err
+		}
+		if !shared {
+			return nil, forbidden("You are not allowed to see this user. Got user_id=" + id + ", your user_id=" + c.who.UserID)
+		}
+	}
+	u, err := a.Store.Users().Get(c.ctx(), id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	var info any
+	var teamIDs []string
+	switch {
+	case err == nil:
+		info, teamIDs = u, u.Teams
+	case id != c.who.UserID:
+		return nil, notFound("user_id", "User "+id+" not found")
+	}
+	keys, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("user_id", id)}})
+	if err != nil {
+		return nil, err
+	}
+	views := []any{}
+	for i := range keys {
+		v, err := members(keys[i])
+		if err != nil {
+			return nil, err
+		}
+		maskLogging(v)
+		views = append(views, v)
+	}
+	teams := []any{}
+	if len(teamIDs) > 0 {
+		found, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("team_id", teamIDs)}})
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			v, err := a.teamView(c, a.Store, &found[i])
+			if err != nil {
+				return nil, err
+			}
+			teams = append(teams, v)
+		}
+	}
+	return map[string]any{"user_id": id, "user_info": info, "keys": views, "teams": teams}, nil
+}
+
+// sharesOrg reports whether the caller administers an organization of the user's.
+func (a *API) sharesOrg(c *call, user string) (bool, error) {
+	theirs, err := a.Store.OrganizationMemberships().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("user_id", user)}})
+	if err != nil {
+		return false, err
+	}
+	for _, m := range theirs {
+		if lead, err := c.leadsOrg(m.OrganizationID); lead || err != nil {
+			return lead, err
+		}
+	}
+	return false, nil
+}
+
+func (a *API) updateUser(c *call) (any, error) {
+	var p userParams
+	if err := c.body(&p); err != nil {
+		return nil, err
+	}
+	u, err := a.updateOneUser(c, &p)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"user_id": u.UserID, "data": u}, nil
+}
+
+func (a *API) updateOneUser(c *call, p *userParams) (*store.User, error) {
+	if err := p.check(c); err != nil {
+		return nil, err
+	}
+	id := value(p.UserID)
+	if id == "" {
+		mail := value(p.UserEmail)
+		if mail == "" {
+			return nil, badRequest("user_id", "Either user_id or user_email must be provided")
+		}
+		found, err := a.Store.Users().Find(c.ctx(), store.Query{Where: []store.Cond{store.Where("user_email", store.EqualFold, mail)}, Limit: 2})
+		if err != nil {
+			return nil, err
+		}
+		if len(found) != 1 {
+			return nil, notFound("user_email", "There is no single user with the e-mail address "+mail)
+		}
+		id = found[0].UserID
+	}
+	if err := a.mayUpdateUser(c, id); err != nil {
+		return nil, err
+	}
+	if _, err := a.findUser(c, id); err != nil {
+		return nil, err
+	}
+	var next *store.User
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		var before store.User
+		next, err = tx.Users().Update(c.ctx(), id, func(u *store.User) error {
+			before = *u
+			return p.apply(c, u)
+		})
+		if errors.Is(err, store.ErrConflict) {
+			return badRequest("sso_user_id", "Another user has this sso_user_id.")
+		}
+		if err != nil {
+			return reference400(err)
+		}
+		return c.audit(tx, "updated", "LiteLLM_UserTable", id, before, next)
+	})
+	return next, err
+}
+
+// mayUpdateUser lets people change what is their own affair about themselves.
+func (a *API) mayUpdateUser(c *call, id string) error {
+	if c.admin() {
+		return nil
+	}
+	if id != c.who.UserID {
+		return forbidden("Only proxy admins may change other users. Got user_id=" + id + ", your user_id=" + c.who.UserID)
+	}
+	for name := range c.sent {
+		if !slices.Contains([]string{"user_id", "user_email", "user_alias", "password", "metadata"}, name) {
+			return forbidden("Only proxy admins may change `" + name + "` of a user.")
+		}
+	}
+	return nil
+}
+
+func (a *API) updateUsers(c *call) (any, error) {
+	var q struct {
+		Users   []map[string]any `json:"users"`
+		All     bool             `json:"all_users"`
+		Updates map[string]any   `json:"user_updates"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if q.All {
+		everyone, err := a.Store.Users().Find(c.ctx(), store.Query{})
+		if err != nil {
+			return nil, err
+		}
+		q.Users = nil
+		for _, u := range everyone {
+			one := map[string]any{"user_id": u.UserID}
+			for k, v := range q.Updates {
+				if k != "user_id" {
+					one[k] = v
+				}
+			}
+			q.Users = append(q.Users, one)
+		}
+	}
+	const most = 500
+	switch {
+	case len(q.Users) == 0:
+		return nil, badRequest("users", "No users provided for bulk update.")
+	case len(q.Users) > most && !q.All:
+		return nil, badRequest("users", fmt.Sprintf("Maximum %d users can be updated at once.", most))
+	}
+	results, good := []any{}, 0
+	for _, one := range q.Users {
+		var p userParams
+		sub := &call{a: a, r: c.r, route: c.route, who: c.who}
+		err := sub.bodyFrom(one, &p)
+		var u *store.User
+		if err == nil {
+			u, err = a.updateOneUser(sub, &p)
+		}
+		result := map[string]any{"user_id": one["user_id"], "user_email": one["user_email"], "success": err == nil, "error": nil, "updated_user": u}
+		if err != nil {
+			result["error"], result["updated_user"] = asError(err).Message, nil
+		} else {
+			good++
+		}
+		results = append(results, result)
+	}
+	return map[string]any{
+		"results": results, "total_requested": len(q.Users), "successful_updates": good, "failed_updates": len(q.Users) - good,
+	}, nil
+}
+
+func (a *API) deleteUsers(c *call) (any, error) {
+	var q struct {
+		IDs []string `json:"user_ids"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if len(q.IDs) == 0 {
+		return nil, missing("user_ids")
+	}
+	for _, id := range q.IDs {
+		if !c.admin() {
+			if shared, err := a.sharesOrg(c, id); err != nil || !shared {
+				if err == nil {
+					err = forbidden("You are not an admin of an organization of user " + id + ".")
+				}
+				return nil, err
+			}
+		}
+		if _, err := a.findUser(c, id); err != nil {
+			return nil, err
+		}
+	}
+	var keys []string
+	var n int64
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		keys, n = nil, 0
+		for _, id := range q.IDs {
+			theirs, err := a.deleteUser(c, tx, id)
+			if err != nil {
+				return err
+			}
+			keys = append(keys, theirs...)
+		}
+		n, err = tx.Users().Delete(c.ctx(), q.IDs...)
+		return reference400(err)
+	})
+	a.forget(keys...)
+	return n, err
+}
+
+// deleteUser takes a user out of everything that names him, and returns the hashes of his keys.
+func (a *API) deleteUser(c *call, tx store.Store, id string) ([]string, error) {
+	u, err := tx.Users().Get(c.ctx(), id)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	theirs, err := tx.Keys().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("user_id", id)}})
+	if err != nil {
+		return nil, err
+	}
+	for i := range theirs {
+		keys = append(keys, theirs[i].Token)
+	}
+	if len(keys) > 0 {
+		if _, err := tx.Keys().Archive(c.ctx(), keys, c.deletion()); err != nil {
+			return nil, err
+		}
+	}
+	for _, team := range u.Teams {
+		_, _, err := a.expel(c, tx, team, member{UserID: store.Text(id), UserEmail: u.UserEmail})
+		if err != nil && !errors.Is(err, store.ErrNotFound) && asError(err).Param != "user_id" {
+			return nil, err
+		}
+	}
+	ships, err := tx.OrganizationMemberships().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("user_id", id)}})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range ships {
+		if _, err := tx.OrganizationMemberships().Delete(c.ctx(), store.Membership{UserID: id, Group: m.OrganizationID}); err != nil {
+			return nil, err
+		}
+	}
+	links, err := tx.InvitationLinks().Find(c.ctx(), store.Query{Where: []store.Cond{store.Or(
+		[]store.Cond{store.Eq("user_id", id)}, []store.Cond{store.Eq("created_by", id)}, []store.Cond{store.Eq("updated_by", id)})}})
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		if _, err := tx.InvitationLinks().Delete(c.ctx(), l.ID); err != nil {
+			return nil, err
+		}
+	}
+	return keys, c.audit(tx, "deleted", "LiteLLM_UserTable", id, u, nil)
+}
+
+func (a *API) listUsers(c *call) (any, error) {
+	page, err := c.number("page", 1, 1, 1_000_000)
+	if err != nil {
+		return nil, err
+	}
+	size, err := c.number("page_size", 25, 1, 100)
+	if err != nil {
+		return nil, err
+	}
+	where, err := a.userFilter(c)
+	if err != nil {
+		return nil, err
+	}
+	q := store.Query{Where: where, Limit: size, Offset: (page - 1) * size, Sort: "created_at", Desc: true}
+	if s := c.query("sort_by"); s != "" {
+		if !slices.Contains([]string{"user_id", "user_email", "created_at", "spend", "user_alias", "user_role"}, s) {
+			return nil, badRequest("sort_by", "sort_by must be user_id, user_email, user_alias, user_role, created_at or spend.")
+		}
+		q.Sort, q.Desc = s, c.query("sort_order") == "desc"
+	}
+	found, err := a.Store.Users().Find(c.ctx(), q)
+	if err != nil {
+		return nil, err
+	}
+	total, err := a.Store.Users().Count(c.ctx(), where...)
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for i := range found {
+		m, err := members(found[i])
+		if err != nil {
+			return nil, err
+		}
+		if m["key_count"], err = a.Store.Keys().Count(c.ctx(), store.Eq("user_id", found[i].UserID)); err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	return map[string]any{
+		"users": out, "total": total, "page": page, "page_size": size, "total_pages": (total + int64(size) - 1) / int64(size),
+	}, nil
+}
+
+// userFilter is what the caller asks for. Administrators of organizations see the people of these.
+func (a *API) userFilter(c *call) ([]store.Cond, error) {
+	var where []store.Cond
+	if v := c.query("role"); v != "" {
+		if _, ok := userRoles()[llm.Role(v)]; !ok {
+			return nil, badRequest("role", "role must be one of those listed by GET /user/available_roles.")
+		}
+		where = append(where, store.Eq("user_role", v))
+	}
+	if v := c.query("user_ids"); v != "" {
+		where = append(where, store.OneOf("user_id", strings.Split(v, ",")))
+	}
+	if v := c.query("sso_user_ids"); v != "" {
+		where = append(where, store.OneOf("sso_user_id", strings.Split(v, ",")))
+	}
+	if v := c.query("user_email"); v != "" {
+		where = append(where, store.Where("user_email", store.Contains, v))
+	}
+	if v := c.query("team"); v != "" {
+		where = append(where, store.Where("teams", store.Has, v))
+	}
+	if c.sees() {
+		return where, nil
+	}
+	led, err := a.Store.OrganizationMemberships().Find(c.ctx(), store.Query{Where: []store.Cond{
+		store.Eq("user_id", c.who.UserID), store.Eq("user_role", "org_admin")}})
+	if err != nil {
+		return nil, err
+	}
+	var orgs []string
+	for _, m := range led {
+		orgs = append(orgs, m.OrganizationID)
+	}
+	theirs, err := a.Store.OrganizationMemberships().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("organization_id", orgs)}})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, m := range theirs {
+		ids = append(ids, m.UserID)
+	}
+	return append(where, store.OneOf("user_id", ids)), nil
+}
+
+// filterUsers helps to pick a user: a few that match.
+func (a *API) filterUsers(c *call) (any, error) {
+	if !c.sees() {
+		if led, err := a.ledTeams(c); err != nil || len(led) == 0 {
+			if err == nil {
+				err = forbidden("Only admins and admins of a team may search for users.")
+			}
+			return nil, err
+		}
+	}
+	var where []store.Cond
+	for _, name := range []string{"user_id", "user_email"} {
+		if v := c.query(name); v != "" {
+			where = append(where, store.Where(name, store.Contains, v))
+		}
+	}
+	found, err := a.Store.Users().Find(c.ctx(), store.Query{Where: where, Limit: 50, Sort: "user_email"})
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, u := range found {
+		out = append(out, map[string]any{"user_id": u.UserID, "user_email": u.UserEmail, "user_alias": u.UserAlias})
+	}
+	return out, nil
+}
+
+func (a *API) availableRoles(*call) (any, error) {
+	out := map[string]any{}
+	for role, what := range userRoles() {
+		label, about, _ := strings.Cut(what, ": ")
+		out[string(role)] = map[string]string{"ui_label": label, "description": about}
+	}
+	return out, nil
+}
+
+func (a *API) availableUsers(c *call) (any, error) {
+	n, err := a.Store.Users().Count(c.ctx())
+	if err != nil {
+		return nil, err
+	}
+	teams, err := a.Store.Teams().Count(c.ctx())
+	return map[string]any{
+		"total_users": nil, "total_users_used": n, "total_users_remaining": nil,
+		"total_teams": nil, "total_teams_used": teams, "total_teams_remaining": nil,
+	}, err
+}
