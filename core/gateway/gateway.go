@@ -102,6 +102,11 @@ func (t *turn) authenticate(ctx context.Context) (err error) {
 // route asks the router for deployments, best first, until one answers or the router gives up.
 func (t *turn) route(ctx context.Context) error {
 	if d := t.x.Pinned; d != nil {
+		if t.x.Wanted != "" {
+			if err := t.Router.Allow(t.x.Principal, t.x.Wanted); err != nil {
+				return err
+			}
+		}
 		return t.attempt(ctx, d)
 	}
 	if err := t.Router.Plan(t.x, &t.plan); err != nil {

@@ -38,6 +38,21 @@ type Edge struct {
 	DefaultModel   map[llm.Operation]string // for requests that name no model
 	ForceModel     map[llm.Operation]string // in place of whatever model a request names
 	Pass           []Pass                   // endpoints of the operator's own, longest path first
+
+	// Resources are where requests go for what vendors store, unless they name a model. A key without a kind is for
+	// the kinds that have none of their own; one without a vendor is for requests that name none.
+	Resources map[Resource]*llm.Deployment
+}
+
+// Resource is a kind of things that vendors store, such as "files", and a vendor.
+type Resource struct{ Kind, Vendor string }
+
+// Resource returns the deployment for a kind at a vendor, or nil.
+func (e *Edge) Resource(kind, vendor string) *llm.Deployment {
+	if d := e.Resources[Resource{kind, vendor}]; d != nil {
+		return d
+	}
+	return e.Resources[Resource{"", vendor}]
 }
 
 // Pass is a path whose requests go to one target as they are.

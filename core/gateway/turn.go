@@ -165,6 +165,13 @@ func (g *Gateway) Models(x *llm.Exchange) []string {
 	return s.Router.Models(x.Principal)
 }
 
+// Knows reports whether a name is one that requests for models can use.
+func (g *Gateway) Knows(model string) bool {
+	s := g.current.acquire()
+	defer s.release()
+	return s.Router.Knows(model)
+}
+
 // Edge returns what the listener must know before an exchange begins. It is plain data, which needs no reference.
 func (g *Gateway) Edge() *Edge { return &g.current.p.Load().Edge }
 

@@ -35,6 +35,7 @@ func (s *Server) table() *router.Router {
 		r.POST("/v1"+path, s.call(op, "/v1"+path, ""))
 	}
 	r.POST("/v2/rerank", s.call(llm.OpRerank, "/v2/rerank", ""))
+	s.resourceRoutes(r)
 	for _, path := range []string{"/v1/messages"} {
 		r.POST(path, s.ask(messagesFront{}, path))
 	}

@@ -1,0 +1,18 @@
+package router
+
+import "github.com/sallyport-ai/sallyport/core/llm"
+
+// Knows reports whether requests for the name find deployments.
+func (r *Router) Knows(name string) bool {
+	g, err := r.resolve(name)
+	return g != nil && err == nil
+}
+
+// Allow returns the error of Plan for a principal that may not use the model, or nil. It is for requests that name a
+// model and are not planned.
+func (r *Router) Allow(p *llm.Principal, model string) error {
+	if r.allowed(p, model) {
+		return nil
+	}
+	return accessDenied(p, model)
+}
