@@ -37,7 +37,10 @@ func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 		return e.s.garbled(e.p.v.Name + " answered a call that was not made.")
 	}
 	if form.Verbatim {
-		return e.decodePieces(a, r)
+		if err := Relay(a, r, e.p.v.MaxResponse, form.settle(x)); err != nil {
+			return e.broken(err)
+		}
+		return nil
 	}
 	return e.decodeWhole(x, a, r, func(w *whole) error { return w.form(e, x, a, r, form) })
 }
@@ -156,7 +159,7 @@ func (w *whole) chat(e *endpoint, x *llm.Exchange, a *llm.Answer, r *llm.Reply, 
 	}
 	openai.Count(&r.Usage, said.Usage)
 	said.Usage, r.Finish = r.Usage, said.Finish
-	out := openai.NewWriter(x.Op, x.ID, e.model(x), e.p.v.Now())
+	out := openai.NewWriter(x.Op, x.ID, t.Model(), e.p.v.Now())
 	if !x.Streamed {
 		w.out = out.Whole(w.out, said)
 		return nil
@@ -271,14 +274,6 @@ func (e *endpoint) join(t *Turn, in []byte, chat *Chat, frames *Frames) (*openai
 	return sum.Said(), nil
 }
 
-// model is the name that the caller sees.
-func (e *endpoint) model(x *llm.Exchange) string {
-	if x.Fallbacks == 0 && x.Model != "" {
-		return x.Model
-	}
-	return e.s.Deployment.Model
-}
-
 // broken is the error for an answer that could not be read to its end. Errors of the transport pass; they are made to
 // name the vendor.
 func (e *endpoint) broken(err error) error {
@@ -333,44 +328,3 @@ func (w *whole) Close() error {
 	w.p.wholes.Put(w)
 	return err
 }
-
-// pieces sends an answer on as it comes.
-type pieces struct {
-	body limited
-	buf  []byte
-	e    *endpoint
-}
-
-func (e *endpoint) decodePieces(a *llm.Answer, r *llm.Reply) error {
-	p := &pieces{body: limited{a.Body, e.p.v.MaxResponse + 1}, buf: make([]byte, 16<<10), e: e}
-	r.Verbatim, r.Streamed, r.Rest = true, a.Streamed, p
-	err := p.Next(&r.First)
-	if err == nil {
-		return nil
-	}
-	_ = p.Close()
-	if err == io.EOF { //nolint:errorlint // Next returns it bare
-		return e.s.garbled("The answer of " + e.p.v.Name + " is empty.")
-	}
-	return err
-}
-
-// Next implements llm.Stream.
-func (p *pieces) Next(part *llm.Part) error {
-	for {
-		n, err := p.body.Read(p.buf)
-		if n > 0 {
-			*part = llm.Part{Data: p.buf[:n]}
-			return nil
-		}
-		if err == io.EOF { //nolint:errorlint // a source returns it bare
-			return io.EOF
-		}
-		if err != nil {
-			return p.e.broken(err)
-		}
-	}
-}
-
-// Close implements llm.Stream.
-func (p *pieces) Close() error { return p.body.Close() }

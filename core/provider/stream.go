@@ -66,7 +66,7 @@ func (e *endpoint) decodeStream(x *llm.Exchange, a *llm.Answer, r *llm.Reply, ch
 	s.body = limited{ReadCloser: a.Body, left: e.p.v.MaxResponse + 1}
 	s.frames.Reset(&s.body)
 	s.read = chat.Events(&s.t)
-	s.writer = openai.NewWriter(x.Op, x.ID, e.model(x), e.p.v.Now())
+	s.writer = openai.NewWriter(x.Op, x.ID, s.t.Model(), e.p.v.Now())
 	err := s.Next(&r.First)
 	if err == nil {
 		r.Streamed, r.Rest = true, s

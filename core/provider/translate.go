@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/dialect/usage"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
@@ -72,8 +73,10 @@ type Form struct {
 
 	// Typed leaves out the line Content-Type: application/json; Request adds one.
 	Typed bool
-	// Verbatim has the answer sent on as it comes, such as a sound. Answer is nil.
+	// Verbatim has the answer sent on as it comes, such as a sound. Answer is nil. Settle, if it is not nil, says what it
+	// costs.
 	Verbatim bool
+	Settle   func(x *llm.Exchange, u *llm.Usage)
 	// Loose passes an answer that is not JSON to Answer.
 	Loose bool
 }
@@ -302,4 +305,14 @@ func (e *endpoint) path(t *Turn, path string, route func(*Turn, []byte) []byte) 
 // have them.
 func EscapeModel(model string) string {
 	return strings.ReplaceAll(url.PathEscape(model), "%2F", "/")
+}
+
+// settle is Settle for Relay.
+func (f *Form) settle(x *llm.Exchange) func(*llm.Reply, *usage.Found) {
+	return func(r *llm.Reply, found *usage.Found) {
+		r.Usage = found.Usage()
+		if f.Settle != nil {
+			f.Settle(x, &r.Usage)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/dialect/rerank"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
@@ -39,6 +40,47 @@ func (t *Turn) Text(raw []byte) string {
 	}
 	t.scratch = out
 	return borrowed(out[start:])
+}
+
+// Model is the name of the model that the caller sees: the one that was asked for, unless a fallback answers.
+func (t *Turn) Model() string {
+	if x := t.Exchange; x.Fallbacks == 0 && x.Model != "" {
+		return x.Model
+	}
+	return t.Site.Deployment.Model
+}
+
+// Inputs returns the texts that a request for embeddings wants embedded, as strings in JSON.
+func (t *Turn) Inputs() ([][]byte, error) {
+	texts, ok := openai.Inputs(t.Params.Get("input"))
+	if !ok {
+		return nil, t.Refuse("input", "must be a text or a list of texts: "+t.Site.v.Name+" takes no tokens")
+	}
+	return texts, nil
+}
+
+// Rerank takes a request for reranking apart.
+func (t *Turn) Rerank() (*rerank.Request, error) {
+	r, param, problem := rerank.Read(t.Params.Get)
+	if r == nil {
+		return nil, t.Refuse(param, problem)
+	}
+	return r, nil
+}
+
+// Ranked appends the answer to a request for reranking, and counts the call if the vendor did not.
+func (t *Turn) Ranked(dst []byte, id string, results []rerank.Result) []byte {
+	r, _, _ := rerank.Read(t.Exchange.Body.Get)
+	if r == nil {
+		r = new(rerank.Request)
+	}
+	if t.Usage.Searches == 0 && t.Usage.Total == 0 {
+		t.Usage.Searches = 1
+	}
+	if id == "" {
+		id = string(t.Exchange.ID[:])
+	}
+	return r.Append(dst, id, results, t.Usage)
 }
 
 // AddHeader adds a header line to the call.
