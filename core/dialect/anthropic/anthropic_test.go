@@ -65,7 +65,7 @@ func TestScanMessage(t *testing.T) {
 	if !anthropic.ScanMessage([]byte(`{"x":{"id":"no"},"id":"a","usage":{"input_tokens":1,"cache_read_input_tokens":2,"cache_creation_input_tokens":4,"output_tokens":8,"output_tokens_details":{"thinking_tokens":3}},"content":[],"stop_reason":null}`), &m) {
 		t.Fatal("it is a message")
 	}
-	want := llm.Usage{Prompt: 7, Completion: 8, Total: 15, Cached: 2, Reasoning: 3}
+	want := llm.Usage{Prompt: 7, Completion: 8, Total: 15, Cached: 2, Reasoning: 3, CacheWrite: 4}
 	if diff := cmp.Diff(want, m.Usage.Tokens()); diff != "" || string(m.ID) != `"a"` || string(m.Content) != "[]" || m.StopReason != nil {
 		t.Errorf("%+v\n%s", m, diff)
 	}

@@ -72,6 +72,8 @@ func object(c *dialect.Cursor) []byte {
 type Usage struct {
 	Input, Output            int64
 	CacheRead, CacheCreation int64
+	CreationHour             int64  // part of CacheCreation that is kept for an hour
+	Searches                 int64  // on the web, made by the API
 	Thinking                 int64  // part of Output
 	Creation                 []byte // cache_creation, raw: tokens by time to live
 	ServerTools              []byte // server_tool_use, raw: requests by tool
@@ -97,8 +99,14 @@ func (u *Usage) Scan(b []byte) {
 			}
 		case "cache_creation":
 			keep(&u.Creation, object(&c))
+			if v := dialect.Get(u.Creation, "ephemeral_1h_input_tokens"); v != nil {
+				u.CreationHour = dialect.Int(v)
+			}
 		case "server_tool_use":
 			keep(&u.ServerTools, object(&c))
+			if v := dialect.Get(u.ServerTools, "web_search_requests"); v != nil {
+				u.Searches = dialect.Int(v)
+			}
 		case "service_tier":
 			keep(&u.Tier, text(&c))
 		}
@@ -122,6 +130,7 @@ func (u *Usage) Tokens() llm.Usage {
 	prompt := u.Input + u.CacheRead + u.CacheCreation
 	return llm.Usage{
 		Prompt: prompt, Completion: u.Output, Total: prompt + u.Output, Cached: u.CacheRead, Reasoning: u.Thinking,
+		CacheWrite: u.CacheCreation, CacheWriteHour: u.CreationHour, Searches: u.Searches,
 	}
 }
 

@@ -73,7 +73,7 @@ func (n *encoder) part(m *message, raw []byte, at string, allow parts, cache []b
 	case `"text"`, `"input_text"`, `"output_text"`, `"refusal"`:
 		return n.textPart(m, raw, at, cache)
 	}
-	if allow != textOnly && native(kind, raw, allow) {
+	if allow != textOnly && n.native(kind, raw, allow) {
 		n.comma()
 		n.raw(raw)
 		return nil
@@ -98,12 +98,23 @@ func (n *encoder) textPart(m *message, raw []byte, at string, cache []byte) erro
 	if len(v) == 0 || v[0] != '"' {
 		return m.bad(at+".text", "must be a string")
 	}
+	if cited := dialect.Get(raw, "citations"); !dialect.Null(cited) && !blank(v) {
+		n.comma()
+		n.put(`{"type":"text","text":`)
+		n.raw(v)
+		n.put(`,"citations":`)
+		n.raw(cited)
+		n.cacheControl(cache)
+		n.put("}")
+		return nil
+	}
 	n.text(v, cache)
 	return nil
 }
 
-// native reports whether a part is a content block of the API.
-func native(kind, raw []byte, allow parts) bool {
+// native reports whether a part is a content block of the API. A caller who speaks the API may send kinds that are not
+// known here.
+func (n *encoder) native(kind, raw []byte, allow parts) bool {
 	switch string(kind) {
 	case `"thinking"`, `"redacted_thinking"`, `"tool_use"`, `"server_tool_use"`, `"mcp_tool_use"`:
 		return allow == assistantParts
@@ -112,8 +123,10 @@ func native(kind, raw []byte, allow parts) bool {
 		return true
 	case `"image"`, `"document"`:
 		return dialect.Get(raw, "source") != nil
+	case `"image_url"`, `"file"`, `"input_audio"`, "":
+		return false
 	}
-	return false
+	return n.x.Dialect == llm.DialectMessages
 }
 
 // image writes an image_url, which is an address or holds the image. Its detail has no counterpart and is a hint.
@@ -128,27 +141,28 @@ func (n *encoder) image(m *message, raw []byte, at string, cache []byte) error {
 	if !ok || len(url) == 0 {
 		return m.bad(at+".image_url.url", "must be an address or a data URL")
 	}
-	return n.source(m, url, format, nil, at+".image_url.url", "image", cache)
+	return n.source(m, url, format, file{}, at+".image_url.url", "image", cache)
 }
 
 // file writes a file: one that is uploaded, one at an address, or one that the request holds.
 // https://platform.claude.com/docs/en/build-with-claude/pdf-support, https://platform.claude.com/docs/en/build-with-claude/files
 func (n *encoder) file(m *message, f []byte, at string, cache []byte) error {
-	name, format := dialect.Get(f, "filename"), dialect.Get(f, "format")
+	format := dialect.Get(f, "format")
+	about := file{dialect.Get(f, "filename"), dialect.Get(f, "context"), dialect.Get(f, "citations")}
 	if data, ok := llm.Text(dialect.Get(f, "file_data")); ok {
-		return n.source(m, data, format, name, at+".file.file_data", "document", cache)
+		return n.source(m, data, format, about, at+".file.file_data", "document", cache)
 	}
 	id, ok := llm.Text(dialect.Get(f, "file_id"))
 	if !ok || len(id) == 0 {
 		return m.bad(at+".file", "must have file_data or file_id")
 	}
 	if address(id) {
-		return n.source(m, id, format, name, at+".file.file_id", "document", cache)
+		return n.source(m, id, format, about, at+".file.file_id", "document", cache)
 	}
 	kind, _ := llm.Text(format)
 	n.openSource(blockOf(kind, "document"), `"file","file_id":`)
 	n.quoted(id)
-	n.closeSource(blockOf(kind, "document"), name, cache)
+	n.closeSource(blockOf(kind, "document"), about, cache)
 	return nil
 }
 
@@ -158,12 +172,12 @@ func address(s []byte) bool {
 
 // source writes an image or a document from an address or a data URL. What it is, is said by the type in the data URL,
 // or by format, and else it is an other.
-func (n *encoder) source(m *message, url, format, name []byte, at, other string, cache []byte) error {
+func (n *encoder) source(m *message, url, format []byte, about file, at, other string, cache []byte) error {
 	kind, _ := llm.Text(format)
 	if address(url) {
 		n.openSource(blockOf(kind, other), `"url","url":`)
 		n.quoted(url)
-		n.closeSource(blockOf(kind, other), name, cache)
+		n.closeSource(blockOf(kind, other), about, cache)
 		return nil
 	}
 	media, data, ok := dataURL(url)
@@ -174,7 +188,7 @@ func (n *encoder) source(m *message, url, format, name []byte, at, other string,
 		kind = media
 	}
 	if string(kind) == "text/plain" {
-		return n.plain(m, data, name, at, cache)
+		return n.plain(m, data, about, at, cache)
 	}
 	if !bytes.HasPrefix(kind, []byte("image/")) && string(kind) != "application/pdf" {
 		return m.bad(at, "is of the type "+string(kind[:min(len(kind), 64)])+": "+Name+" takes images, application/pdf and text/plain")
@@ -183,7 +197,7 @@ func (n *encoder) source(m *message, url, format, name []byte, at, other string,
 	n.quoted(kind)
 	n.put(`,"data":`)
 	n.quoted(data)
-	n.closeSource(blockOf(kind, other), name, cache)
+	n.closeSource(blockOf(kind, other), about, cache)
 	return nil
 }
 
@@ -202,26 +216,39 @@ func (n *encoder) openSource(block, source string) {
 	n.put(`{"type":"` + block + `","source":{"type":` + source)
 }
 
-// closeSource ends a source and its block. name becomes the title of a document.
-func (n *encoder) closeSource(block string, name, cache []byte) {
+// file is what is said of a document besides its source. The values are JSON as written, or nil.
+type file struct{ name, context, citations []byte }
+
+// closeSource ends a source and its block. The file's name becomes the title of a document.
+func (n *encoder) closeSource(block string, f file, cache []byte) {
 	n.put("}")
-	if block == "document" && len(name) > 2 && name[0] == '"' {
-		n.put(`,"title":`)
-		n.raw(name)
+	if block == "document" {
+		if len(f.name) > 2 && f.name[0] == '"' {
+			n.put(`,"title":`)
+			n.raw(f.name)
+		}
+		if !dialect.Null(f.context) {
+			n.put(`,"context":`)
+			n.raw(f.context)
+		}
+		if !dialect.Null(f.citations) {
+			n.put(`,"citations":`)
+			n.raw(f.citations)
+		}
 	}
 	n.cacheControl(cache)
 	n.put("}")
 }
 
 // plain writes a document that is plain text.
-func (n *encoder) plain(m *message, data, name []byte, at string, cache []byte) error {
+func (n *encoder) plain(m *message, data []byte, about file, at string, cache []byte) error {
 	text, err := base64.StdEncoding.DecodeString(string(data))
 	if err != nil {
 		return m.bad(at, "is not base64")
 	}
 	n.openSource("document", `"text","media_type":"text/plain","data":`)
 	n.quoted(text)
-	n.closeSource("document", name, cache)
+	n.closeSource("document", about, cache)
 	return nil
 }
 

@@ -21,6 +21,8 @@ func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 	switch {
 	case a.Status < 200 || a.Status > 299:
 		return e.refused(a)
+	case x.AsNative:
+		return e.decodeNative(x, a, r)
 	case a.Streamed && x.Streamed:
 		return e.decodeStream(x, a, r)
 	}
@@ -56,6 +58,16 @@ func (e *endpoint) decodeWhole(x *llm.Exchange, a *llm.Answer, r *llm.Reply) err
 }
 
 func (e *endpoint) fillWhole(w *whole, x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
+	var m anthropic.Message
+	if err := e.readWhole(w, a, &m); err != nil {
+		return err
+	}
+	r.Usage, r.Finish = m.Usage.Tokens(), w.write(e, x, &m)
+	return nil
+}
+
+// readWhole reads a message to its end, and scans it. A stream that nobody asked for is joined.
+func (e *endpoint) readWhole(w *whole, a *llm.Answer, m *anthropic.Message) error {
 	if int64(a.Size) > e.p.s.MaxResponse {
 		return e.tooLarge()
 	}
@@ -67,8 +79,7 @@ func (e *endpoint) fillWhole(w *whole, x *llm.Exchange, a *llm.Answer, r *llm.Re
 			return err
 		}
 	}
-	var m anthropic.Message
-	if !anthropic.ScanMessage(w.in, &m) {
+	if !anthropic.ScanMessage(w.in, m) {
 		return e.garbled("The answer of " + Name + " is not a JSON object.")
 	}
 	if m.Error != nil {
@@ -77,7 +88,6 @@ func (e *endpoint) fillWhole(w *whole, x *llm.Exchange, a *llm.Answer, r *llm.Re
 	if m.Content == nil {
 		return e.garbled("The answer of " + Name + " is not a message: it has no content.")
 	}
-	r.Usage, r.Finish = m.Usage.Tokens(), w.write(e, x, &m)
 	return nil
 }
 

@@ -20,6 +20,14 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 			return err
 		}
 	}
+	if x.AsNative {
+		return e.encodeNative(x, c)
+	}
+	if x.Dialect == llm.DialectMessages {
+		if err := e.callerHeaders(x, c); err != nil {
+			return err
+		}
+	}
 	n := e.p.encoders.Get().(*encoder)
 	defer n.release()
 	n.e, n.x = e, x
@@ -322,7 +330,7 @@ func (n *encoder) metadata() error {
 	if !ok && n.given("user") != nil {
 		return refusal("user", "`user` must be a string.")
 	}
-	if !ok || len(s) == 0 || personal(s) {
+	if !ok || len(s) == 0 || n.x.Dialect != llm.DialectMessages && personal(s) {
 		return nil
 	}
 	n.put(`,"metadata":{"user_id":`)

@@ -21,6 +21,7 @@ type message struct {
 	failed   []byte // is_error of a tool's result
 	thinking []byte // thinking_blocks
 	blocks   []byte // provider_specific_fields.blocks: what an earlier answer held besides
+	order    []byte // provider_specific_fields.order: the kinds of its blocks, where they do not come sorted
 	named    bool
 }
 
@@ -124,7 +125,7 @@ func (m *message) take(key, v []byte) bool {
 		if m.thinking == nil {
 			m.thinking = list(dialect.Get(v, "thinking_blocks"))
 		}
-		m.blocks = list(dialect.Get(v, "blocks"))
+		m.blocks, m.order = list(dialect.Get(v, "blocks")), list(dialect.Get(v, "order"))
 	case "reasoning_content", "reasoning", "annotations", "images", "index", "id", "status":
 	case "name":
 		m.named = true
@@ -256,6 +257,9 @@ func (n *encoder) turn(list []message) (bool, error) {
 // the tools it called. Thinking goes back with its signature, as it came
 // (https://platform.claude.com/docs/en/build-with-claude/extended-thinking#preserving-thinking-blocks).
 func (n *encoder) assistant(m *message) error {
+	if m.order != nil {
+		return n.inOrder(m)
+	}
 	if err := n.thoughts(m); err != nil {
 		return err
 	}
@@ -293,6 +297,9 @@ func (n *encoder) thoughts(m *message) error {
 			if text == nil && open {
 				return m.bad(".thinking_blocks", unsigned)
 			}
+			if n.foreign(text, signature) {
+				continue
+			}
 			if !open {
 				n.comma()
 			}
@@ -307,6 +314,12 @@ func (n *encoder) thoughts(m *message) error {
 		return m.bad(".thinking_blocks", unsigned)
 	}
 	return nil
+}
+
+// foreign reports whether a thinking block of a caller who speaks the API lacks its signature, and so is of another
+// vendor's model. The API does not take it back, and it is no part of the answer.
+func (n *encoder) foreign(text, signature []byte) bool {
+	return n.x.Dialect == llm.DialectMessages && text != nil && signature == nil
 }
 
 const unsigned = "holds thinking without a signature, which " + Name + " does not take back"
@@ -377,6 +390,7 @@ func (n *encoder) toolCall(m *message, raw []byte, at string) error {
 	if !n.arguments(arguments) {
 		return m.bad(at+".function.arguments", "must be a JSON object, written as a string")
 	}
+	n.further(raw)
 	n.cacheControl(cache)
 	n.put("}")
 	return nil

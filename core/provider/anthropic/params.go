@@ -69,7 +69,21 @@ func (n *encoder) collect() error {
 	for i := range d.Defaults {
 		n.add(borrow(d.Defaults[i].Name), borrow(d.Defaults[i].Value))
 	}
+	if x.Dialect == llm.DialectMessages {
+		n.params = slices.DeleteFunc(n.params, n.twice)
+	}
 	return n.check()
+}
+
+// twice reports whether a parameter says for other vendors what the caller says in the API's own words as well.
+func (n *encoder) twice(p param) bool {
+	switch string(p.name) {
+	case "reasoning_effort":
+		return n.given("thinking") != nil || n.given("output_config") != nil
+	case "response_format":
+		return n.given("output_config") != nil || n.given("output_format") != nil
+	}
+	return false
 }
 
 // collectExtra takes the request's extra_body.

@@ -44,6 +44,7 @@ type Provider struct {
 	encoders sync.Pool // of *encoder
 	wholes   sync.Pool // of *whole
 	streams  sync.Pool // of *stream
+	natives  sync.Pool // of *relay
 }
 
 var _ provider.Provider = (*Provider)(nil)
@@ -60,6 +61,7 @@ func New(s Settings) *Provider {
 	p.encoders.New = func() any { return new(encoder) }
 	p.wholes.New = func() any { return &whole{p: p} }
 	p.streams.New = func() any { return &stream{p: p} }
+	p.natives.New = func() any { return &relay{p: p} }
 	return p
 }
 
@@ -98,6 +100,8 @@ type endpoint struct {
 	path   []byte
 	head   []byte
 	names  []string // names of the lines in head
+
+	unversioned []byte // head without the version of the API, for callers who name one; nil if the deployment sets it
 }
 
 func (e *endpoint) problem(setting, what string) error {
@@ -149,9 +153,14 @@ func (e *endpoint) bindHead() error {
 		}
 		lines = append(lines, llm.Pair{Name: "x-api-key", Value: e.d.APIKey})
 	}
+	fixed := slices.ContainsFunc(e.d.ExtraHeaders, func(h llm.Pair) bool { return strings.EqualFold(h.Name, "anthropic-version") })
 	for _, l := range lines {
+		line := l.Name + ": " + l.Value + "\r\n"
 		e.names = append(e.names, l.Name)
-		e.head = append(e.head, l.Name+": "+l.Value+"\r\n"...)
+		e.head = append(e.head, line...)
+		if !fixed && l.Name != "anthropic-version" {
+			e.unversioned = append(e.unversioned, line...)
+		}
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ type block struct {
 	call  int  // the index of the tool call
 	json  bool // it is the tool that the answer is the input of
 	begun bool // a piece of the input has come
+	apart bool // it is a text behind another text, which the caller is to tell apart from it
 
 	raw     []byte   // of a block that has no counterpart, as it began
 	input   llm.Span // place of the input in raw
@@ -214,7 +215,8 @@ func (s *stream) start() (bool, error) {
 	}
 	var b anthropic.Block
 	anthropic.ScanBlock(s.ev.Value, &b)
-	s.block = block{open: true, kind: b.Kind, index: s.ev.Index, raw: s.block.raw[:0], partial: s.block.partial[:0]}
+	apart := s.x.Dialect == llm.DialectMessages && b.Kind == anthropic.TextBlock && s.block.kind == anthropic.TextBlock
+	s.block = block{apart: apart, open: true, kind: b.Kind, index: s.ev.Index, raw: s.block.raw[:0], partial: s.block.partial[:0]}
 	switch b.Kind {
 	case anthropic.TextBlock:
 		if len(b.Text) > 2 {
@@ -274,7 +276,12 @@ func (s *stream) arguments(piece []byte) bool {
 
 // piece makes a chunk with a piece of the text.
 func (s *stream) piece(text []byte) bool {
-	s.open(`{"content":`)
+	if s.block.apart {
+		s.block.apart = false
+		s.open(`{"provider_specific_fields":{"new_block":true},"content":`)
+	} else {
+		s.open(`{"content":`)
+	}
 	s.raw(text)
 	return s.close()
 }
@@ -310,7 +317,12 @@ func (s *stream) delta() (bool, error) {
 		s.put("}]")
 		return s.close(), nil
 	case anthropic.CitationsDelta:
-		s.open(`{"provider_specific_fields":{"citation":`)
+		if s.block.apart {
+			s.block.apart = false
+			s.open(`{"provider_specific_fields":{"new_block":true,"citation":`)
+		} else {
+			s.open(`{"provider_specific_fields":{"citation":`)
+		}
 		s.raw(text)
 		s.put("}")
 		return s.close(), nil

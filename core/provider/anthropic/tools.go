@@ -103,7 +103,7 @@ func (n *encoder) tool(raw []byte) error {
 	switch {
 	case len(function) > 0 && function[0] == '{' && (string(kind) == `"function"` || kind == nil):
 		n.comma()
-		return n.function(function, cache, at)
+		return n.function(raw, function, cache, at)
 	case native || versioned(kind):
 		n.comma()
 		n.raw(raw)
@@ -160,7 +160,7 @@ func versioned(kind []byte) bool {
 	return kind[len(kind)-10] == '_'
 }
 
-func (n *encoder) function(raw, cache []byte, at string) error {
+func (n *encoder) function(tool, raw, cache []byte, at string) error {
 	var name, description, parameters, strict []byte
 	for c := dialect.Object(raw); c.Next(); {
 		switch string(c.Key()) {
@@ -195,9 +195,23 @@ func (n *encoder) function(raw, cache []byte, at string) error {
 	if string(strict) == "true" {
 		n.put(`,"strict":true`)
 	}
+	n.further(tool)
 	n.cacheControl(cache)
 	n.put("}")
 	return nil
+}
+
+// further writes what only the API knows of a tool or a call, where the caller says it in the API's own words.
+func (n *encoder) further(raw []byte) {
+	for c := dialect.Object(raw); c.Next(); {
+		switch key := c.Key(); string(key) {
+		case "input_examples", "defer_loading", "allowed_callers", "eager_input_streaming", "caller":
+			n.put(`,"`)
+			n.raw(key)
+			n.put(`":`)
+			n.raw(c.Value())
+		}
+	}
 }
 
 // inputSchema writes the schema of a tool's input, which must say that it is an object.

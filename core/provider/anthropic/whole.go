@@ -83,14 +83,18 @@ func (w *whole) write(e *endpoint, x *llm.Exchange, m *anthropic.Message) (finis
 	o = append(o, `,"model":`...)
 	o = e.appendModel(o, x, m.Model)
 	o = append(o, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
-	if json != nil {
+	apart := false
+	switch {
+	case json != nil:
 		o = llm.AppendQuoted(o, borrowed(json))
-	} else {
+	case x.Dialect == llm.DialectMessages && w.several():
+		o, apart = w.texts(o), true
+	default:
 		o = w.join(o, anthropic.TextBlock)
 	}
 	o = w.reasoning(o)
 	o = w.calls(o, calls)
-	o = w.specific(o, m, json != nil)
+	o = w.specific(o, m, json != nil, apart, x.Dialect == llm.DialectMessages)
 	o = append(o, `},"finish_reason":`...)
 	o = appendFinish(o, finish)
 	o = append(o, `}],"usage":`...)
@@ -128,6 +132,34 @@ func (w *whole) join(o []byte, kind anthropic.BlockKind) []byte {
 		return append(o[:start], "null"...)
 	}
 	return append(o, '"')
+}
+
+// several reports whether the texts are more than one string says: more than one, or with citations.
+func (w *whole) several() bool {
+	n := 0
+	for i := range w.blocks {
+		if b := &w.blocks[i]; b.Kind == anthropic.TextBlock {
+			n++
+			if b.Cited != nil {
+				return true
+			}
+		}
+	}
+	return n > 1
+}
+
+// texts writes the texts as parts, for callers who tell them apart.
+func (w *whole) texts(o []byte) []byte {
+	o = append(o, '[')
+	for i := range w.blocks {
+		if b := &w.blocks[i]; b.Kind == anthropic.TextBlock {
+			if o[len(o)-1] != '[' {
+				o = append(o, ',')
+			}
+			o = append(o, b.Raw...)
+		}
+	}
+	return append(o, ']')
 }
 
 // reasoning writes what the model thought, as a text, and as blocks with signatures that the caller sends back. The
@@ -183,18 +215,24 @@ func (w *whole) calls(o []byte, n int) []byte {
 }
 
 // specific writes what has no counterpart: citations, the blocks of tools that the API ran itself, why exactly the
-// model stopped, and the text beside an answer in JSON.
-func (w *whole) specific(o []byte, m *anthropic.Message, json bool) []byte {
+// model stopped, and the text beside an answer in JSON. apart tells that the texts carry their citations themselves,
+// and order that the caller wants to know in which order the blocks came.
+func (w *whole) specific(o []byte, m *anthropic.Message, json, apart, order bool) []byte {
 	start := len(o)
 	const open = `,"provider_specific_fields":{`
 	o = append(o, open...)
-	o = appendList(o, start+len(open), "citations", w.blocks, func(b *anthropic.Block) []byte { return b.Cited })
+	if !apart {
+		o = appendList(o, start+len(open), "citations", w.blocks, func(b *anthropic.Block) []byte { return b.Cited })
+	}
 	o = appendList(o, start+len(open), "blocks", w.blocks, func(b *anthropic.Block) []byte {
 		if b.Kind != anthropic.OtherBlock {
 			return nil
 		}
 		return b.Raw
 	})
+	if order {
+		o = appendOrder(o, start+len(open), w.blocks)
+	}
 	if json {
 		at := len(o)
 		o = w.join(appendKey(o, start+len(open), "text"), anthropic.TextBlock)
