@@ -38,6 +38,7 @@ type Exchange struct {
 	Overrides []Pair     // members that the fallback under way sets in the request body; Value is JSON
 	Principal *Principal // nil until authenticated
 	EndUser   string     // the customer that the caller asks for; empty if it does not say
+	Tags      []string   // of the request and of who asks; set when it is authenticated
 
 	// Scopes are those whose limits and budgets apply: the principal's and those that the request names. Holds are what
 	// was taken of them and is still to be settled, Asked how much that was; Charged is what the call cost.
@@ -115,7 +116,8 @@ func (x *Exchange) Reset() {
 	x.Upstream, x.Answered = 0, time.Time{}
 	clear(x.Scopes)
 	clear(x.Holds)
-	x.Scopes, x.Holds, x.EndUser, x.Asked, x.Charged = x.Scopes[:0], x.Holds[:0], "", Ask{}, 0
+	clear(x.Tags)
+	x.Scopes, x.Holds, x.Tags, x.EndUser, x.Asked, x.Charged = x.Scopes[:0], x.Holds[:0], x.Tags[:0], "", Ask{}, 0
 	clear(x.GuardRuns)
 	clear(x.states)
 	x.GuardRuns, x.states, x.Tried = x.GuardRuns[:0], x.states[:0], nil

@@ -1,0 +1,445 @@
+package virtualkey
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// building makes a principal of the rows behind a key.
+type building struct {
+	k       *Keys
+	view    *store.KeyView
+	steady  bool // the spend that was read is neither being written nor was it while it was read
+	budgets []string
+	p       *llm.Principal
+	counted []*llm.Scope // whose spend is in counters
+	fresh   []bool       // of counted
+}
+
+func (b *building) principal(ctx context.Context) (*llm.Principal, error) {
+	v := b.view
+	meta := object(v.Metadata)
+	b.p = &llm.Principal{
+		KeyHash: v.Token, KeyAlias: string(v.KeyAlias), KeyName: string(v.KeyName), UserID: string(v.UserID), TeamID: string(v.TeamID),
+		OrgID: string(v.OrganizationID), Role: llm.RoleInternalUser, Metadata: meta, Aliases: aliases(v), Models: b.expand(v.Models),
+		AllowedRoutes: v.AllowedRoutes, PassRoutes: texts(meta["allowed_passthrough_routes"]), CacheControls: v.AllowedCacheControls,
+		EnforcedParams: texts(meta["enforced_params"]), Guardrails: texts(meta["guardrails"]), Tags: texts(meta["tags"]),
+		Permissions: object(v.Permissions), Config: object(v.Config), RouterSettings: object(v.RouterSettings), Loaded: b.k.s.Now(),
+		Blocked: v.Blocked != nil && *v.Blocked, ServiceAccount: meta["service_account_id"] != nil,
+	}
+	if v.Expires != nil {
+		b.p.Expires = *v.Expires
+	}
+	b.access(ctx)
+	b.relatives()
+	b.scopes(meta)
+	return b.p, b.counters(ctx)
+}
+
+// relatives adds what user, team and organization say.
+func (b *building) relatives() {
+	v, p := b.view, b.p
+	if u := v.User; u != nil {
+		p.Email, p.UserMetadata, p.UserModels = string(u.UserEmail), object(u.Metadata), b.expand(u.Models)
+		if u.UserRole != "" {
+			p.Role = llm.Role(u.UserRole)
+		}
+	}
+	if t := v.Team; t != nil {
+		p.TeamName, p.TeamMetadata, p.TeamBlocked, p.TeamModels = string(t.TeamAlias), object(t.Metadata), t.Blocked, b.expand(t.Models)
+		p.Tags = append(p.Tags, texts(p.TeamMetadata["tags"])...)
+		p.Guardrails = append(p.Guardrails, texts(p.TeamMetadata["guardrails"])...)
+	}
+	if o := v.Organization; o != nil {
+		p.OrgID, p.OrgName, p.OrgModels = o.OrganizationID, o.OrganizationAlias, b.expand(o.Models)
+	}
+	p.ObjectAccess = objects(v.ObjectPermission, v.TeamPermission)
+}
+
+// expand writes the models for the names of groups of models.
+func (b *building) expand(models []string) []string {
+	if len(models) == 0 || b.k.s.Expand == nil {
+		return models
+	}
+	return b.k.s.Expand(models)
+}
+
+// access adds the models of the access groups that key and team belong to. They widen a list that there is.
+func (b *building) access(ctx context.Context) {
+	add := func(list []string, ids []string) []string {
+		if len(list) == 0 || len(ids) == 0 {
+			return list
+		}
+		groups, err := b.k.s.Store.AccessGroups().Find(ctx, store.Query{Where: []store.Cond{store.OneOf("access_group_id", ids)}})
+		if err != nil {
+			return list
+		}
+		list = append([]string(nil), list...)
+		for _, g := range groups {
+			list = append(list, g.AccessModelNames...)
+		}
+		return list
+	}
+	b.p.Models = add(b.p.Models, b.view.AccessGroupIDs)
+	if t := b.view.Team; t != nil {
+		// The team's list is read by relatives; it is copied, as the row is not ours to change.
+		t.Models = add(t.Models, t.AccessGroupIDs)
+	}
+}
+
+// aliases are the models that the key writes for others, or else those of its team.
+func aliases(v *store.KeyView) map[string]string {
+	out := names(v.Aliases)
+	if v.TeamModel != nil {
+		for from, to := range names(v.TeamModel.ModelAliases) {
+			if _, own := out[from]; !own {
+				if out == nil {
+					out = map[string]string{}
+				}
+				out[from] = to
+			}
+		}
+	}
+	return out
+}
+
+// scopes lists what limits and budgets apply to, in the order in which they are asked: the key, its user, its team.
+func (b *building) scopes(meta map[string]any) {
+	v := b.view
+	key := merge(own{v.MaxBudget, nil, v.MaxParallelRequests, v.TPMLimit, v.RPMLimit, string(v.BudgetDuration), v.BudgetResetAt}, v.Budget)
+	key.temporary(meta)
+	b.budget(string(v.BudgetID))
+	b.add(llm.ScopeKey, v.Token, string(v.KeyAlias), key, v.Spend, meta)
+	if t := v.Team; t != nil {
+		o := own{t.MaxBudget, t.SoftBudget, t.MaxParallelRequests, t.TPMLimit, t.RPMLimit, string(t.BudgetDuration), t.BudgetResetAt}
+		b.add(llm.ScopeTeam, t.TeamID, string(t.TeamAlias), merge(o, nil), t.Spend, b.p.TeamMetadata)
+	}
+	if m := v.Member; m != nil {
+		b.budget(string(m.BudgetID))
+		b.add(llm.ScopeTeamMember, store.MemberID(m.TeamID, m.UserID), "", merge(own{}, v.MemberBudget), m.Spend, nil)
+	}
+	if u := v.User; u != nil {
+		o := own{u.MaxBudget, nil, u.MaxParallelRequests, u.TPMLimit, u.RPMLimit, string(u.BudgetDuration), u.BudgetResetAt}
+		limits := merge(o, nil)
+		if v.TeamID != "" {
+			// A user's own budget is for keys of its own (common_checks in litellm/proxy/auth/auth_checks.py).
+			limits.budget = llm.Budget{}
+		}
+		b.add(llm.ScopeUser, u.UserID, string(u.UserAlias), limits, u.Spend, nil)
+	}
+	if o := v.Organization; o != nil {
+		b.budget(o.BudgetID)
+		b.add(llm.ScopeOrganization, o.OrganizationID, o.OrganizationAlias, merge(own{}, v.OrganizationBudget), o.Spend, object(o.Metadata))
+	}
+	if m := v.OrgMember; m != nil {
+		b.budget(string(m.BudgetID))
+		b.add(llm.ScopeOrgMember, store.MemberID(m.OrganizationID, m.UserID), "", merge(own{}, v.OrgMemberBudget), m.Spend, nil)
+	}
+	b.modelScopes(meta)
+}
+
+func (b *building) budget(id string) {
+	if id != "" {
+		b.budgets = append(b.budgets, id)
+	}
+}
+
+// add adds a scope. Its state is shared with every other principal that has it; what the database says was spent counts
+// for one that is new, or if nobody writes spend at the moment.
+func (b *building) add(kind llm.ScopeKind, id, alias string, c caps, spent float64, meta map[string]any) {
+	live, fresh := b.k.s.Registry.Get(kind, id)
+	if fresh || b.steady {
+		live.Load(spent)
+	}
+	s := &llm.Scope{Kind: kind, ID: id, Alias: alias, Limits: c.limits, Budget: c.budget, Live: live}
+	s.Relaxed = relaxed(s, meta)
+	b.p.Scopes = append(b.p.Scopes, s)
+}
+
+// relaxed is what takes the place of a scope whose limits are only enforced while the model fails.
+func relaxed(s *llm.Scope, meta map[string]any) *llm.Scope {
+	rpm, tpm := meta["rpm_limit_type"] == "dynamic" && s.RPM != 0, meta["tpm_limit_type"] == "dynamic" && s.TPM != 0
+	if !rpm && !tpm {
+		return nil
+	}
+	c := *s
+	if rpm {
+		c.RPM = 1 << 60
+	}
+	if tpm {
+		c.TPM = 1 << 60
+	}
+	return &c
+}
+
+// modelScopes lists limits and budgets for single models.
+func (b *building) modelScopes(meta map[string]any) {
+	v := b.view
+	limit := func(kind llm.ScopeKind, id, alias string, meta map[string]any, budgets json.RawMessage) {
+		list := map[string]*caps{}
+		for model, n := range numbers(meta["model_rpm_limit"]) {
+			at(list, model).limits.RPM = count(&n)
+		}
+		for model, n := range numbers(meta["model_tpm_limit"]) {
+			at(list, model).limits.TPM = count(&n)
+		}
+		for model, m := range modelBudgets(budgets) {
+			c := at(list, model)
+			c.budget = m.budget
+			if m.limits.RPM != 0 {
+				c.limits.RPM = m.limits.RPM
+			}
+			if m.limits.TPM != 0 {
+				c.limits.TPM = m.limits.TPM
+			}
+		}
+		for model, c := range list {
+			live, fresh := b.k.s.Registry.Get(kind, id+":"+model)
+			s := &llm.Scope{Kind: kind, ID: id + ":" + model, Alias: alias, Model: model, Limits: c.limits, Budget: c.budget, Live: live}
+			b.p.ModelScopes = append(b.p.ModelScopes, s)
+			if s.Budget.Limited {
+				b.counted, b.fresh = append(b.counted, s), append(b.fresh, fresh)
+			}
+		}
+	}
+	max := v.ModelMaxBudget
+	if len(object(max)) == 0 && v.Budget != nil {
+		max = v.Budget.ModelMaxBudget
+	}
+	limit(llm.ScopeModelPerKey, v.Token, string(v.KeyAlias), meta, max)
+	if t := v.Team; t != nil {
+		limit(llm.ScopeModelPerTeam, t.TeamID, string(t.TeamAlias), b.p.TeamMetadata, t.ModelMaxBudget)
+	}
+	if o := v.Organization; o != nil {
+		limit(llm.ScopeModelPerOrg, o.OrganizationID, o.OrganizationAlias, object(o.Metadata), nil)
+	}
+}
+
+func at(m map[string]*caps, key string) *caps {
+	if m[key] == nil {
+		m[key] = &caps{}
+	}
+	return m[key]
+}
+
+// counters reads what was spent of budgets that are kept in counters.
+func (b *building) counters(ctx context.Context) error {
+	return LoadCounters(ctx, b.k.s.Store, b.counted, b.fresh, b.steady)
+}
+
+// LoadCounters gives scopes that are llm.ScopeKind.Counted what the store says they spent: those that are fresh, or all
+// if nobody writes spend at the moment.
+func LoadCounters(ctx context.Context, s store.Store, scopes []*llm.Scope, fresh []bool, steady bool) error {
+	byName := map[string]*llm.Live{}
+	var list []string
+	for i, sc := range scopes {
+		if fresh[i] || steady {
+			name := CounterName(sc.Kind, sc.ID)
+			byName[name] = sc.Live
+			list = append(list, name)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	counters, err := s.Spend().Counters(ctx, list...)
+	for _, c := range counters {
+		byName[c.Name].LoadWindow(c.Window, c.Spend)
+	}
+	return err
+}
+
+// CounterName is the name of a counted scope's counter in the store.
+func CounterName(kind llm.ScopeKind, id string) string { return kind.String() + ":" + id }
+
+// own are the limits that a row has itself.
+type own struct {
+	maxBudget, softBudget *float64
+	parallel, tpm, rpm    *int64
+	duration              string
+	resetAt               *time.Time
+}
+
+// caps are limits and a budget ready for a scope.
+type caps struct {
+	limits llm.Limits
+	budget llm.Budget
+}
+
+// merge takes from the budget row what the row itself leaves open, as LiteLLM_VerificationTokenView does.
+func merge(o own, b *store.Budget) caps {
+	if b != nil {
+		if o.maxBudget == nil {
+			o.maxBudget = b.MaxBudget
+			if b.BudgetDuration != "" {
+				o.duration, o.resetAt = string(b.BudgetDuration), b.BudgetResetAt
+			}
+		}
+		o.softBudget, o.parallel = either(o.softBudget, b.SoftBudget), either(o.parallel, b.MaxParallelRequests)
+		o.tpm, o.rpm = either(o.tpm, b.TPMLimit), either(o.rpm, b.RPMLimit)
+	}
+	c := caps{limits: llm.Limits{RPM: count(o.rpm), TPM: count(o.tpm), Parallel: count(o.parallel)}}
+	c.budget.Duration = o.duration
+	if o.resetAt != nil {
+		c.budget.ResetAt = *o.resetAt
+	}
+	if o.maxBudget != nil {
+		c.budget.Limited, c.budget.Max = true, *o.maxBudget
+	}
+	if o.softBudget != nil {
+		c.budget.Soft = *o.softBudget
+	}
+	return c
+}
+
+func either[T any](a, b *T) *T {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// count is a limit as a scope has it: none if it is not set, and nothing at all if it is zero.
+func count(n *int64) int64 {
+	switch {
+	case n == nil:
+		return 0
+	case *n <= 0:
+		return llm.Nothing
+	}
+	return *n
+}
+
+// temporary adds temp_budget_increase of the key's metadata, until temp_budget_expiry.
+func (c *caps) temporary(meta map[string]any) {
+	more, ok := meta["temp_budget_increase"].(float64)
+	until, _ := meta["temp_budget_expiry"].(string)
+	if !ok || until == "" {
+		return
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", time.DateOnly} {
+		if t, err := time.Parse(layout, until); err == nil {
+			c.budget.Increase, c.budget.Until = more, t.UnixNano()
+			return
+		}
+	}
+}
+
+// modelBudgets reads model_max_budget: a budget by model, as a number or an object (GenericBudgetInfo in
+// litellm/types/utils.py). What cannot be read limits to nothing: somebody meant to limit it.
+func modelBudgets(raw json.RawMessage) map[string]caps {
+	var list map[string]json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	out := make(map[string]caps, len(list))
+	for model, v := range list {
+		var row struct {
+			Limit    *float64 `json:"budget_limit"`
+			Max      *float64 `json:"max_budget"`
+			Period   string   `json:"time_period"`
+			Duration string   `json:"budget_duration"`
+			RPM      *int64   `json:"rpm_limit"`
+			TPM      *int64   `json:"tpm_limit"`
+		}
+		c := caps{budget: llm.Budget{Limited: true}}
+		if err := json.Unmarshal(v, &c.budget.Max); err != nil {
+			if json.Unmarshal(v, &row) != nil {
+				out[model] = c
+				continue
+			}
+			most := either(row.Limit, row.Max)
+			c.budget.Limited = most != nil
+			if most != nil {
+				c.budget.Max = *most
+			}
+			c.limits.RPM, c.limits.TPM = count(row.RPM), count(row.TPM)
+			c.budget.Duration = row.Period
+			if c.budget.Duration == "" {
+				c.budget.Duration = row.Duration
+			}
+		}
+		c.budget.Period = Period(c.budget.Duration)
+		out[model] = c
+	}
+	return out
+}
+
+// Period is the length of a window that begins with the first spending in it; 0 if it has no end.
+func Period(duration string) time.Duration {
+	p, err := store.ParsePeriod(duration)
+	if err != nil {
+		return 0
+	}
+	begin := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	return p.After(begin).Sub(begin)
+}
+
+// objects joins what key and team may use; both have to list an object if both have lists.
+func objects(key, team *store.ObjectPermission) *llm.ObjectAccess {
+	o := key
+	if o == nil {
+		o = team
+	}
+	if o == nil {
+		return nil
+	}
+	return &llm.ObjectAccess{
+		VectorStores: o.VectorStores, MCPServers: o.MCPServers, MCPAccessGroups: o.MCPAccessGroups, Agents: o.Agents,
+	}
+}
+
+func object(raw json.RawMessage) map[string]any {
+	var m map[string]any
+	_ = json.Unmarshal(raw, &m)
+	return m
+}
+
+func names(raw json.RawMessage) map[string]string {
+	var out map[string]string
+	for k, v := range object(raw) {
+		if s, ok := v.(string); ok {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[k] = s
+		}
+	}
+	return out
+}
+
+// texts reads a list of texts, or one that is written as a text with commas.
+func texts(v any) []string {
+	switch v := v.(type) {
+	case []any:
+		var out []string
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	case string:
+		if v != "" {
+			return strings.Split(v, ",")
+		}
+	}
+	return nil
+}
+
+// numbers reads whole numbers by name.
+func numbers(v any) map[string]int64 {
+	m, _ := v.(map[string]any)
+	out := make(map[string]int64, len(m))
+	for k, n := range m {
+		if f, ok := n.(float64); ok {
+			out[k] = int64(f)
+		}
+	}
+	return out
+}
