@@ -61,7 +61,8 @@ func New(s Settings) *API {
 func (a *API) table() []route {
 	var all []route
 	for _, list := range [][]route{a.keyRoutes(), a.teamRoutes(), a.userRoutes(),
-		a.customerRoutes(), a.budgetRoutes(), a.organizationRoutes()} {
+		a.customerRoutes(), a.budgetRoutes(), a.organizationRoutes(),
+		a.modelRoutes(), a.credentialRoutes(), a.spendRoutes(), a.activityRoutes()} {
 		all = append(all, list...)
 	}
 	return all

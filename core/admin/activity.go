@@ -1,0 +1,304 @@
+package admin
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// activityRoutes are the routes that sum up what was spent. All answers come from daily rows, so no page slows down as
+// calls add up.
+func (a *API) activityRoutes() []route {
+	own := viewer | orgAdmin | internal | internalViewer
+	daily := func(e store.Entity, param string) handler {
+		return func(c *call) (any, error) { return a.dailyActivity(c, e, param) }
+	}
+	return []route{
+		{"GET", "/user/daily/activity", own, daily(store.EntityUser, "user_id")},
+		{"GET", "/user/daily/activity/aggregated", own, daily(store.EntityUser, "user_id")},
+		{"GET", "/team/daily/activity", own, daily(store.EntityTeam, "team_ids")},
+		{"GET", "/tag/daily/activity", viewer, daily(store.EntityTag, "tags")},
+		{"GET", "/organization/daily/activity", viewer | orgAdmin, daily(store.EntityOrganization, "organization_ids")},
+		{"GET", "/customer/daily/activity", viewer, daily(store.EntityEndUser, "end_user_ids")},
+		{"GET", "/end_user/daily/activity", viewer, daily(store.EntityEndUser, "end_user_ids")},
+		{"GET", "/agent/daily/activity", viewer, daily(store.EntityAgent, "agent_ids")},
+		{"GET", "/global/spend", own, a.globalSpend},
+		{"GET", "/global/spend/logs", own, a.globalByDay},
+		{"GET", "/global/spend/keys", own, a.globalKeys},
+		{"GET", "/global/spend/models", own, a.globalModels},
+		{"GET", "/global/spend/provider", own, a.globalProviders},
+		{"GET", "/global/spend/teams", own, a.globalTeams},
+		{"POST", "/global/spend/end_users", own, a.globalEndUsers},
+		{"GET", "/global/all_end_users", viewer, a.allEndUsers},
+		{"GET", "/global/spend/tags", own, a.globalTags},
+		{"GET", "/global/spend/all_tag_names", own, a.allTags},
+		{"GET", "/global/spend/report", own, a.globalReport},
+		{"POST", "/global/spend/reset", adminOnly, a.resetAll},
+		{"POST", "/global/spend/refresh", adminOnly, a.refreshSums},
+		{"GET", "/global/activity", own, a.globalActivity},
+		{"GET", "/global/activity/model", own, a.globalActivityModel},
+		{"GET", "/global/activity/cache_hits", own, a.cacheHits},
+		{"GET", "/global/activity/exceptions", viewer, a.exceptions},
+		{"GET", "/global/activity/exceptions/deployment", viewer, a.exceptionsByDeployment},
+		{"GET", "/provider/budgets", viewer, a.providerBudgets},
+	}
+}
+
+// metrics are the sums of a breakdown as the reference writes them (SpendMetrics in litellm/types/activity_tracking.py).
+type metrics struct {
+	store.Metrics
+	TotalTokens int64 `json:"total_tokens"`
+}
+
+func (m *metrics) add(n store.Metrics) {
+	m.Spend += n.Spend
+	m.PromptTokens += n.PromptTokens
+	m.CompletionTokens += n.CompletionTokens
+	m.CacheReadInputTokens += n.CacheReadInputTokens
+	m.CacheCreationInputTokens += n.CacheCreationInputTokens
+	m.APIRequests += n.APIRequests
+	m.SuccessfulRequests += n.SuccessfulRequests
+	m.FailedRequests += n.FailedRequests
+	m.TotalTokens += n.PromptTokens + n.CompletionTokens
+}
+
+// slice is one part of a day: its sums, what there is to say of it, and for all but keys the sums by key.
+type slice struct {
+	Metrics  metrics          `json:"metrics"`
+	Metadata map[string]any   `json:"metadata"`
+	Keys     map[string]slice `json:"api_key_breakdown,omitempty"`
+}
+
+type breakdown map[string]map[string]*slice
+
+func newBreakdown() breakdown {
+	return breakdown{
+		"models": {}, "model_groups": {}, "mcp_servers": {}, "providers": {}, "api_keys": {}, "entities": {}, "endpoints": {},
+	}
+}
+
+func (b breakdown) add(part, name string, row *store.Activity, meta map[string]any) {
+	if name == "" {
+		return
+	}
+	s := b[part][name]
+	if s == nil {
+		s = &slice{Metadata: map[string]any{}}
+		b[part][name] = s
+	}
+	s.Metrics.add(row.Metrics)
+	if part == "api_keys" {
+		s.Metadata = meta
+		return
+	}
+	if row.APIKey == "" {
+		return
+	}
+	if s.Keys == nil {
+		s.Keys = map[string]slice{}
+	}
+	k := s.Keys[row.APIKey]
+	k.Metadata = meta
+	k.Metrics.add(row.Metrics)
+	s.Keys[row.APIKey] = k
+}
+
+// dailyActivity serves the daily activity of one kind of entity. A page is a number of days.
+func (a *API) dailyActivity(c *call, e store.Entity, param string) (any, error) {
+	from, to := c.query("start_date"), c.query("end_date")
+	if from == "" || to == "" {
+		return nil, badRequest("start_date", "Please provide start_date and end_date")
+	}
+	from, to, err := c.dates(0)
+	if err != nil {
+		return nil, err
+	}
+	page, err := c.number("page", 1, 1, 1_000_000)
+	if err != nil {
+		return nil, err
+	}
+	size, err := c.number("page_size", 50, 1, 1000)
+	if err != nil {
+		return nil, err
+	}
+	f := store.DailyFilter{Entity: e, From: from, To: to, Model: c.query("model"), IDs: csv(c.query(param)), Exclude: csv(c.query("exclude_" + param))}
+	if k := c.query("api_key"); k != "" {
+		for _, one := range csv(k) {
+			f.APIKeys = append(f.APIKeys, hashOf(one))
+		}
+	}
+	if empty, err := a.restrict(c, &f); err != nil || empty {
+		return emptyActivity(page), err
+	}
+	all, err := a.Store.Reports().Activity(c.ctx(), store.ActivityQuery{DailyFilter: f, By: []store.Dimension{
+		store.ByDate, store.ByEntity, store.ByKey, store.ByModel, store.ByModelGroup, store.ByProvider, store.ByEndpoint, store.ByTool}})
+	if err != nil {
+		return nil, err
+	}
+	return a.activityPage(c, all, e, page, size)
+}
+
+func csv(s string) []string {
+	var out []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// restrict narrows a filter to what the caller may see. empty says that this is nothing.
+func (a *API) restrict(c *call, f *store.DailyFilter) (empty bool, err error) {
+	if c.sees() {
+		return false, nil
+	}
+	allowed := map[string]bool{}
+	switch f.Entity {
+	case store.EntityUser, "":
+		allowed[c.who.UserID] = c.who.UserID != ""
+	case store.EntityTeam:
+		return a.restrictTeams(c, f)
+	case store.EntityOrganization:
+		led, err := a.Store.OrganizationMemberships().Find(c.ctx(), store.Query{Where: []store.Cond{
+			store.Eq("user_id", c.who.UserID), store.Eq("user_role", "org_admin")}})
+		if err != nil {
+			return false, err
+		}
+		for _, m := range led {
+			allowed[m.OrganizationID] = true
+		}
+	}
+	delete(allowed, "")
+	return narrow(f, allowed)
+}
+
+// narrow keeps of the ids asked for those that are allowed; one that is not is refused.
+func narrow(f *store.DailyFilter, allowed map[string]bool) (empty bool, err error) {
+	for _, id := range f.IDs {
+		if !allowed[id] {
+			return false, forbidden("You are not allowed to see the activity of " + id + ".")
+		}
+	}
+	if len(f.IDs) == 0 {
+		f.IDs = slices.Sorted(maps.Keys(allowed))
+	}
+	return len(f.IDs) == 0, nil
+}
+
+// restrictTeams lets admins of a team, and members whom it lets, see all of it, and other members their own keys.
+func (a *API) restrictTeams(c *call, f *store.DailyFilter) (empty bool, err error) {
+	if c.who.UserID == "" {
+		return narrow(f, map[string]bool{c.who.TeamID: c.who.TeamID != ""})
+	}
+	u, err := a.findUser(c, c.who.UserID)
+	if err != nil {
+		return false, err
+	}
+	mine := map[string]bool{}
+	for _, t := range u.Teams {
+		mine[t] = true
+	}
+	if empty, err := narrow(f, mine); empty || err != nil {
+		return empty, err
+	}
+	teams, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("team_id", f.IDs)}})
+	if err != nil {
+		return false, err
+	}
+	for i := range teams {
+		if all, err := c.mayInTeam(&teams[i], "/team/daily/activity"); err != nil {
+			return false, err
+		} else if !all {
+			own, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("user_id", c.who.UserID)}})
+			if err != nil {
+				return false, err
+			}
+			var hashes []string
+			for i := range own {
+				if len(f.APIKeys) == 0 || slices.Contains(f.APIKeys, own[i].Token) {
+					hashes = append(hashes, own[i].Token)
+				}
+			}
+			f.APIKeys = hashes
+			return len(hashes) == 0, nil
+		}
+	}
+	return false, nil
+}
+
+func emptyActivity(page int) map[string]any {
+	return map[string]any{"results": []any{}, "metadata": totals(metrics{}, page, 0)}
+}
+
+func totals(m metrics, page, pages int) map[string]any {
+	return map[string]any{
+		"total_spend": m.Spend, "total_prompt_tokens": m.PromptTokens, "total_completion_tokens": m.CompletionTokens,
+		"total_tokens": m.TotalTokens, "total_api_requests": m.APIRequests, "total_successful_requests": m.SuccessfulRequests,
+		"total_failed_requests": m.FailedRequests, "total_cache_read_input_tokens": m.CacheReadInputTokens,
+		"total_cache_creation_input_tokens": m.CacheCreationInputTokens, "page": page, "total_pages": pages, "has_more": page < pages,
+	}
+}
+
+func (a *API) activityPage(c *call, all []store.Activity, e store.Entity, page, size int) (any, error) {
+	names, err := a.keyNames(c, all)
+	if err != nil {
+		return nil, err
+	}
+	type date struct {
+		Date      string    `json:"date"`
+		Metrics   metrics   `json:"metrics"`
+		Breakdown breakdown `json:"breakdown"`
+	}
+	var sum metrics
+	days := []*date{}
+	for i := range all {
+		r := &all[i]
+		if len(days) == 0 || days[len(days)-1].Date != r.Date {
+			days = append(days, &date{Date: r.Date, Breakdown: newBreakdown()})
+		}
+		d, meta := days[len(days)-1], names[r.APIKey]
+		d.Metrics.add(r.Metrics)
+		sum.add(r.Metrics)
+		for part, name := range map[string]string{
+			"models": r.Model, "model_groups": r.ModelGroup, "mcp_servers": r.Tool, "providers": r.Provider, "api_keys": r.APIKey,
+			"entities": r.EntityID, "endpoints": r.Endpoint,
+		} {
+			if part == "entities" && (e == store.EntityUser || e == "") {
+				continue // the reference has no entities for users
+			}
+			d.Breakdown.add(part, name, r, meta)
+		}
+	}
+	pages := (len(days) + size - 1) / size
+	low := min((page-1)*size, len(days))
+	return map[string]any{"results": days[low:min(low+size, len(days))], "metadata": totals(sum, page, pages)}, nil
+}
+
+// keyNames are alias and team of the keys in some rows.
+func (a *API) keyNames(c *call, all []store.Activity) (map[string]map[string]any, error) {
+	out := map[string]map[string]any{}
+	for i := range all {
+		if all[i].APIKey != "" {
+			out[all[i].APIKey] = map[string]any{"key_alias": nil, "team_id": nil}
+		}
+	}
+	if len(out) == 0 {
+		return out, nil
+	}
+	hashes := slices.Sorted(maps.Keys(out))
+	for len(hashes) > 0 {
+		n := min(len(hashes), 500)
+		found, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("token", hashes[:n])}})
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			out[found[i].Token] = map[string]any{"key_alias": found[i].KeyAlias, "team_id": found[i].TeamID}
+		}
+		hashes = hashes[n:]
+	}
+	return out, nil
+}

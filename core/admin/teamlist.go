@@ -1,0 +1,193 @@
+package admin
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// membershipViews are memberships with their budgets.
+func (a *API) membershipViews(c *call, where ...store.Cond) ([]map[string]any, error) {
+	all, err := a.Store.TeamMemberships().Find(c.ctx(), store.Query{Where: where})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, m := range all {
+		if m.BudgetID != "" {
+			ids = append(ids, string(m.BudgetID))
+		}
+	}
+	budgets := map[string]store.Budget{}
+	if len(ids) > 0 {
+		found, err := a.Store.Budgets().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("budget_id", ids)}})
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range found {
+			budgets[b.BudgetID] = b
+		}
+	}
+	out := []map[string]any{}
+	for i := range all {
+		m, err := members(all[i])
+		if err != nil {
+			return nil, err
+		}
+		m["litellm_budget_table"] = nil
+		if b, ok := budgets[string(all[i].BudgetID)]; ok {
+			m["litellm_budget_table"] = b
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// teamFilter is what the caller asks for among the teams that he may see.
+func (a *API) teamFilter(c *call) ([]store.Cond, error) {
+	var where []store.Cond
+	for _, name := range []string{"organization_id", "team_id"} {
+		if v := c.query(name); v != "" {
+			where = append(where, store.Eq(name, v))
+		}
+	}
+	if v := c.query("team_alias"); v != "" {
+		where = append(where, store.Where("team_alias", store.Contains, v))
+	}
+	user := c.query("user_id")
+	if !c.sees() {
+		if org := c.query("organization_id"); org != "" && user == "" {
+			if lead, err := c.leadsOrg(org); lead || err != nil {
+				return where, err
+			}
+		}
+		if user != "" && user != c.who.UserID {
+			return nil, forbidden("Only proxy admins may list the teams of others. Got user_id=" + user + ", your user_id=" + c.who.UserID)
+		}
+		user = c.who.UserID
+	}
+	if user == "" {
+		if !c.sees() {
+			where = append(where, store.Eq("team_id", c.who.TeamID), store.Where("team_id", store.NotNull))
+		}
+		return where, nil
+	}
+	u, err := a.Store.Users().Get(c.ctx(), user)
+	if errors.Is(err, store.ErrNotFound) {
+		return append(where, store.OneOf[string]("team_id", nil)), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(where, store.OneOf("team_id", u.Teams)), nil
+}
+
+func (a *API) listTeams(c *call) (any, error) {
+	where, err := a.teamFilter(c)
+	if err != nil {
+		return nil, err
+	}
+	teams, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: where})
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for i := range teams {
+		t := &teams[i]
+		view, err := a.teamView(c, a.Store, t)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("team_id", t.TeamID)}})
+		if err != nil {
+			return nil, err
+		}
+		if lead, err := c.leads(t); err != nil {
+			return nil, err
+		} else if !lead && !c.sees() {
+			keys = slices.DeleteFunc(keys, func(k store.Key) bool { return string(k.UserID) != c.who.UserID })
+		}
+		if view["team_memberships"], err = a.membershipViews(c, store.Eq("team_id", t.TeamID)); err != nil {
+			return nil, err
+		}
+		view["keys"] = rows(keys)
+		out = append(out, view)
+	}
+	return out, nil
+}
+
+func (a *API) pageTeams(c *call) (any, error) {
+	page, err := c.number("page", 1, 1, 1_000_000)
+	if err != nil {
+		return nil, err
+	}
+	size, err := c.number("page_size", 10, 1, 100)
+	if err != nil {
+		return nil, err
+	}
+	where, err := a.teamFilter(c)
+	if err != nil {
+		return nil, err
+	}
+	q := store.Query{Where: where, Limit: size, Offset: (page - 1) * size, Sort: "created_at", Desc: c.query("sort_order") != "asc"}
+	if s := c.query("sort_by"); s != "" {
+		if !slices.Contains([]string{"team_id", "team_alias", "created_at", "spend", "max_budget", "updated_at"}, s) {
+			return nil, badRequest("sort_by", "sort_by must be team_id, team_alias, created_at, updated_at, spend or max_budget.")
+		}
+		q.Sort = s
+	}
+	found, err := a.Store.Teams().Find(c.ctx(), q)
+	if err != nil {
+		return nil, err
+	}
+	total, err := a.Store.Teams().Count(c.ctx(), where...)
+	if err != nil {
+		return nil, err
+	}
+	views := []any{}
+	for i := range found {
+		v, err := a.teamView(c, a.Store, &found[i])
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, v)
+	}
+	return map[string]any{
+		"teams": views, "total": total, "page": page, "page_size": size, "total_pages": (total + int64(size) - 1) / int64(size),
+	}, nil
+}
+
+// availableTeams are the teams that anybody may join (default_internal_user_params.available_teams).
+func (a *API) availableTeams(c *call) (any, error) {
+	var ids []string
+	if list, ok := a.Policy.UserDefaults["available_teams"].([]any); ok {
+		for _, v := range list {
+			if s, ok := v.(string); ok {
+				ids = append(ids, s)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return []any{}, nil
+	}
+	teams, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("team_id", ids)}})
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for i := range teams {
+		if role, err := roleIn(&teams[i], c.who.UserID); err != nil || role != "" {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		v, err := a.teamView(c, a.Store, &teams[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
