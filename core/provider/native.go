@@ -17,7 +17,8 @@ type Native struct {
 	// Whole appends a whole answer as the caller sees it, and notes usage and finish reason in r.
 	Whole func(t *Turn, body, dst []byte, r *llm.Reply) ([]byte, error)
 	// Events makes a reader for one stream: it sets the part that the caller sees of an event, or leaves it empty for
-	// none, and notes usage and finish reason in r. It sets t.Ended at the end.
+	// none, and notes usage and finish reason in r. It sets t.Ended at the end; a stream that just ends is complete once a
+	// finish reason was noted.
 	Events func(t *Turn, r *llm.Reply) func(e *Event, p *llm.Part) error
 	Frames Frames // how events come; the zero value is server-sent events
 }
@@ -84,6 +85,7 @@ func (e *endpoint) fillNative(w *whole, x *llm.Exchange, a *llm.Answer, r *llm.R
 // nativeStream hands the events of a vendor on.
 type nativeStream struct {
 	e      *endpoint
+	r      *llm.Reply
 	t      Turn
 	body   limited
 	frames FrameReader
@@ -94,7 +96,7 @@ type nativeStream struct {
 }
 
 func (e *endpoint) decodeNativeStream(x *llm.Exchange, a *llm.Answer, r *llm.Reply, n *Native, frames *Frames) error {
-	s := &nativeStream{e: e, t: e.turn(x), body: limited{a.Body, e.p.v.MaxResponse + 1}}
+	s := &nativeStream{e: e, r: r, t: e.turn(x), body: limited{a.Body, e.p.v.MaxResponse + 1}}
 	s.t.Header = a.Header
 	s.frames = frames.New(int(min(e.p.v.MaxResponse, defaultMaxResponse)))
 	s.frames.Reset(&s.body)
@@ -118,7 +120,7 @@ func (s *nativeStream) Next(p *llm.Part) error {
 		err := s.frames.Next(&s.event)
 		switch {
 		case err == io.ErrUnexpectedEOF && json.Valid(s.event.Data): //nolint:errorlint // Next returns it bare
-		case err == io.EOF && !s.begun: //nolint:errorlint // likewise
+		case err == io.EOF && (!s.begun || s.r.Finish != ""): //nolint:errorlint // likewise
 			s.over = true
 			return io.EOF
 		case err == io.EOF: //nolint:errorlint // likewise

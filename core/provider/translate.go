@@ -36,6 +36,7 @@ type Translation struct {
 	Bind func(s *Site) error
 
 	Names      bool                    // messages can name who speaks
+	Allows     bool                    // the choice of tools can be limited to some of them
 	Chat       *Chat                   // nil: no chats
 	Completion *Chat                   // text completions; nil has them answered as chats
 	Forms      map[llm.Operation]*Form // the other operations

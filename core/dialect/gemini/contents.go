@@ -367,7 +367,7 @@ func (w *asker) response(p *piece) error {
 		w.put("]")
 	}
 	if c.More > 0 {
-		w.put(`,"` + ResponseKey + `":{`)
+		w.put(`,"provider_specific_fields":{"` + ResponseKey + `":{`)
 		start := len(w.dst)
 		for m := dialect.Object(p.v); m.Next(); {
 			switch name := camel(m.Key()); name {
@@ -378,7 +378,7 @@ func (w *asker) response(p *piece) error {
 				w.dst = append(w.dst, m.Value()...)
 			}
 		}
-		w.put("}")
+		w.put("}}")
 	}
 	w.put("}")
 	return nil

@@ -15,7 +15,8 @@ const (
 	// videoMetadata; and the type of a part that has none at all, whose "text" is then the Google part as JSON, so that
 	// guardrails see what it says.
 	PartKey = "google_part"
-	// ResponseKey is the member of a tool message that holds what else a functionResponse says, such as scheduling.
+	// ResponseKey is the member of a tool message's provider_specific_fields that holds what else a functionResponse says,
+	// such as scheduling.
 	ResponseKey = "google_function_response"
 	// DeclarationKey is the member of a tool that holds what else a functionDeclaration says, such as response.
 	DeclarationKey = "google_declaration"
@@ -78,10 +79,9 @@ type asker struct {
 	plain                                     []llm.Pair // members that go out under another name
 	unknown                                   []llm.Pair
 
-	calls   []call // functions called so far
-	made    int    // ids made up
-	search  bool   // the search of Google is wanted
-	builtin bool   // thoughts are asked for
+	calls  []call // functions called so far
+	made   int    // ids made up
+	search bool   // the search of Google is wanted
 }
 
 // call is a function call of the conversation.
@@ -271,7 +271,7 @@ func (w *asker) modalities(v []byte) {
 }
 
 // thinking writes thinkingConfig: a level is an effort, no budget no effort, and a budget what Anthropic's API calls
-// thinking, which chat completions of the reference have as well. A budget of -1, which leaves it to the model, and the
+// thinking, which chat completions of the reference have as well, beside the effort that comes next to it. A budget of -1, which leaves it to the model, and the
 // wish to see thoughts are said by saying nothing: other vendors show them anyway.
 func (w *asker) thinking(raw []byte) error {
 	return members(raw, "generationConfig.thinkingConfig", func(name string, v []byte) error {
@@ -289,6 +289,7 @@ func (w *asker) thinking(raw []byte) error {
 				w.put(`,"reasoning_effort":"none"`)
 			default:
 				w.put(`,"thinking":{"type":"enabled","budget_tokens":` + strconv.FormatInt(n, 10) + "}")
+				w.put(`,"reasoning_effort":"` + effortOf(n) + `"`)
 			}
 			return nil
 		case "includeThoughts":
@@ -296,6 +297,20 @@ func (w *asker) thinking(raw []byte) error {
 		}
 		return refuse("generationConfig.thinkingConfig."+name, "has no counterpart for this model")
 	})
+}
+
+// effortOf is the effort for a budget. The numbers are the reference's, the other way round
+// (litellm/constants.py, DEFAULT_REASONING_EFFORT_*_THINKING_BUDGET).
+func effortOf(budget int64) string {
+	switch {
+	case budget <= 512:
+		return "minimal"
+	case budget <= 1024:
+		return "low"
+	case budget <= 2048:
+		return "medium"
+	}
+	return "high"
 }
 
 func levelOf(v []byte) string {

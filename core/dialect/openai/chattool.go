@@ -129,6 +129,9 @@ const (
 type ToolChoice struct {
 	Mode ChoiceMode
 	Name []byte // quoted, for ChoiceNamed
+
+	// Allowed are the functions that the model may choose from, quoted; nil: all. It is set if ChatRequest.Allows is.
+	Allowed [][]byte
 }
 
 func (r *ChatRequest) readChoice(param string, v []byte) error {
@@ -149,6 +152,8 @@ func (r *ChatRequest) readChoice(param string, v []byte) error {
 func (r *ChatRequest) chosen(param string, v []byte) error {
 	if v[0] == '{' {
 		switch string(dialect.Get(v, "type")) {
+		case `"allowed_tools"`:
+			return r.allowed(param, dialect.Get(v, "allowed_tools"))
 		case `"auto"`:
 			r.Choice.Mode = ChoiceAuto
 			return nil
@@ -164,11 +169,31 @@ func (r *ChatRequest) chosen(param string, v []byte) error {
 			name = dialect.Get(v, "name")
 		}
 		if len(name) > 2 && name[0] == '"' {
-			r.Choice = ToolChoice{ChoiceNamed, name}
+			r.Choice = ToolChoice{Mode: ChoiceNamed, Name: name}
 			return nil
 		}
 	}
 	return r.Bad(param, `must be auto, none, required or {"type":"function","function":{"name":...}}`)
+}
+
+// allowed reads a choice among some of the tools
+// (https://platform.openai.com/docs/api-reference/chat/create#chat-create-tool_choice).
+func (r *ChatRequest) allowed(param string, v []byte) error {
+	if !r.Allows {
+		return r.Bad(param, "is a list of tools, which "+r.Vendor+" does not take")
+	}
+	r.Choice.Mode = ChoiceAuto
+	if string(dialect.Get(v, "mode")) == `"required"` {
+		r.Choice.Mode = ChoiceRequired
+	}
+	for c := dialect.Array(dialect.Get(v, "tools")); c.Next(); {
+		name := dialect.Get(dialect.Get(c.Value(), "function"), "name")
+		if len(name) < 3 || name[0] != '"' {
+			return r.Bad(param, "must list functions")
+		}
+		r.Choice.Allowed = append(r.Choice.Allowed, name)
+	}
+	return nil
 }
 
 func (r *ChatRequest) readParallel(v []byte) error {

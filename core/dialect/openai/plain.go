@@ -45,7 +45,8 @@ func (p *Plain) member(o *llm.Object, key string, v []byte) error {
 		return p.tools(o, v)
 	case "thinking", "output_config", "output_format", "context_management", "cache_control", "speed":
 		return nil // told by reasoning_effort and response_format, or hints
-	case "mcp_servers", "container", "inference_geo":
+	case "mcp_servers", "container", "inference_geo",
+		"generation_config", "tool_config", "safety_settings", "cached_content", "model_armor_config":
 		if dialect.Null(v) || string(v) == "[]" {
 			return nil
 		}
@@ -96,6 +97,9 @@ func (p *Plain) tools(o *llm.Object, v []byte) error {
 			search = raw
 		default:
 			at := "tools[" + strconv.Itoa(i) + "]"
+			if c := dialect.Object(raw); len(kind) == 0 && c.Next() { // {"codeExecution":{}}
+				kind = c.Key()
+			}
 			if err := p.refuse(at, "is the tool "+clipped(kind)+", which "+p.Vendor+" does not have"); err != nil {
 				return err
 			}
@@ -236,7 +240,7 @@ func (p *Plain) calls(v []byte) {
 		p.b.Open('{')
 		for in := dialect.Object(c.Value()); in.Next(); {
 			switch key := string(in.Key()); key {
-			case "cache_control", "caller":
+			case "cache_control", "caller", "provider_specific_fields":
 			default:
 				p.b.Key(key).Raw(in.Value())
 			}
@@ -279,6 +283,11 @@ func (p *Plain) content(v []byte, at string, tool, failed bool) error {
 
 func (p *Plain) part(raw []byte, at string, tool bool) error {
 	kind, _ := llm.Text(dialect.Get(raw, "type"))
+	if dialect.Get(raw, "google_part") != nil {
+		if err := p.refuse(at+".google_part", "has no counterpart in the API of "+p.Vendor); err != nil {
+			return err
+		}
+	}
 	if tool && (string(kind) == "image_url" || string(kind) == "file" && !textFile(raw)) {
 		n := p.b.Len()
 		if err := p.part(raw, at, false); err != nil {
