@@ -20,6 +20,10 @@ type Options struct {
 	Dir string
 	// Environ holds NAME=value pairs; nil means os.Environ().
 	Environ []string
+	// Stored is a JSON document of settings kept in the database, laid over
+	// those of the file: its lists are appended, and the members of its
+	// sections replace those of the file. Empty lays nothing over.
+	Stored []byte
 }
 
 // Load reads the file, what it includes and the environment, and checks all
@@ -38,7 +42,39 @@ func Load(o Options) (*Config, *Report, error) {
 			root = n
 		}
 	}
+	l.overlay(root, o.Stored)
 	return l.finish(root)
+}
+
+// storedName stands for a path in positions of what the database holds.
+const storedName = "database"
+
+// overlay lays settings from the database over those of the file.
+func (l *loader) overlay(root *node, stored []byte) {
+	if len(stored) == 0 {
+		return
+	}
+	top := parse(storedName, stored, l.rep)
+	if top == nil {
+		return
+	}
+	if top.kind != mapKind {
+		l.rep.fail(top.pos, "", "the settings in the database must be sections, one key each", "")
+		return
+	}
+	for _, e := range top.entries {
+		old := root.get(e.key)
+		switch {
+		case old != nil && old.kind == listKind && e.val.kind == listKind:
+			old.items = append(old.items, e.val.items...)
+		case old != nil && old.kind == mapKind && e.val.kind == mapKind:
+			for _, member := range e.val.entries {
+				old.set(member)
+			}
+		default:
+			root.set(e)
+		}
+	}
 }
 
 // Parse does what Load does with a file already in memory; name stands for
@@ -49,6 +85,7 @@ func Parse(name string, data []byte, o Options) (*Config, *Report, error) {
 	if n := l.document(name, data, nil); n != nil {
 		root = n
 	}
+	l.overlay(root, o.Stored)
 	return l.finish(root)
 }
 
