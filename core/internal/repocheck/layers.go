@@ -11,7 +11,7 @@ import (
 func layers() [][]string {
 	return [][]string{
 		0: {"core/llm", "config", "config/*", "sdk", "sdk/abi", "core/telemetry", "core/telemetry/*"},
-		1: {"core/dialect", "core/dialect/*", "core/price", "core/upstream", "core/upstream/*", "core/meter", "core/toolchain", "sdk/go", "sdk/go/*", "sdk/dump"},
+		1: {"core/dialect", "core/dialect/*", "core/price", "core/price/*", "core/upstream", "core/upstream/*", "core/meter", "core/toolchain", "sdk/go", "sdk/go/*", "sdk/dump"},
 		2: {"core/auth", "core/pipeline", "core/router", "core/provider", "core/store", "core/callback"},
 		3: {
 			"core/auth/*", "core/pipeline/*", "core/provider/*", "core/store/*", "core/callback/*",
