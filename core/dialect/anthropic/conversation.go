@@ -195,7 +195,11 @@ func (t *translator) image(block *llm.Object, at string) error {
 		}
 		t.b.Close('}')
 	case `"file"`:
-		t.b.Open('{').Key("type").Lit(`"file"`).Key("file").Open('{').Key("file_id").Raw(t.source.Get("file_id"))
+		id, err := t.fileID(at)
+		if err != nil {
+			return err
+		}
+		t.b.Open('{').Key("type").Lit(`"file"`).Key("file").Open('{').Key("file_id").Raw(id)
 		t.b.Key("format").Lit(`"image/*"`).Close('}')
 	default:
 		t.b.Raw(block.Raw())
@@ -210,6 +214,15 @@ func (t *translator) cacheControl(block *llm.Object) {
 	if v := block.Get("cache_control"); !dialect.Null(v) {
 		t.b.Key("cache_control").Raw(v)
 	}
+}
+
+// fileID is the id of an uploaded file.
+func (t *translator) fileID(at string) ([]byte, error) {
+	id := t.source.Get("file_id")
+	if len(id) < 3 || id[0] != '"' {
+		return nil, invalid(at+".source.file_id", "must be the id of a file")
+	}
+	return id, nil
 }
 
 // address writes the source as an address or a data URL.
@@ -258,7 +271,10 @@ func (t *translator) document(block *llm.Object, at string) error {
 		t.b.Key("file_id")
 		err = t.address(at + ".source")
 	case `"file"`:
-		t.b.Key("file_id").Raw(t.source.Get("file_id"))
+		var id []byte
+		if id, err = t.fileID(at); err == nil {
+			t.b.Key("file_id").Raw(id)
+		}
 	case `"text"`:
 		text, ok := llm.Text(t.source.Get("data"))
 		if !ok {

@@ -1,0 +1,157 @@
+package app_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sallyport-ai/sallyport/core/apptest"
+	ut "github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
+)
+
+const messages = "/v1/messages"
+
+// sameJSON compares JSON documents without regard to spaces and the order of members.
+func sameJSON(t *testing.T, got, want string) {
+	t.Helper()
+	var a, b any
+	if err := json.Unmarshal([]byte(got), &a); err != nil {
+		t.Fatalf("%v in %s", err, got)
+	}
+	if err := json.Unmarshal([]byte(want), &b); err != nil {
+		t.Fatalf("%v in %s", err, want)
+	}
+	if diff := cmp.Diff(b, a); diff != "" {
+		t.Fatalf("(-want +got):\n%s\ngot %s", diff, got)
+	}
+}
+
+// A request of a coding agent reaches a vendor of the OpenAI API as one of its own, and the answer comes back as a
+// message.
+func TestMessagesToOpenAI(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.JSON(200, `{"id":"c1","object":"chat.completion","model":"gpt-4o-mini","choices":[{"index":0,"message":{"role":"assistant","content":"Let me look.","reasoning_content":"hm","tool_calls":[{"id":"call_1","type":"function","function":{"name":"read","arguments":"{\"path\":\"a\\\"b\"}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"prompt_tokens_details":{"cached_tokens":60},"completion_tokens_details":{"reasoning_tokens":5}}}`))
+	s := apptest.Start(t, one(v))
+	r := s.Post(messages, `{
+		"model":"m","max_tokens":1000,"temperature":1,"stop_sequences":["END"],
+		"system":[{"type":"text","text":"You are an agent.","cache_control":{"type":"ephemeral"}}],
+		"metadata":{"user_id":"u1"},
+		"thinking":{"type":"enabled","budget_tokens":2048},
+		"context_management":{"edits":[]},
+		"tools":[{"name":"read","description":"Reads","input_schema":{"type":"object","properties":{"path":{"type":"string"}}},"cache_control":{"type":"ephemeral"}}],
+		"tool_choice":{"type":"auto","disable_parallel_tool_use":true},
+		"messages":[
+			{"role":"user","content":"hi"},
+			{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"text","text":"ok"},{"type":"tool_use","id":"toolu_1","name":"read","input":{"path":"x"}}]},
+			{"role":"user","content":[{"type":"text","text":"see","cache_control":{"type":"ephemeral"}},{"type":"tool_result","tool_use_id":"toolu_1","is_error":true,"content":[{"type":"text","text":"no"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]}]}
+		]}`, "anthropic-version: 2023-06-01", "x-api-key: sk-1234")
+	if r.Status != 200 {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	sameJSON(t, r.Body, `{"id":"c1","type":"message","role":"assistant","model":"m","content":[
+		{"type":"thinking","thinking":"hm","signature":""},{"type":"text","text":"Let me look."},
+		{"type":"tool_use","id":"call_1","name":"read","input":{"path":"a\"b"}}],
+		"stop_reason":"tool_use","stop_sequence":null,
+		"usage":{"input_tokens":40,"cache_creation_input_tokens":0,"cache_read_input_tokens":60,"output_tokens":20,"output_tokens_details":{"thinking_tokens":5}}}`)
+	sameJSON(t, string(v.Requests()[0].Body), `{"model":"gpt-4o-mini","max_completion_tokens":1000,"temperature":1,"stop":["END"],
+		"user":"u1","reasoning_effort":"medium",
+		"tools":[{"type":"function","function":{"name":"read","description":"Reads","parameters":{"type":"object","properties":{"path":{"type":"string"}}}}}],
+		"tool_choice":"auto","parallel_tool_calls":false,
+		"messages":[
+			{"role":"system","content":[{"type":"text","text":"You are an agent."}]},
+			{"role":"user","content":"hi"},
+			{"role":"assistant","content":"ok","tool_calls":[{"id":"toolu_1","type":"function","function":{"name":"read","arguments":"{\"path\":\"x\"}"}}]},
+			{"role":"tool","tool_call_id":"toolu_1","content":[{"type":"text","text":"Error: "},{"type":"text","text":"no"},{"type":"text","text":"(The images follow in the next message.)"}]},
+			{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]},
+			{"role":"user","content":[{"type":"text","text":"see"}]}
+		]}`)
+	if r.Header.Get("request-id") == "" || r.Header.Get("x-litellm-model-group") != "m" {
+		t.Fatalf("%v", r.Header)
+	}
+}
+
+func TestMessagesStream(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.SSE(
+		ut.DeltaChunk("gpt", `{"role":"assistant","content":""}`, ""), ut.DeltaChunk("gpt", `{"reasoning_content":"hm"}`, ""),
+		ut.ContentChunk("gpt", "Hel"), ut.ContentChunk("gpt", "lo"),
+		ut.ToolChunk("gpt", 0, "call_1", "read"), ut.ArgumentsChunk("gpt", 0, `{"a"`), ut.ArgumentsChunk("gpt", 0, `:1}`),
+		ut.ToolChunk("gpt", 1, "call_2", "list"), ut.FinishChunk("gpt", "tool_calls"), ut.UsageChunk("gpt", 7, 9), "[DONE]"))
+	s := apptest.Start(t, one(v))
+	r := s.Post(messages, `{"model":"m","max_tokens":10,"stream":true,"messages":[{"role":"user","content":"hi"}]}`)
+	if r.Status != 200 || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream") {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	want := []string{
+		`{"type":"message_start","message":{"id":"chatcmpl-test","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}}`,
+		`{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}`,
+		`{"type":"ping"}`,
+		`{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}`,
+		`{"type":"content_block_stop","index":0}`,
+		`{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}`,
+		`{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Hel"}}`,
+		`{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"lo"}}`,
+		`{"type":"content_block_stop","index":1}`,
+		`{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"call_1","name":"read","input":{}}}`,
+		`{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\""}}`,
+		`{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":":1}"}}`,
+		`{"type":"content_block_stop","index":2}`,
+		`{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"call_2","name":"list","input":{}}}`,
+		`{"type":"content_block_stop","index":3}`,
+		`{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":7,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":9}}`,
+		`{"type":"message_stop"}`,
+	}
+	if diff := cmp.Diff(want, apptest.Events(r.Body)); diff != "" {
+		t.Fatalf("(-want +got):\n%s", diff)
+	}
+	if !strings.Contains(r.Body, "event: message_stop\ndata: {") || strings.Contains(r.Body, "[DONE]") {
+		t.Fatal(r.Body)
+	}
+}
+
+// To Anthropic, requests and answers go byte for byte, but for the model.
+func TestMessagesNative(t *testing.T) {
+	t.Parallel()
+	answer := `{"id":"msg_1", "new":[1,  2],"type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","content":[{"type":"text","text":"Hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":3,"cache_read_input_tokens":4,"output_tokens":2}}`
+	v := ut.New(t, ut.JSON(200, answer, "request-id: req_9"))
+	s := apptest.Start(t, claude(v))
+	r := s.Post(messages, `{"x": [1,  2],"model":"m", "num_retries":1, "max_tokens":5,"messages":[{"role":"user","content":"hi"}],"litellm_metadata":{"a":1}}`,
+		"anthropic-beta: a-1,b-2", "anthropic-version: 2024-01-01")
+	if r.Status != 200 || r.Body != answer || r.Header.Get("request-id") != "req_9" {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	got := v.Requests()[0]
+	if want := `{"x": [1,  2],"model":"claude-sonnet-4-5", "max_tokens":5,"messages":[{"role":"user","content":"hi"}]}`; string(got.Body) != want {
+		t.Fatalf("sent %s\nwant %s", got.Body, want)
+	}
+	if got.Header.Get("anthropic-beta") != "a-1,b-2" || fmt.Sprint(got.Header["Anthropic-Version"]) != "[2024-01-01]" || got.Header.Get("x-api-key") != "sk-ant-upstream" {
+		t.Fatalf("%v", got.Header)
+	}
+}
+
+func TestMessagesErrors(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.RateLimited("7"))
+	s := apptest.Start(t, one(v)+"router_settings: {num_retries: 0}\n")
+	f := func(body string, status int, kind, part string, header ...string) {
+		t.Helper()
+		r := s.Post(messages, body, header...)
+		var e struct {
+			Type  string
+			Error struct{ Type, Message string }
+		}
+		if err := json.Unmarshal([]byte(r.Body), &e); err != nil || r.Status != status || e.Type != "error" || e.Error.Type != kind ||
+			!strings.Contains(e.Error.Message, part) {
+			t.Errorf("%s: %d %s", body, r.Status, r.Body)
+		}
+	}
+	f(`{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"hi"}]}`, 429, "rate_limit_error", "Rate limit")
+	f(`{"model":"m"`, 400, "invalid_request_error", "JSON")
+	f(`{"model":"nope","messages":[]}`, 400, "invalid_request_error", "nope")
+	f(`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":1}]}]}`, 400, "invalid_request_error", "messages[0].content[0].text")
+	f(`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a","text":"b"}]}]}`, 400, "invalid_request_error", "twice")
+	f(`{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"bash_20250124","name":"bash"}]}`, 400, "invalid_request_error", "bash_20250124")
+	f(`{"model":"m","messages":[]}`, 401, "authentication_error", "key", "Authorization:")
+}
