@@ -27,7 +27,7 @@ func decode(root *node, k *checker, env *Env) (*Config, error) {
 			return nil, fmt.Errorf("merging the configuration: %w", err)
 		}
 	}
-	cfg := &Config{env: env, files: k.rep.files, where: k.where}
+	cfg := &Config{env: env, files: k.rep.files, where: k.where, root: root}
 	err := ko.UnmarshalWithConf("", cfg, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
 		TagName:    "config",
 		Result:     cfg,

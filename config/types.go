@@ -23,6 +23,15 @@ type Config struct {
 	// CallbackOptions for those of a plugin.
 	CallbackSettings map[string]CallbackSettings `config:"callback_settings"`
 	Prompts          []Prompt                    `config:"prompts"`
+	// FilesSettings and FinetuneSettings say how each vendor's files and
+	// batches, and its fine-tuning jobs, are reached; AssistantSettings who
+	// has the assistants. A vendor that is not listed takes the usual
+	// environment variables.
+	FilesSettings     []ResourceSettings `config:"files_settings"`
+	FinetuneSettings  []ResourceSettings `config:"finetune_settings"`
+	AssistantSettings AssistantSettings  `config:"assistant_settings"`
+	// DefaultVertexConfig holds the credentials of the /vertex_ai paths.
+	DefaultVertexConfig VertexConfig `config:"default_vertex_config"`
 	// Include lists the files named by `include`, as written.
 	Include []string `config:"include"`
 
@@ -33,6 +42,7 @@ type Config struct {
 	env   *Env
 	files []string
 	where map[string]Position
+	root  *node
 }
 
 // Files returns the paths of every file the configuration came from, the main
@@ -329,6 +339,31 @@ type PluginOptions struct {
 	TickSeconds *Seconds `config:"tick_seconds"`
 	// Config is handed to the plugin as it is.
 	Config map[string]any `config:"config"`
+}
+
+// ResourceSettings say how to reach what one vendor stores.
+type ResourceSettings struct {
+	CustomLLMProvider string `config:"custom_llm_provider"`
+	APIKey            Secret `config:"api_key"`
+	APIBase           string `config:"api_base"`
+	APIVersion        string `config:"api_version"`
+	Organization      string `config:"organization"`
+	// Other holds the settings that have no field here.
+	Other map[string]any `config:",remain"`
+}
+
+// AssistantSettings say who has the assistants, and how to reach them.
+type AssistantSettings struct {
+	CustomLLMProvider string           `config:"custom_llm_provider"`
+	LiteLLMParams     ResourceSettings `config:"litellm_params"`
+}
+
+// VertexConfig is a project of Google Cloud and the credentials for it: a path
+// of a file, or its content.
+type VertexConfig struct {
+	Project     string `config:"vertex_project"`
+	Location    string `config:"vertex_location"`
+	Credentials any    `config:"vertex_credentials"`
 }
 
 // CallbackSettings are the options of one callback.
