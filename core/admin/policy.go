@@ -31,6 +31,11 @@ type Policy struct {
 	// ProviderBudgets is what GET /provider/budgets shows, by provider.
 	ProviderBudgets func(ctx context.Context) (map[string]any, error)
 
+	// Shown is a section of the configuration in force, without secrets; CheckStored says why a gateway would not start
+	// with a document of sections laid over its file.
+	Shown       func(section string) any
+	CheckStored func(ctx context.Context, doc []byte) error
+
 	CheckModel func(name string, params, info map[string]any) error // whether a deployment can be made of it; nil takes all
 	Apply      func(ctx context.Context) error                      // makes changed models and credentials take effect; nil does nothing
 	Forget     func(hash ...string)                                 // drops what is remembered of keys on this replica; nil does nothing
