@@ -62,7 +62,8 @@ func (a *API) table() []route {
 	var all []route
 	for _, list := range [][]route{a.keyRoutes(), a.teamRoutes(), a.userRoutes(),
 		a.customerRoutes(), a.budgetRoutes(), a.organizationRoutes(),
-		a.modelRoutes(), a.credentialRoutes(), a.spendRoutes(), a.activityRoutes(), a.configRoutes()} {
+		a.modelRoutes(), a.credentialRoutes(), a.spendRoutes(), a.activityRoutes(), a.configRoutes(),
+		a.accessGroupRoutes()} {
 		all = append(all, list...)
 	}
 	return all

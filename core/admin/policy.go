@@ -36,6 +36,8 @@ type Policy struct {
 	Shown       func(section string) any
 	CheckStored func(ctx context.Context, doc []byte) error
 
+	ModelGroups func() map[string][]string // models of the configuration by access group; nil has none
+
 	CheckModel func(name string, params, info map[string]any) error // whether a deployment can be made of it; nil takes all
 	Apply      func(ctx context.Context) error                      // makes changed models and credentials take effect; nil does nothing
 	Forget     func(hash ...string)                                 // drops what is remembered of keys on this replica; nil does nothing
