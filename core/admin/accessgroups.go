@@ -177,7 +177,9 @@ func (a *API) listModelGroups(c *call) (any, error) {
 	return map[string]any{"access_groups": out}, nil
 }
 
-func (a *API) modelGroupInfo(c *call) (any, error) { return a.groupView(c, c.r.PathValue("access_group")) }
+func (a *API) modelGroupInfo(c *call) (any, error) {
+	return a.groupView(c, c.r.PathValue("access_group"))
+}
 
 func (a *API) updateModelGroup(c *call) (any, error) {
 	var q modelGroup
