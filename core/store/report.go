@@ -115,6 +115,29 @@ type Activity struct {
 	Metrics
 }
 
+// Field is where the value of a dimension is kept; nil for what is no dimension.
+func (a *Activity) Field(d Dimension) *string {
+	switch d {
+	case ByDate:
+		return &a.Date
+	case ByEntity:
+		return &a.EntityID
+	case ByKey:
+		return &a.APIKey
+	case ByModel:
+		return &a.Model
+	case ByModelGroup:
+		return &a.ModelGroup
+	case ByProvider:
+		return &a.Provider
+	case ByEndpoint:
+		return &a.Endpoint
+	case ByTool:
+		return &a.Tool
+	}
+	return nil
+}
+
 // CacheActivity is what the cache saved on a day, for one key, call type and model.
 type CacheActivity struct {
 	Date, APIKey, CallType, Model string

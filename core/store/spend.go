@@ -100,13 +100,14 @@ const (
 	EntityBudget       Entity = "budget"
 )
 
-// Ref names one entity. A member's ID is MemberID of the team or organization and the user.
+// Ref names one entity. A member is named by the team or organization and the user.
 type Ref struct {
 	Entity Entity
 	ID     string
+	User   string // of EntityTeamMember and EntityOrgMember
 }
 
-// MemberID is the ID of a member in a Ref: the group, a colon, the user. The reference's limiter writes it the same way.
+// MemberID is how changes name a member: the group, a colon, the user. The reference's limiter writes it the same way.
 func MemberID(group, user string) string { return group + ":" + user }
 
 // Reset is a budget whose period ended.

@@ -87,7 +87,7 @@ func OneOf[T any](column string, values []T) Cond {
 }
 
 // Or holds if all conditions of one of the groups hold.
-func Or(groups ...[]Cond) Cond { return Cond{Any: groups} }
+func Or(groups ...[]Cond) Cond { return Cond{Any: append([][]Cond{}, groups...)} }
 
 // Query selects rows of a table.
 type Query struct {
@@ -194,8 +194,8 @@ type Store interface {
 	Leases() Leases
 
 	// Tx runs fn in one transaction: what it does through tx happens altogether or not at all. It may run fn again after
-	// a deadlock. Inside, use tx only: with SQLite the store itself waits for the transaction's end. A Tx inside another
-	// joins it.
+	// a deadlock. Inside, use tx only: with SQLite the store itself waits for the transaction's end. Return the errors of
+	// tx: PostgreSQL does nothing more in a transaction after one. A Tx inside another joins it.
 	Tx(ctx context.Context, fn func(tx Store) error) error
 	// Ping asks the database whether it is there.
 	Ping(ctx context.Context) error

@@ -1,0 +1,152 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+
+	"fmt"
+	"math"
+	"reflect"
+
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+type spend struct{ s *Store }
+
+// Spend is of store.Store.
+func (s *Store) Spend() store.Spend { return spend{s} }
+
+// Record is of store.Spend.
+func (p spend) Record(ctx context.Context, batch store.SpendBatch) (store.SpendResult, error) {
+	if batch.Source == "" {
+		return store.SpendResult{}, fmt.Errorf("record spend: the batch names no source")
+	}
+	var result store.SpendResult
+	record := func(harmless bool) error {
+		return p.s.plainWrite(ctx, func(s *Store) (err error) {
+			result, err = s.record(ctx, batch, harmless)
+			return err
+		})
+	}
+	err := record(false)
+	if err != nil && errors.Is(err, ErrValue) {
+		// The database refuses a value, such as a number in a reply that it cannot hold. Holding up the journal for it
+		// would be worse than keeping the reply as text.
+		err = record(true)
+	}
+	if err != nil {
+		return store.SpendResult{}, fmt.Errorf("record spend: %w", err)
+	}
+	return result, nil
+}
+
+func (s *Store) record(ctx context.Context, batch store.SpendBatch, harmless bool) (store.SpendResult, error) {
+	position, err := s.claim(ctx, batch.Source)
+	if err != nil {
+		return store.SpendResult{}, err
+	}
+	result := store.SpendResult{Position: position}
+	sums := newSums(s.now())
+	var logs [][]any
+	for i := range batch.Entries {
+		e := &batch.Entries[i]
+		if e.Seq <= result.Position {
+			result.Repeated++
+			continue
+		}
+		result.Position = e.Seq
+		result.Recorded++
+		row, err := s.logArgs(e, harmless)
+		if err != nil {
+			return result, err
+		}
+		sums.add(e)
+		if row != nil {
+			logs = append(logs, row)
+		}
+	}
+	if result.Recorded == 0 {
+		return result, nil
+	}
+	if err := s.insertLogs(ctx, logs); err != nil {
+		return result, err
+	}
+	if err := sums.write(ctx, s); err != nil {
+		return result, err
+	}
+	return result, s.settle(ctx, batch.Source, result.Position)
+}
+
+// claim locks a source until the transaction ends, and reads its position.
+func (s *Store) claim(ctx context.Context, source string) (int64, error) {
+	stmt := &statement{}
+	stmt.add("INSERT INTO ", s.d.Table(s.sources.name), ` AS t ("source", "position", "updated_at") VALUES (`,
+		stmt.param(cleanText(source)), ", 0, ", stmt.param(s.codec.time(s.now())),
+		`) ON CONFLICT ("source") DO UPDATE SET "updated_at" = excluded."updated_at" RETURNING "position"`)
+	return s.number(ctx, stmt)
+}
+
+func (s *Store) settle(ctx context.Context, source string, position int64) error {
+	stmt := &statement{}
+	stmt.add("UPDATE ", s.d.Table(s.sources.name), ` SET "position" = `, stmt.param(position), ` WHERE "source" = `,
+		stmt.param(cleanText(source)))
+	_, err := s.exec(ctx, stmt)
+	return err
+}
+
+// logArgs encodes the row of a call; nil if it leaves none.
+func (s *Store) logArgs(e *store.SpendEntry, harmless bool) ([]any, error) {
+	if e.NoLog {
+		return nil, nil
+	}
+	row := e.Log
+	if row.RequestID == "" {
+		row.RequestID = newUUID()
+	}
+	row.RequestID, row.APIKey, row.Model = clip(row.RequestID, maxIndexed), clip(row.APIKey, maxIndexed), clip(row.Model, maxIndexed)
+	for _, text := range []*store.Text{&row.User, &row.TeamID, &row.EndUser, &row.ModelID, &row.SessionID} {
+		*text = store.Text(clip(string(*text), maxIndexed))
+	}
+	for _, tokens := range []*int64{&row.TotalTokens, &row.PromptTokens, &row.CompletionTokens} {
+		*tokens = min(max(*tokens, math.MinInt32), math.MaxInt32)
+	}
+	if harmless {
+		for _, raw := range []*store.JSON{&row.Metadata, &row.RequestTags, &row.Messages, &row.Response, &row.ProxyServerRequest} {
+			if len(*raw) > 0 && hasNumber(*raw) {
+				*raw = asText(*raw)
+			}
+		}
+	}
+	return s.args(s.logs.all(), reflect.ValueOf(&row).Elem())
+}
+
+// hasNumber says whether there may be a number so large that PostgreSQL has none like it: one with an exponent, or one
+// of very many digits.
+func hasNumber(raw []byte) bool {
+	digits := 0
+	for _, c := range raw {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+			if digits > 300 {
+				return true
+			}
+		case (c == 'e' || c == 'E') && digits > 0:
+			return true
+		case c != '.':
+			digits = 0
+		}
+	}
+	return false
+}
+
+// insertLogs inserts rows. A request that is there already stays as it is: its id came from a caller.
+func (s *Store) insertLogs(ctx context.Context, rows [][]any) error {
+	columns := s.logs.all()
+	_, err := s.conn.Many(ctx, "INSERT INTO "+s.d.Table(s.logs.name)+" ("+quoted(columns)+") VALUES ("+params(1, len(columns))+
+		`) ON CONFLICT ("request_id") DO NOTHING`, rows)
+	if err != nil {
+		return s.fail(err)
+	}
+	return nil
+}

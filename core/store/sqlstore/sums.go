@@ -1,0 +1,388 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// dayKey is what makes a row of a daily table one of its kind.
+type dayKey struct{ entity, date, key, model, provider, tool, endpoint string }
+
+type dayValue struct {
+	group string
+	store.Metrics
+}
+
+type totalKey struct{ dim, date, value string }
+
+type cacheKey struct{ date, key, callType, model string }
+
+type cacheValue struct{ requests, hits, cached, generated int64 }
+
+// memberKey names a member.
+type memberKey struct{ group, user string }
+
+// sums is what a batch adds to everything but the log.
+type sums struct {
+	now        time.Time
+	days       map[store.Entity]map[dayKey]*dayValue
+	totals     map[totalKey]*store.Metrics
+	cache      map[cacheKey]*cacheValue
+	keys       map[string]float64
+	users      map[string]float64
+	teams      map[string]float64
+	orgs       map[string]float64
+	endUsers   map[string]float64
+	tags       map[string]float64
+	members    map[memberKey]float64
+	orgMembers map[memberKey]float64
+	counters   map[string]store.CounterAdd
+}
+
+func newSums(now time.Time) *sums {
+	return &sums{
+		now: now, days: map[store.Entity]map[dayKey]*dayValue{}, totals: map[totalKey]*store.Metrics{},
+		cache: map[cacheKey]*cacheValue{}, keys: map[string]float64{}, users: map[string]float64{}, teams: map[string]float64{},
+		orgs: map[string]float64{}, endUsers: map[string]float64{}, tags: map[string]float64{},
+		members: map[memberKey]float64{}, orgMembers: map[memberKey]float64{}, counters: map[string]store.CounterAdd{},
+	}
+}
+
+func (t *sums) add(e *store.SpendEntry) {
+	for _, c := range e.Counters {
+		t.addCounter(c)
+	}
+	if e.NoTotals {
+		return
+	}
+	m := metricsOf(e)
+	log := &e.Log
+	tags := distinct(e.Tags)
+	date := log.StartTime.UTC().Format(time.DateOnly)
+	t.addDays(e, date, m, tags)
+	t.addCache(e, date)
+	if m.Spend == 0 {
+		return
+	}
+	addTo(t.keys, log.APIKey, m.Spend)
+	addTo(t.users, string(log.User), m.Spend)
+	addTo(t.users, store.ProxyBudgetUser, m.Spend)
+	addTo(t.teams, string(log.TeamID), m.Spend)
+	addTo(t.orgs, string(log.OrganizationID), m.Spend)
+	addTo(t.endUsers, clip(string(log.EndUser), maxIndexed), m.Spend)
+	for _, tag := range tags {
+		addTo(t.tags, tag, m.Spend)
+	}
+	if log.User != "" && log.TeamID != "" {
+		t.members[memberKey{cleanText(string(log.TeamID)), cleanText(string(log.User))}] += m.Spend
+	}
+	if log.User != "" && log.OrganizationID != "" {
+		t.orgMembers[memberKey{cleanText(string(log.OrganizationID)), cleanText(string(log.User))}] += m.Spend
+	}
+}
+
+func addTo(sums map[string]float64, id string, amount float64) {
+	if id != "" {
+		sums[cleanText(id)] += amount
+	}
+}
+
+func distinct(tags []string) []string {
+	var all []string
+	for _, tag := range tags {
+		if tag = label(tag); tag != "" && !slices.Contains(all, tag) {
+			all = append(all, tag)
+		}
+	}
+	return all
+}
+
+func metricsOf(e *store.SpendEntry) store.Metrics {
+	m := store.Metrics{
+		Spend: finite(e.Log.Spend), PromptTokens: e.Log.PromptTokens, CompletionTokens: e.Log.CompletionTokens,
+		CacheReadInputTokens: e.CacheReadTokens, CacheCreationInputTokens: e.CacheWriteTokens, APIRequests: 1,
+	}
+	if e.Log.Status == "failure" {
+		m.FailedRequests = 1
+	} else {
+		m.SuccessfulRequests = 1
+	}
+	return m
+}
+
+func (t *sums) addCounter(c store.CounterAdd) {
+	c.Name, c.Amount, c.Window = clip(cleanText(c.Name), maxIndexed), finite(c.Amount), store.Clean(c.Window)
+	have, ok := t.counters[c.Name]
+	switch {
+	case !ok || c.Window.After(have.Window):
+		t.counters[c.Name] = c
+	case c.Window.Equal(have.Window):
+		have.Amount += c.Amount
+		t.counters[c.Name] = have
+	}
+}
+
+func (t *sums) addDays(e *store.SpendEntry, date string, m store.Metrics, tags []string) {
+	log := &e.Log
+	key := dayKey{
+		date: date, key: label(log.APIKey), model: label(log.Model), provider: label(string(log.CustomLLMProvider)),
+		tool: label(string(log.MCPNamespacedToolName)), endpoint: label(e.Endpoint),
+	}
+	add := func(entity store.Entity, id string) {
+		key := key
+		key.entity = label(id)
+		days := t.days[entity]
+		if days == nil {
+			days = map[dayKey]*dayValue{}
+			t.days[entity] = days
+		}
+		value := days[key]
+		if value == nil {
+			value = &dayValue{group: label(string(log.ModelGroup))}
+			days[key] = value
+		}
+		plus(&value.Metrics, &m)
+		t.total(string(entity), date, key.entity, &m)
+	}
+	add(store.EntityUser, string(log.User)) // calls of nobody too: this table has every call
+	for entity, id := range map[store.Entity]store.Text{
+		store.EntityTeam: log.TeamID, store.EntityOrganization: log.OrganizationID, store.EntityEndUser: log.EndUser,
+		store.EntityAgent: log.AgentID,
+	} {
+		if id != "" {
+			add(entity, string(id))
+		}
+	}
+	for _, tag := range tags {
+		add(store.EntityTag, tag)
+	}
+	t.total(dimAll, date, "", &m)
+	t.total(string(store.ByKey), date, key.key, &m)
+	t.total(string(store.ByModel), date, key.model, &m)
+	t.total(string(store.ByModelGroup), date, label(string(log.ModelGroup)), &m)
+	t.total(string(store.ByProvider), date, key.provider, &m)
+	t.total(string(store.ByEndpoint), date, key.endpoint, &m)
+	t.total(string(store.ByTool), date, key.tool, &m)
+}
+
+// dimAll is the dimension of the totals of all calls.
+const dimAll = "all"
+
+func (t *sums) total(dim, date, value string, m *store.Metrics) {
+	key := totalKey{dim, date, value}
+	total := t.totals[key]
+	if total == nil {
+		total = &store.Metrics{}
+		t.totals[key] = total
+	}
+	plus(total, m)
+}
+
+func (t *sums) addCache(e *store.SpendEntry, date string) {
+	key := cacheKey{date, label(e.Log.APIKey), label(e.Log.CallType), label(e.Log.Model)}
+	value := t.cache[key]
+	if value == nil {
+		value = &cacheValue{}
+		t.cache[key] = value
+	}
+	value.requests++
+	if strings.EqualFold(string(e.Log.CacheHit), "true") {
+		value.hits++
+		value.cached += e.Log.CompletionTokens
+	} else {
+		value.generated += e.Log.CompletionTokens
+	}
+}
+
+func plus(sum, m *store.Metrics) {
+	sum.Spend += m.Spend
+	sum.PromptTokens += m.PromptTokens
+	sum.CompletionTokens += m.CompletionTokens
+	sum.CacheReadInputTokens += m.CacheReadInputTokens
+	sum.CacheCreationInputTokens += m.CacheCreationInputTokens
+	sum.APIRequests += m.APIRequests
+	sum.SuccessfulRequests += m.SuccessfulRequests
+	sum.FailedRequests += m.FailedRequests
+}
+
+// write adds the sums. Every writer takes tables and rows in the same order, so that two never wait for each other.
+func (t *sums) write(ctx context.Context, s *Store) error {
+	single := []struct {
+		of   *shape
+		sums map[string]float64
+	}{{s.keys, t.keys}, {s.users, t.users}, {s.teams, t.teams}, {s.orgs, t.orgs}, {s.tags, t.tags}}
+	for _, table := range single {
+		if err := s.raise(ctx, table.of, table.sums); err != nil {
+			return err
+		}
+	}
+	if err := s.raiseMembers(ctx, s.teamMembers, t.members); err != nil {
+		return err
+	}
+	if err := s.raiseMembers(ctx, s.orgMembers, t.orgMembers); err != nil {
+		return err
+	}
+	if err := s.raiseEndUsers(ctx, t.endUsers); err != nil {
+		return err
+	}
+	if err := t.writeCounters(ctx, s); err != nil {
+		return err
+	}
+	for _, entity := range dailyEntities() {
+		if err := t.writeDays(ctx, s, entity); err != nil {
+			return err
+		}
+	}
+	if err := t.writeTotals(ctx, s); err != nil {
+		return err
+	}
+	return t.writeCache(ctx, s)
+}
+
+// many runs a statement for each row.
+func (s *Store) many(ctx context.Context, sql string, rows [][]any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := s.conn.Many(ctx, sql, rows); err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+func (s *Store) raise(ctx context.Context, of *shape, sums map[string]float64) error {
+	rows := make([][]any, 0, len(sums))
+	for _, id := range slices.Sorted(maps.Keys(sums)) {
+		rows = append(rows, []any{sums[id], id})
+	}
+	return s.many(ctx, "UPDATE "+s.d.Table(of.name)+` SET "spend" = "spend" + $1 WHERE `+quote(of.keys[0].Name)+" = $2", rows)
+}
+
+func (s *Store) raiseMembers(ctx context.Context, of *shape, sums map[memberKey]float64) error {
+	rows := make([][]any, 0, len(sums))
+	for _, m := range sortedKeys(sums, func(a, b memberKey) int {
+		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.user, b.user))
+	}) {
+		rows = append(rows, []any{sums[m], m.user, m.group})
+	}
+	return s.many(ctx, "UPDATE "+s.d.Table(of.name)+` SET "spend" = COALESCE("spend", 0) + $1 WHERE `+quote(of.keys[0].Name)+" = $2 AND "+
+		quote(of.keys[1].Name)+" = $3", rows)
+}
+
+func (s *Store) raiseEndUsers(ctx context.Context, sums map[string]float64) error {
+	rows := make([][]any, 0, len(sums))
+	for _, id := range slices.Sorted(maps.Keys(sums)) {
+		rows = append(rows, []any{id, sums[id], false})
+	}
+	return s.many(ctx, "INSERT INTO "+s.d.Table(s.endUsers.name)+` AS t ("user_id", "spend", "blocked") VALUES ($1, $2, $3)
+		ON CONFLICT ("user_id") DO UPDATE SET "spend" = t."spend" + excluded."spend"`, rows)
+}
+
+func (t *sums) writeCounters(ctx context.Context, s *Store) error {
+	rows := make([][]any, 0, len(t.counters))
+	for _, name := range slices.Sorted(maps.Keys(t.counters)) {
+		c := t.counters[name]
+		rows = append(rows, []any{name, s.codec.time(c.Window), c.Amount})
+	}
+	return s.many(ctx, "INSERT INTO "+s.d.Table(s.counters.name)+` AS t ("name", "window_start", "spend") VALUES ($1, $2, $3)
+		ON CONFLICT ("name") DO UPDATE SET
+			"spend" = CASE WHEN t."window_start" = excluded."window_start" THEN t."spend" + excluded."spend" ELSE excluded."spend" END,
+			"window_start" = excluded."window_start"
+		WHERE t."window_start" <= excluded."window_start"`, rows)
+}
+
+// metricNames are the columns of store.Metrics, in order.
+func metricNames() []string {
+	columns := columnsOf(reflect.TypeFor[store.Metrics]())
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
+func metricArgs(m *store.Metrics) []any {
+	return []any{
+		m.Spend, m.PromptTokens, m.CompletionTokens, m.CacheReadInputTokens, m.CacheCreationInputTokens, m.APIRequests,
+		m.SuccessfulRequests, m.FailedRequests,
+	}
+}
+
+// plusExcluded writes SET clauses that add what an upsert brings.
+func plusExcluded(names []string) string {
+	var b strings.Builder
+	for i, name := range names {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, `"%s" = t."%[1]s" + excluded."%[1]s"`, name)
+	}
+	return b.String()
+}
+
+func quotedNames(names []string) string { return `"` + strings.Join(names, `", "`) + `"` }
+
+func (t *sums) writeDays(ctx context.Context, s *Store, entity store.Entity) error {
+	days := t.days[entity]
+	table := dailyTables()[entity]
+	now := s.codec.time(t.now)
+	rows := make([][]any, 0, len(days))
+	for _, k := range sortedKeys(days, compareDays) {
+		v := days[k]
+		rows = append(rows, append([]any{
+			newUUID(), k.entity, k.date, k.key, k.model, k.provider, k.tool, k.endpoint, v.group, now, now,
+		}, metricArgs(&v.Metrics)...))
+	}
+	names := append([]string{"id"}, dailyUnique(table[1])...)
+	names = append(append(names, "model_group", "created_at", "updated_at"), metricNames()...)
+	return s.many(ctx, "INSERT INTO "+s.d.Table(table[0])+" AS t ("+quotedNames(names)+") VALUES ("+params(1, len(names))+
+		") ON CONFLICT ("+quotedNames(dailyUnique(table[1]))+`) DO UPDATE SET "updated_at" = excluded."updated_at", `+
+		plusExcluded(metricNames()), rows)
+}
+
+func compareDays(a, b dayKey) int {
+	return cmp.Or(cmp.Compare(a.entity, b.entity), cmp.Compare(a.date, b.date), cmp.Compare(a.key, b.key),
+		cmp.Compare(a.model, b.model), cmp.Compare(a.provider, b.provider), cmp.Compare(a.tool, b.tool),
+		cmp.Compare(a.endpoint, b.endpoint))
+}
+
+func (t *sums) writeTotals(ctx context.Context, s *Store) error {
+	rows := make([][]any, 0, len(t.totals))
+	for _, k := range sortedKeys(t.totals, func(a, b totalKey) int {
+		return cmp.Or(cmp.Compare(a.dim, b.dim), cmp.Compare(a.date, b.date), cmp.Compare(a.value, b.value))
+	}) {
+		rows = append(rows, append([]any{k.dim, k.date, k.value}, metricArgs(t.totals[k])...))
+	}
+	names := append([]string{"dim", "date", "value"}, metricNames()...)
+	return s.many(ctx, "INSERT INTO "+s.d.Table(s.totals.name)+" AS t ("+quotedNames(names)+") VALUES ("+params(1, len(names))+
+		`) ON CONFLICT ("dim", "date", "value") DO UPDATE SET `+plusExcluded(metricNames()), rows)
+}
+
+func (t *sums) writeCache(ctx context.Context, s *Store) error {
+	rows := make([][]any, 0, len(t.cache))
+	for _, k := range sortedKeys(t.cache, func(a, b cacheKey) int {
+		return cmp.Or(cmp.Compare(a.date, b.date), cmp.Compare(a.key, b.key), cmp.Compare(a.callType, b.callType),
+			cmp.Compare(a.model, b.model))
+	}) {
+		v := t.cache[k]
+		rows = append(rows, []any{k.date, k.key, k.callType, k.model, v.requests, v.hits, v.cached, v.generated})
+	}
+	counts := []string{"requests", "hits", "cached_tokens", "generated_tokens"}
+	return s.many(ctx, "INSERT INTO "+s.d.Table(s.cacheDays.name)+` AS t ("date", "api_key", "call_type", "model", `+quotedNames(counts)+
+		`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT ("date", "api_key", "call_type", "model") DO UPDATE SET `+
+		plusExcluded(counts), rows)
+}
+
+func sortedKeys[K comparable, V any](m map[K]V, compare func(a, b K) int) []K {
+	keys := slices.Collect(maps.Keys(m))
+	slices.SortFunc(keys, compare)
+	return keys
+}
