@@ -103,6 +103,9 @@ func (b *builder) newVendor(v compat.Vendor) provider.Provider {
 	if v.Name == anthropic.Name {
 		return anthropic.New(anthropic.Settings{MaxResponse: most})
 	}
+	if p := b.translated(v, most); p != nil {
+		return p
+	}
 	return openai.New(openai.Settings{
 		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
 		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,

@@ -48,6 +48,8 @@ func Lookup(name string) (Vendor, bool) {
 		name = "codestral"
 	case "ollama_chat":
 		name = "ollama"
+	case "cohere_chat":
+		name = "cohere"
 	case "openai_like":
 		name = "custom_openai"
 	case "ai21":
@@ -218,7 +220,7 @@ func nearest(name string) string {
 func foreign(name string) bool {
 	switch name {
 	case "a2a", "a2a_agent", "anthropic_text", "assemblyai", "auto_router", "aws_polly", "azure", "azure_ai",
-		"azure_text", "bedrock", "bedrock_mantle", "bytez", "chatgpt", "cloudflare", "cohere", "cohere_chat", "custom",
+		"azure_text", "bedrock", "bedrock_mantle", "bytez", "chatgpt", "cloudflare", "custom",
 		"databricks", "datarobot", "deepgram", "dotprompt", "elevenlabs", "fal_ai", "gemini", "gigachat",
 		"github_copilot", "huggingface", "humanloop", "infinity", "jina_ai", "langfuse", "langgraph", "manus", "milvus",
 		"nlp_cloud", "nvidia_riva", "oci", "oobabooga", "petals", "pg_vector", "predibase", "ragflow", "recraft",

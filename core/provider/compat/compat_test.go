@@ -80,6 +80,8 @@ func TestResolve(t *testing.T) {
 
 	f("anthropic/claude-opus-4-20250514", "", "", "anthropic", "claude-opus-4-20250514")
 	f("claude-sonnet-4-5", "", "", "anthropic", "claude-sonnet-4-5")
+	f("command-r", "", "", "cohere", "command-r")
+	f("cohere_chat/command-a", "", "", "cohere", "command-a")
 	f("my-claude", "anthropic", "", "anthropic", "my-claude")
 	f("my-claude", "", "https://api.anthropic.com/v1", "anthropic", "my-claude")
 
@@ -129,7 +131,6 @@ func TestResolveRefuses(t *testing.T) {
 	unsupported("vertex_ai/gemini-pro", "", "vertex_ai")
 	unsupported("gemini/gemini-pro", "", "gemini")
 	unsupported("gemini-pro", "", "vertex_ai")
-	unsupported("command-r", "", "cohere")
 	unsupported("azure/my-deployment", "", "azure")
 	unsupported("my-deployment", "azure", "azure")
 }

@@ -30,13 +30,6 @@ func local() []Vendor {
 			Source: "https://lmstudio.ai/docs/app/api/endpoints/openai",
 		},
 		{
-			// The reference speaks Ollama's own API, whose base URL has no version; ours is the OpenAI-compatible one.
-			Name: "ollama", Base: "http://localhost:11434", BaseSuffix: "/v1",
-			BaseVars: []string{"OLLAMA_API_BASE"}, KeyVars: []string{"OLLAMA_API_KEY"},
-			KeyOptional: true, Rename: tokens(),
-			Source: "https://docs.ollama.com/api/openai-compatibility",
-		},
-		{
 			Name: "xinference", Base: "http://127.0.0.1:9997/v1",
 			BaseVars: []string{"XINFERENCE_API_BASE"}, KeyVars: []string{"XINFERENCE_API_KEY"},
 			KeyOptional: true, DefaultKey: fake,

@@ -11,5 +11,15 @@ func own() []Vendor {
 			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
 			Source: "https://platform.claude.com/docs/en/api/overview",
 		},
+		{
+			Name: "cohere", Own: true, Base: "https://api.cohere.com",
+			BaseVars: []string{"COHERE_API_BASE"}, KeyVars: []string{"COHERE_API_KEY", "CO_API_KEY"},
+			Offers: []llm.Operation{llm.OpRerank}, Source: "https://docs.cohere.com/reference/about",
+		},
+		{
+			Name: "ollama", Own: true, Base: "http://localhost:11434", KeyOptional: true,
+			BaseVars: []string{"OLLAMA_API_BASE"}, KeyVars: []string{"OLLAMA_API_KEY"},
+			Source: "https://docs.ollama.com/api",
+		},
 	}
 }

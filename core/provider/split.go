@@ -1,0 +1,57 @@
+package provider
+
+import "github.com/sallyport-ai/sallyport/core/llm"
+
+// Split is a provider of two parts, for a vendor that speaks OpenAI's API for some operations and one of its own for
+// others: further serves the operations that are listed, and main all others.
+func Split(main, further Provider, operations ...llm.Operation) Provider {
+	return &split{main: main, further: further, operations: operations}
+}
+
+type split struct {
+	main, further Provider
+	operations    []llm.Operation
+}
+
+// Bind implements Provider.
+func (p *split) Bind(d *llm.Deployment) (Endpoint, error) {
+	main, err := p.main.Bind(d)
+	if err != nil {
+		return nil, err
+	}
+	further, err := p.further.Bind(d)
+	if err != nil {
+		return nil, err
+	}
+	e := &splitEndpoint{main: main}
+	for _, op := range p.operations {
+		e.further[op] = further
+	}
+	return e, nil
+}
+
+type splitEndpoint struct {
+	main    Endpoint
+	further [llm.OpRealtime + 1]Endpoint
+}
+
+func (e *splitEndpoint) of(op llm.Operation) Endpoint {
+	if int(op) < len(e.further) && e.further[op] != nil {
+		return e.further[op]
+	}
+	return e.main
+}
+
+// Encode implements Endpoint.
+func (e *splitEndpoint) Encode(x *llm.Exchange, c *llm.Call) error { return e.of(x.Op).Encode(x, c) }
+
+// Decode implements Endpoint.
+func (e *splitEndpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
+	return e.of(x.Op).Decode(x, a, r)
+}
+
+// Speaks implements Speaker.
+func (e *splitEndpoint) Speaks(d llm.Dialect) bool {
+	s, ok := e.of(llm.OpChat).(Speaker)
+	return ok && s.Speaks(d)
+}
