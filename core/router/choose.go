@@ -13,6 +13,11 @@ import (
 // candidates again.
 func (p *Plan) choose(ctx context.Context) (int, error) {
 	now := p.begun
+	if p.x.Home != "" {
+		if i := p.home(); i >= 0 {
+			return i, nil
+		}
+	}
 	if len(p.group.members) == 1 && len(p.r.s.Filters) == 0 && p.r.strategy == shuffle && !p.cooling() {
 		return 0, nil
 	}
@@ -38,6 +43,17 @@ func (p *Plan) choose(ctx context.Context) (int, error) {
 			return at, nil
 		}
 	}
+}
+
+// home is the member that holds what the request goes on with, or -1. It is called whatever its state: nobody else can
+// answer.
+func (p *Plan) home() int {
+	for i := range p.group.members {
+		if p.group.members[i].d.ID == p.x.Home {
+			return i
+		}
+	}
+	return -1
 }
 
 // reserve counts the request before it is sent. It fails if others have used up the limit since it was looked at.

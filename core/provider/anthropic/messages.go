@@ -316,10 +316,10 @@ func (n *encoder) thoughts(m *message) error {
 	return nil
 }
 
-// foreign reports whether a thinking block of a caller who speaks the API lacks its signature, and so is of another
+// foreign reports whether a thinking block of a caller who speaks another dialect lacks its signature, and so is of another
 // vendor's model. The API does not take it back, and it is no part of the answer.
 func (n *encoder) foreign(text, signature []byte) bool {
-	return n.x.Dialect == llm.DialectMessages && text != nil && signature == nil
+	return n.x.Dialect != llm.DialectOpenAI && text != nil && signature == nil
 }
 
 const unsigned = "holds thinking without a signature, which " + Name + " does not take back"
