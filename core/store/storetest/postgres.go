@@ -159,16 +159,7 @@ func (s *PostgresServer) Stop() {
 // Kill ends the server with SIGKILL, in the middle of what it does.
 func (s *PostgresServer) Kill() {
 	s.t.Helper()
-	raw, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
-	if err != nil {
-		s.t.Fatalf("the server's process: %v", err)
-	}
-	first, _, _ := strings.Cut(string(raw), "\n")
-	pid, err := strconv.Atoi(strings.TrimSpace(first))
-	if err != nil || pid < 2 {
-		s.t.Fatalf("the server's process is %q", first)
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	if err := s.process.signal(syscall.SIGKILL); err != nil {
 		s.t.Fatalf("kill the server: %v", err)
 	}
 	s.Stop()

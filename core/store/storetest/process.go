@@ -19,6 +19,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -45,8 +46,11 @@ func missing(t testing.TB, program string) {
 	t.Skip(message)
 }
 
+// pidFile, in the program's folder, holds its process.
+const pidFile = "process.pid"
+
 // supervise runs a program until standard input ends, which it does when the test's process does, whatever ends it.
-const supervise = `signal=$1; shift; "$@" & child=$!; trap '' INT TERM; cat >/dev/null; kill -"$signal" $child 2>/dev/null; wait $child`
+const supervise = `signal=$1; shift; "$@" & child=$!; echo $child >` + pidFile + `; trap '' INT TERM; cat >/dev/null; kill -"$signal" $child 2>/dev/null; wait $child`
 
 // process is a program under way.
 type process struct {
@@ -193,4 +197,17 @@ func find(program string, patterns ...string) (string, error) {
 		}
 	}
 	return "", errors.New(program + " not found")
+}
+
+// signal sends a signal to the program itself.
+func (p *process) signal(sig syscall.Signal) error {
+	raw, err := os.ReadFile(filepath.Join(p.cmd.Dir, pidFile))
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil || pid < 2 {
+		return fmt.Errorf("the program's process is %q", raw)
+	}
+	return syscall.Kill(pid, sig)
 }
