@@ -88,6 +88,8 @@ type Scope struct {
 	ID    string // for an error: hash, id or "team:user"
 	Alias string // a name that people know it by; may be empty
 	Model string // of the kinds that are for one model
+
+	Counter string // name of the counter that a database keeps its spend under; empty if it is in a row
 	Limits
 	Budget Budget
 	Free   bool // who asks spends, but is not refused for it: the administrator

@@ -203,6 +203,7 @@ func (b *building) modelScopes(meta map[string]any) {
 			s := &llm.Scope{Kind: kind, ID: id + ":" + model, Alias: alias, Model: model, Limits: c.limits, Budget: c.budget, Live: live}
 			b.p.ModelScopes = append(b.p.ModelScopes, s)
 			if s.Budget.Limited {
+				s.Counter = CounterName(kind, s.ID)
 				b.counted, b.fresh = append(b.counted, s), append(b.fresh, fresh)
 			}
 		}

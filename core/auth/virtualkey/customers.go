@@ -196,6 +196,7 @@ func (c *Customers) scopes(ctx context.Context, e *customer, row *store.EndUser,
 		live, isNew := c.s.Registry.Get(llm.ScopeModelPerUser, e.id+":"+model)
 		e.perModel = append(e.perModel, &llm.Scope{
 			Kind: llm.ScopeModelPerUser, ID: e.id + ":" + model, Model: model, Limits: m.limits, Budget: m.budget, Live: live,
+			Counter: CounterName(llm.ScopeModelPerUser, e.id+":"+model),
 		})
 		fresh = append(fresh, isNew)
 	}

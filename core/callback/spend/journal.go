@@ -1,0 +1,439 @@
+// Package spend records what every call cost. A Journal keeps the records on the local disk from the moment that an
+// exchange ends; a Loader carries them into the store in batches, each record exactly once, whatever stops in between: the
+// process, the database, or the room on the disk.
+package spend
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	errLocked = errors.New("spend journal: another process uses the folder")
+	errClosed = errors.New("spend journal: closed")
+)
+
+// Options of a journal. Zero values take the defaults.
+type Options struct {
+	Segment int           // bytes of a file; default 4 MiB
+	Sync    time.Duration // what is written is on the disk after this time; default 50 ms
+	Logger  *slog.Logger  // default discards
+}
+
+const (
+	defaultSegment = 4 << 20
+	defaultSync    = 50 * time.Millisecond
+	retryAfter     = time.Second // between two tries to find room on the disk
+)
+
+// Journal is an append-only log of records in a folder. It is safe for concurrent use.
+//
+// There is always a spare file next to the one that is written to. When there is no room for another one the journal is
+// Full: no call may begin whose record might find no place, while those under way still have the rest of the file.
+type Journal struct {
+	o      Options
+	dir    string
+	source string
+	first  uint32 // the first segment of this run
+	lock   *os.File
+
+	full  atomic.Bool
+	dirty atomic.Bool
+	wake  chan struct{} // something is to be brought to the disk
+	done  chan struct{}
+	stop  chan struct{}
+
+	closing sync.WaitGroup // segments that are brought to the disk
+
+	mu     sync.Mutex
+	now    *segment
+	spare  *os.File
+	closed bool
+	lost   int64
+	tried  time.Time // when room was last looked for
+}
+
+// Open takes a folder for the process and starts a journal in it. The folder keeps what earlier runs left. If another
+// process has the folder, the next one of "dir.2", "dir.3" and so on is taken.
+func Open(dir string, o Options) (*Journal, error) {
+	const most = 256
+	for n := 1; n <= most; n++ {
+		path := dir
+		if n > 1 {
+			path = fmt.Sprintf("%s.%d", dir, n)
+		}
+		j, err := open(path, o)
+		if errors.Is(err, errLocked) {
+			continue
+		}
+		return j, err
+	}
+	return nil, fmt.Errorf("%w: %s and %d more like it", errLocked, dir, most-1)
+}
+
+func open(dir string, o Options) (*Journal, error) {
+	if o.Segment <= 0 {
+		o.Segment = defaultSegment
+	}
+	if o.Sync <= 0 {
+		o.Sync = defaultSync
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("spend journal: %w", err)
+	}
+	lock, err := lockDir(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{o: o, dir: dir, lock: lock, wake: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{})}
+	if err := j.start(); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("spend journal: %w", err)
+	}
+	go j.run()
+	return j, nil
+}
+
+func (j *Journal) start() (err error) {
+	if j.source, err = sourceOf(j.dir); err != nil {
+		return err
+	}
+	numbers, err := segmentNumbers(j.dir)
+	if err != nil {
+		return err
+	}
+	// Numbers must rise even if somebody deleted all files, so they follow the clock.
+	next := uint32(max(time.Now().Unix()-1_600_000_000, 1))
+	if n := len(numbers); n > 0 && numbers[n-1] >= next {
+		next = numbers[n-1] + 1
+	}
+	j.first = next
+	f, err := allocate(segmentPath(j.dir, next), j.o.Segment)
+	if err != nil {
+		return err
+	}
+	if j.now, err = openSegment(f, next, j.o.Segment); err != nil {
+		f.Close()
+		return err
+	}
+	j.mu.Lock()
+	j.room()
+	j.mu.Unlock()
+	return nil
+}
+
+// sourceOf is the name of the folder's journal, made once.
+func sourceOf(dir string) (string, error) {
+	path := filepath.Join(dir, "source")
+	b, err := os.ReadFile(path)
+	if name := strings.TrimSpace(string(b)); err == nil && len(name) == 32 {
+		return name, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return "", err
+	}
+	name := hex.EncodeToString(id[:])
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, []byte(name+"\n"), 0o600); err != nil {
+		return "", err
+	}
+	return name, os.Rename(tmp, path)
+}
+
+// Source is the name of the journal for good.
+func (j *Journal) Source() string { return j.source }
+
+// Dir is the folder.
+func (j *Journal) Dir() string { return j.dir }
+
+// Full reports whether there is no room on the disk for what further calls would have recorded.
+func (j *Journal) Full() bool { return j.full.Load() }
+
+// Lost is how many records found no place.
+func (j *Journal) Lost() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lost
+}
+
+// Append writes a record and returns its place. Once it returned without an error, the record outlives the process. On
+// Linux that costs a copy and a checksum; the record is not kept.
+func (j *Journal) Append(record []byte) (int64, error) {
+	if len(record) == 0 || len(record) > maxRecord || len(record) > j.o.Segment-headSize-frameSize {
+		return 0, fmt.Errorf("spend journal: a record of %d bytes cannot be written", len(record))
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return 0, errClosed
+	}
+	if j.now.at+frameSize+len(record) > j.now.size() {
+		if err := j.turn(); err != nil {
+			j.lost++
+			return 0, err
+		}
+	}
+	if j.full.Load() && time.Since(j.tried) >= retryAfter {
+		j.room()
+	}
+	at := j.now.at
+	if err := j.now.append(record); err != nil {
+		j.lost++
+		return 0, fmt.Errorf("spend journal: %w", err)
+	}
+	j.now.at = at + frameSize + len(record)
+	if !j.dirty.Swap(true) {
+		select {
+		case j.wake <- struct{}{}:
+		default:
+		}
+	}
+	return seq(j.now.number, at), nil
+}
+
+// turn begins the next segment with the spare file.
+func (j *Journal) turn() error {
+	j.room()
+	if j.spare == nil {
+		return errors.New("spend journal: no room on the disk")
+	}
+	number := j.now.number + 1
+	if err := os.Rename(filepath.Join(j.dir, spareName), segmentPath(j.dir, number)); err != nil {
+		return fmt.Errorf("spend journal: %w", err)
+	}
+	f := j.spare
+	j.spare = nil
+	next, err := openSegment(f, number, j.o.Segment)
+	if err != nil {
+		f.Close()
+		return fmt.Errorf("spend journal: %w", err)
+	}
+	old := j.now
+	j.now = next
+	j.closing.Go(func() {
+		// Not under the lock: callers must not wait for the disk.
+		if err := old.close(); err != nil {
+			j.o.Logger.Error("the spend journal could not be brought to the disk", "error", err)
+		}
+	})
+	j.room()
+	return nil
+}
+
+// room sees to it that there is a spare file.
+func (j *Journal) room() {
+	if j.spare != nil {
+		return
+	}
+	j.tried = time.Now()
+	f, err := allocate(filepath.Join(j.dir, spareName), j.o.Segment)
+	if err != nil {
+		if !j.full.Swap(true) {
+			j.o.Logger.Error("the spend journal has no room left: calls are refused until it has", "error", err, "folder", j.dir)
+		}
+		return
+	}
+	j.spare = f
+	if j.full.Swap(false) {
+		j.o.Logger.Info("the spend journal has room again", "folder", j.dir)
+	}
+}
+
+// Retry looks for room if there was none, so that calls can be let in again. It costs nothing otherwise.
+func (j *Journal) Retry() {
+	if !j.full.Load() {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.closed && time.Since(j.tried) >= retryAfter {
+		j.room()
+	}
+}
+
+// run brings to the disk what was written, once for all that came in the time of Options.Sync.
+func (j *Journal) run() {
+	defer close(j.done)
+	for {
+		select {
+		case <-j.wake:
+		case <-j.stop:
+			return
+		}
+		select {
+		case <-time.After(j.o.Sync):
+		case <-j.stop:
+			return
+		}
+		j.dirty.Store(false)
+		j.mu.Lock()
+		f := j.now.file
+		j.mu.Unlock()
+		// Without the lock: it may take milliseconds. A segment that is left meanwhile is synced when it is closed.
+		if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+			j.o.Logger.Error("the spend journal could not be brought to the disk", "error", err)
+		}
+	}
+}
+
+// End is the place behind the last record.
+func (j *Journal) End() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return seq(j.now.number, j.now.at)
+}
+
+// Own reports whether a record was written by this run.
+func (j *Journal) Own(seq int64) bool {
+	n, _ := placeOf(seq)
+	return n >= j.first
+}
+
+// Read calls each with the records from a place on, up to the end of what was there when it was called, until each
+// returns false. from 0 is the oldest. Records are valid during the call. next is where to go on.
+func (j *Journal) Read(from int64, each func(seq int64, record []byte) bool) (next int64, err error) {
+	return readDir(j.dir, from, j.End(), each)
+}
+
+// readDir reads a folder's records from a place up to another one, which may be 0 for all.
+func readDir(dir string, from, end int64, each func(seq int64, record []byte) bool) (next int64, err error) {
+	numbers, err := segmentNumbers(dir)
+	if err != nil {
+		return from, fmt.Errorf("spend journal: %w", err)
+	}
+	for _, n := range numbers {
+		start, at := placeOf(from)
+		if n < start {
+			continue
+		}
+		if n > start {
+			at = headSize
+		}
+		at = max(at, headSize)
+		b, err := readSegment(segmentPath(dir, n), n, at, end)
+		if err != nil {
+			return from, err
+		}
+		for {
+			record, size := firstRecord(b, n, at)
+			if size == 0 {
+				break
+			}
+			more := each(seq(n, at), record)
+			at, b = at+size, b[size:]
+			from = seq(n, at)
+			if !more {
+				return from, nil
+			}
+		}
+	}
+	return from, nil
+}
+
+// readSegment reads a segment from a place on, up to another one or its end. It is nothing if there is no such segment,
+// or none that began before the process ended.
+func readSegment(path string, number uint32, at int, end int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("spend journal: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("spend journal: %w", err)
+	}
+	size := int(min(info.Size(), math.MaxInt32))
+	if n, to := placeOf(end); end != 0 && n <= number {
+		size = min(size, to)
+		if n < number {
+			size = 0
+		}
+	}
+	head := make([]byte, headSize)
+	if _, err := f.ReadAt(head, 0); err != nil || !validHead(head, number) || size <= at {
+		return nil, nil
+	}
+	b := make([]byte, size-at)
+	n, err := f.ReadAt(b, int64(at))
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("spend journal: %w", err)
+	}
+	return b[:n], nil
+}
+
+// Release deletes the segments that lie wholly before a place.
+func (j *Journal) Release(before int64) error {
+	j.mu.Lock()
+	current := j.now.number
+	j.mu.Unlock()
+	n, _ := placeOf(before)
+	return releaseDir(j.dir, min(n, current))
+}
+
+func releaseDir(dir string, below uint32) error {
+	numbers, err := segmentNumbers(dir)
+	if err != nil {
+		return fmt.Errorf("spend journal: %w", err)
+	}
+	for _, n := range numbers {
+		if n >= below {
+			break
+		}
+		if err := os.Remove(segmentPath(dir, n)); err != nil {
+			return fmt.Errorf("spend journal: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close brings everything to the disk and gives the folder back. Records appended later are refused.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return nil
+	}
+	j.closed = true
+	j.mu.Unlock()
+	close(j.stop)
+	<-j.done
+	j.closing.Wait()
+	err := j.now.close()
+	if j.spare != nil {
+		err = errors.Join(err, j.spare.Close(), os.Remove(filepath.Join(j.dir, spareName)))
+	}
+	return errors.Join(err, unlockDir(j.lock))
+}
+
+// writeZeros allocates the blocks of a file where the file system has no call for it.
+func writeZeros(f *os.File, size int) error {
+	block := make([]byte, 64<<10)
+	for at := 0; at < size; at += len(block) {
+		if _, err := f.WriteAt(block[:min(len(block), size-at)], int64(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

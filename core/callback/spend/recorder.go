@@ -1,0 +1,332 @@
+package spend
+
+import (
+	"bytes"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// MasterKeyName stands for the master key in records, in place of its hash
+// (LITELLM_PROXY_MASTER_KEY_ALIAS in litellm/constants.py).
+const MasterKeyName = "litellm_proxy_master_key"
+
+// RecorderSettings configure a Recorder. Journal is required.
+type RecorderSettings struct {
+	Journal  *Journal
+	NoLogs   bool   // totals are kept, rows are not (disable_spend_logs)
+	NoTotals bool   // rows are kept, totals are not (disable_spend_updates)
+	Texts    bool   // rows hold what was asked and answered (store_prompts_in_spend_logs)
+	HideKey  string // this hash is written as MasterKeyName (disable_adding_master_key_hash_to_db)
+	Logger   *slog.Logger
+}
+
+// Recorder writes the record of each exchange of somebody who is known into the journal, before its reply ends. It is
+// safe for concurrent use.
+type Recorder struct {
+	s      RecorderSettings
+	failed atomic.Int64
+}
+
+// NewRecorder makes a Recorder.
+func NewRecorder(s RecorderSettings) *Recorder {
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Recorder{s: s}
+}
+
+// Keep is how many bytes of an answer are to be kept for records.
+func (r *Recorder) Keep() int {
+	if r.s.Texts {
+		return maxText
+	}
+	return 0
+}
+
+// maxText bounds what a record holds of a request and of an answer. Longer texts are left out.
+const maxText = 256 << 10
+
+var buffers = sync.Pool{New: func() any { return new(encoder) }}
+
+// Record implements gateway.Recorder. Without texts it allocates nothing.
+func (r *Recorder) Record(x *llm.Exchange, reply *llm.Reply, tried *llm.Deployment, err error) {
+	if x.Principal == nil || x.Op == llm.OpNone {
+		return
+	}
+	e := buffers.Get().(*encoder)
+	e.b = e.b[:0]
+	r.encode(e, x, reply, tried, llm.AsError(err), time.Now())
+	if _, err := r.s.Journal.Append(e.b); err != nil && r.failed.Add(1)&1023 == 1 {
+		r.s.Logger.Error("what a call cost was not recorded", "call_id", x.ID.String(), "spend", x.Charged, "error", err)
+	}
+	if cap(e.b) <= 64<<10 {
+		buffers.Put(e)
+	}
+}
+
+// encode writes the record in the order that decodeEntry reads.
+func (r *Recorder) encode(e *encoder, x *llm.Exchange, reply *llm.Reply, tried *llm.Deployment, failure *llm.Error, end time.Time) {
+	d, first := tried, int64(0)
+	var u llm.Usage
+	flags := uint64(0)
+	if r.s.NoLogs {
+		flags |= flagNoLog
+	}
+	if r.s.NoTotals {
+		flags |= flagNoTotals
+	}
+	if reply != nil {
+		u = reply.Usage
+		if reply.Deployment != nil {
+			d = reply.Deployment
+		}
+		if !reply.Began.IsZero() {
+			flags |= flagCompletion
+			first = reply.Began.UnixNano()
+		}
+	}
+	total := u.Total
+	if total == 0 {
+		total = u.Prompt + u.Completion
+	}
+	e.head(flags, x.Charged, [8]int64{
+		total, u.Prompt, u.Completion, u.Cached, u.CacheWrite, x.Start.UnixNano(), end.UnixNano(), first,
+	})
+	r.names(e, x, d, failure)
+	r.documents(e, x, reply, d, failure, u)
+	e.uint(uint64(len(x.Tags)))
+	for _, t := range x.Tags {
+		e.text(t)
+	}
+	counters(e, x, d)
+}
+
+// names writes the text fields, see texts.
+func (r *Recorder) names(e *encoder, x *llm.Exchange, d *llm.Deployment, failure *llm.Error) {
+	p := x.Principal
+	e.bytes(x.ID[:])
+	e.text(x.CallType())
+	e.text(r.key(p))
+	if d != nil {
+		e.text(d.Model)
+		e.text(d.ID)
+		e.text(x.Model)
+		e.text(d.Provider)
+		e.text(d.Base)
+	} else {
+		e.text(x.Model)
+		e.text("")
+		e.text(x.Model)
+		e.text("")
+		e.text("")
+	}
+	e.text(p.UserID)
+	hit := "None"
+	if d == nil && failure == nil {
+		hit = "True" // a hook had the answer
+	}
+	e.text(hit)
+	e.text("") // cache key
+	e.text(p.TeamID)
+	e.text(p.OrgID)
+	e.text(x.EndUser)
+	e.text(x.Remote)
+	e.bytes(session(x))
+	e.text(status(failure))
+	e.text("") // MCP tool
+	e.bytes(x.Header.Get("x-litellm-agent-id"))
+	e.text(x.Path)
+}
+
+func (r *Recorder) key(p *llm.Principal) string {
+	if r.s.HideKey != "" && p.KeyHash == r.s.HideKey {
+		return MasterKeyName
+	}
+	return p.KeyHash
+}
+
+func status(failure *llm.Error) string {
+	if failure != nil {
+		return "failure"
+	}
+	return "success"
+}
+
+// session is the conversation that the caller says the request belongs to.
+func session(x *llm.Exchange) []byte {
+	if id := x.Header.Get("x-litellm-session-id"); len(id) > 0 {
+		return id
+	}
+	if id, ok := llm.Text(x.Body.Get("litellm_session_id")); ok && len(id) > 0 {
+		return id
+	}
+	if id := x.Header.Get("x-litellm-trace-id"); len(id) > 0 {
+		return id
+	}
+	return x.ID[:]
+}
+
+// documents writes the JSON fields: metadata, tags, request, answer, and the request as it came.
+func (r *Recorder) documents(e *encoder, x *llm.Exchange, reply *llm.Reply, d *llm.Deployment, failure *llm.Error, u llm.Usage) {
+	doc := buffers.Get().(*encoder)
+	doc.b = r.metadata(doc.b[:0], x, reply, failure, u)
+	e.bytes(doc.b)
+	doc.b = append(doc.b[:0], '[')
+	for i, t := range x.Tags {
+		if i > 0 {
+			doc.b = append(doc.b, ',')
+		}
+		doc.b = llm.AppendQuoted(doc.b, t)
+	}
+	doc.b = append(doc.b, ']')
+	e.bytes(doc.b)
+	buffers.Put(doc)
+	if !r.s.Texts {
+		e.uint(0)
+		e.uint(0)
+		e.uint(0)
+		return
+	}
+	e.bytes(short(asked(x)))
+	if reply != nil {
+		e.bytes(short(reply.Kept))
+	} else {
+		e.uint(0)
+	}
+	body := x.Body.Raw()
+	if x.Native.Raw() != nil {
+		body = x.Native.Raw()
+	}
+	e.bytes(short(body))
+}
+
+func short(b []byte) []byte {
+	if len(b) > maxText {
+		return nil
+	}
+	return b
+}
+
+func asked(x *llm.Exchange) []byte {
+	for _, o := range []*llm.Object{&x.Body, &x.Native} {
+		for _, key := range []string{"messages", "prompt", "input", "contents"} {
+			if v := o.Get(key); v != nil {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+// metadata writes SpendLogsMetadata of litellm/proxy/_types.py, as far as it is known here.
+func (r *Recorder) metadata(b []byte, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u llm.Usage) []byte {
+	p := x.Principal
+	text := func(name, value string) {
+		if value != "" {
+			b = append(append(append(b, ',', '"'), name...), '"', ':')
+			b = llm.AppendQuoted(b, value)
+		}
+	}
+	number := func(name string, n int64) {
+		b = append(append(append(b, ',', '"'), name...), '"', ':')
+		b = strconv.AppendInt(b, n, 10)
+	}
+	b = append(b, `{"status":"`...)
+	b = append(append(b, status(failure)...), '"')
+	text("user_api_key", r.key(p))
+	text("user_api_key_alias", p.KeyAlias)
+	text("user_api_key_user_id", p.UserID)
+	text("user_api_key_team_id", p.TeamID)
+	text("user_api_key_team_alias", p.TeamName)
+	text("user_api_key_org_id", p.OrgID)
+	text("requester_ip_address", x.Remote)
+	number("attempted_retries", int64(x.Retries))
+	number("attempted_fallbacks", int64(x.Fallbacks))
+	if reply != nil {
+		b = append(b, `,"usage_object":{"prompt_tokens":`...)
+		b = strconv.AppendInt(b, u.Prompt, 10)
+		number("completion_tokens", u.Completion)
+		number("total_tokens", u.Total)
+		number("cache_read_input_tokens", u.Cached)
+		number("cache_creation_input_tokens", u.CacheWrite)
+		number("reasoning_tokens", u.Reasoning)
+		if reply.Estimated {
+			b = append(b, `,"estimated":true`...)
+		}
+		b = append(b, '}')
+	}
+	for i, name := range x.Applied {
+		if i == 0 {
+			b = append(b, `,"applied_guardrails":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = llm.AppendQuoted(b, name)
+		if i == len(x.Applied)-1 {
+			b = append(b, ']')
+		}
+	}
+	if failure != nil {
+		b = append(b, `,"error_information":{"error_code":"`...)
+		b = strconv.AppendInt(b, int64(failure.HTTPStatus()), 10)
+		b = append(b, `","error_class":`...)
+		b = llm.AppendQuoted(b, failure.Kind.String())
+		text("error_message", failure.Message)
+		text("llm_provider", failure.Provider)
+		b = append(b, '}')
+	}
+	return append(ownMetadata(b, x), '}')
+}
+
+// ownMetadata adds what the caller wants to find in the record: x-litellm-spend-logs-metadata, or spend_logs_metadata of
+// the request's metadata.
+func ownMetadata(b []byte, x *llm.Exchange) []byte {
+	raw := x.Header.Get("x-litellm-spend-logs-metadata")
+	if len(raw) == 0 && bytes.Contains(x.Controls.Metadata, []byte(`"spend_logs_metadata"`)) {
+		var o llm.Object
+		if o.Parse(x.Controls.Metadata) == nil {
+			raw = o.Get("spend_logs_metadata")
+		}
+	}
+	var o llm.Object
+	if len(raw) == 0 || len(raw) > 16<<10 || o.Parse(raw) != nil {
+		return b
+	}
+	return append(append(b, `,"spend_logs_metadata":`...), raw...)
+}
+
+// counters writes what the call adds to counters.
+func counters(e *encoder, x *llm.Exchange, d *llm.Deployment) {
+	n := 0
+	each(x, d, func(*llm.Scope) { n++ })
+	e.uint(uint64(n))
+	if n == 0 {
+		return
+	}
+	each(x, d, func(s *llm.Scope) {
+		var begin time.Time
+		if w := s.Window(); w != 0 {
+			begin = time.Unix(0, w)
+		}
+		e.counter(s.Counter, begin, x.Charged)
+	})
+}
+
+// each calls f with the scopes whose spend is in a counter. Nothing is spent without a deployment.
+func each(x *llm.Exchange, d *llm.Deployment, f func(*llm.Scope)) {
+	if x.Charged == 0 || d == nil {
+		return
+	}
+	for _, list := range [...][]*llm.Scope{x.Scopes, d.Scopes} {
+		for _, s := range list {
+			if s.Counter != "" {
+				f(s)
+			}
+		}
+	}
+}

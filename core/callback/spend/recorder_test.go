@@ -1,0 +1,134 @@
+package spend
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+func exchange(t testing.TB) *llm.Exchange {
+	t.Helper()
+	x := &llm.Exchange{}
+	x.Reset()
+	x.Start = time.Unix(1_700_000_000, 0)
+	x.ID, x.Op, x.Path, x.Method, x.Remote = llm.NewID(x.Start), llm.OpChat, "/v1/chat/completions", "POST", "10.0.0.1"
+	x.Model, x.EndUser, x.Charged = "gpt", "customer", 0.5
+	x.Tags = append(x.Tags, "a", "b")
+	x.Principal = &llm.Principal{KeyHash: "hash", KeyAlias: `al"ias`, UserID: "u", TeamID: "t", TeamName: "Team", OrgID: "o"}
+	if err := x.Body.Parse([]byte(`{"model":"gpt","messages":[{"role":"user","content":"PURPLE"}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func deployment() *llm.Deployment {
+	return &llm.Deployment{ID: "d1", Group: "gpt", Provider: "openai", Model: "gpt-4o", Base: "http://vendor"}
+}
+
+// record writes an exchange and reads what the journal has of it.
+func record(t testing.TB, s RecorderSettings, x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error) store.SpendEntry {
+	t.Helper()
+	s.Journal = openJournal(t, t.TempDir(), Options{})
+	NewRecorder(s).Record(x, r, tried, err)
+	l := NewLoader(LoaderSettings{Store: newFakeStore(), Journal: s.Journal})
+	entries, _, rerr := l.read()
+	if rerr != nil || len(entries) != 1 {
+		t.Fatalf("%d records, %v", len(entries), rerr)
+	}
+	return entries[0]
+}
+
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	x := exchange(t)
+	d := deployment()
+	d.Scopes = []*llm.Scope{{Kind: llm.ScopeProvider, ID: "openai", Counter: "provider:openai", Live: llm.NewLive(llm.ScopeProvider, "openai")}}
+	r := &llm.Reply{Deployment: d, Usage: llm.Usage{Prompt: 10, Completion: 5, Cached: 4}, Began: time.Unix(1_700_000_001, 0)}
+	e := record(t, RecorderSettings{}, x, r, d, nil)
+	l := e.Log
+	f := func(name string, got, want any) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	f("request_id", l.RequestID, x.ID.String())
+	f("call_type", l.CallType, "acompletion")
+	f("api_key", l.APIKey, "hash")
+	f("spend", l.Spend, 0.5)
+	f("total_tokens", l.TotalTokens, int64(15))
+	f("model", l.Model, "gpt-4o")
+	f("model_group", l.ModelGroup, store.Text("gpt"))
+	f("model_id", l.ModelID, store.Text("d1"))
+	f("provider", l.CustomLLMProvider, store.Text("openai"))
+	f("end_user", l.EndUser, store.Text("customer"))
+	f("team", l.TeamID, store.Text("t"))
+	f("status", l.Status, store.Text("success"))
+	f("cache_hit", l.CacheHit, store.Text("None"))
+	f("tags", string(l.RequestTags), `["a","b"]`)
+	f("endpoint", e.Endpoint, "/v1/chat/completions")
+	f("cached tokens", e.CacheReadTokens, int64(4))
+	f("counters", len(e.Counters), 1)
+	f("messages", len(l.Messages), 0)
+	f("completion start", l.CompletionStartTime.Unix(), int64(1_700_000_001))
+	var meta map[string]any
+	if err := json.Unmarshal(l.Metadata, &meta); err != nil {
+		t.Fatalf("%v: %s", err, l.Metadata)
+	}
+	f("alias", meta["user_api_key_alias"], `al"ias`)
+}
+
+// TestRecordKinds shows what is recorded of exchanges that did not go well, and by which settings.
+func TestRecordKinds(t *testing.T) {
+	t.Parallel()
+	failed := record(t, RecorderSettings{}, exchange(t), nil, deployment(), &llm.Error{Kind: llm.KindTimeout, Message: "slow"}).Log
+	var meta struct {
+		Error struct {
+			Code string `json:"error_code"`
+		} `json:"error_information"`
+	}
+	if err := json.Unmarshal(failed.Metadata, &meta); err != nil || failed.Status != "failure" || meta.Error.Code != "408" {
+		t.Errorf("failed: %v %s %s", err, failed.Status, failed.Metadata)
+	}
+	cached := record(t, RecorderSettings{}, exchange(t), &llm.Reply{}, nil, nil).Log
+	if cached.CacheHit != "True" || cached.Status != "success" {
+		t.Errorf("cached: %+v", cached)
+	}
+	off := record(t, RecorderSettings{NoLogs: true, NoTotals: true, HideKey: "hash"}, exchange(t), nil, nil, nil)
+	if !off.NoLog || !off.NoTotals || off.Log.APIKey != MasterKeyName {
+		t.Errorf("off: %+v", off)
+	}
+	r := &llm.Reply{Deployment: deployment(), Kept: []byte(`{"choices":[]}`)}
+	texts := record(t, RecorderSettings{Texts: true}, exchange(t), r, nil, nil).Log
+	if string(texts.Messages) != `[{"role":"user","content":"PURPLE"}]` || string(texts.Response) != `{"choices":[]}` {
+		t.Errorf("texts: %s %s", texts.Messages, texts.Response)
+	}
+}
+
+func TestRecordAllocates(t *testing.T) {
+	x, d := exchange(t), deployment()
+	r := &llm.Reply{Deployment: d, Usage: llm.Usage{Prompt: 10, Completion: 5}, Began: x.Start}
+	rec := NewRecorder(RecorderSettings{Journal: openJournal(t, t.TempDir(), Options{Segment: 64 << 20})})
+	rec.Record(x, r, d, nil)
+	if n := testing.AllocsPerRun(1000, func() { rec.Record(x, r, d, nil) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	x, d := exchange(b), deployment()
+	r := &llm.Reply{Deployment: d, Usage: llm.Usage{Prompt: 10, Completion: 5}, Began: x.Start}
+	j := openJournal(b, b.TempDir(), Options{})
+	rec := NewRecorder(RecorderSettings{Journal: j})
+	last := j.first
+	for b.Loop() {
+		rec.Record(x, r, d, nil)
+		if j.now.number > last+4 {
+			last = j.now.number
+			_ = j.Release(j.End())
+		}
+	}
+}
