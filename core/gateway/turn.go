@@ -172,6 +172,13 @@ func (g *Gateway) Knows(model string) bool {
 	return s.Router.Knows(model)
 }
 
+// GroupOf is the model group of the deployment with the ID, or "".
+func (g *Gateway) GroupOf(id string) string {
+	s := g.current.acquire()
+	defer s.release()
+	return s.Router.GroupOf(id)
+}
+
 // Edge returns what the listener must know before an exchange begins. It is plain data, which needs no reference.
 func (g *Gateway) Edge() *Edge { return &g.current.p.Load().Edge }
 

@@ -8,6 +8,14 @@ func (r *Router) Knows(name string) bool {
 	return g != nil && err == nil
 }
 
+// GroupOf is the group of the deployment with the ID, or "".
+func (r *Router) GroupOf(id string) string {
+	if g := r.ids[id]; g != nil {
+		return g.members[0].d.Group
+	}
+	return ""
+}
+
 // Allow returns the error of Plan for a principal that may not use the model, or nil. It is for requests that name a
 // model and are not planned.
 func (r *Router) Allow(p *llm.Principal, model string) error {

@@ -281,9 +281,6 @@ func (r *Router) allowed(p *llm.Principal, name string) bool {
 	if p.May(name) {
 		return true
 	}
-	if g := r.ids[name]; g != nil && p.May(g.members[0].d.Group) { // who may use a group may name one of it
-		return true
-	}
 	a, ok := r.s.Aliases[name]
 	return ok && p.May(a.Group)
 }
