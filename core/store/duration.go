@@ -72,10 +72,25 @@ func NextReset(duration string, now time.Time, zone *time.Location) (time.Time, 
 	}
 	now = now.In(zone)
 	next := p.next(now)
-	for !next.After(now) { // where clocks are set back, an hour comes twice
-		next = next.Add(time.Hour)
+	if length := p.length(); length > 0 && (next.Sub(now) > length || !next.After(now)) {
+		// Clocks are set back or forward in between: go on by the offset there is now.
+		_, offset := now.Zone()
+		next = p.next(now.In(time.FixedZone("", offset)))
 	}
 	return next.UTC(), nil
+}
+
+// length is the exact length of a period of hours, minutes or seconds; 0 for those of the calendar.
+func (p Period) length() time.Duration {
+	switch p.Unit {
+	case "h":
+		return time.Duration(p.N) * time.Hour
+	case "m":
+		return time.Duration(p.N) * time.Minute
+	case "s":
+		return time.Duration(p.N) * time.Second
+	}
+	return 0
 }
 
 func (p Period) next(now time.Time) time.Time {

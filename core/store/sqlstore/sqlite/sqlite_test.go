@@ -27,6 +27,8 @@ func open(t testing.TB, path string, o sqlstore.Options) store.Store {
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) storetest.Open {
 		path := filepath.Join(t.TempDir(), "store.db")
-		return func(t testing.TB, vault *store.Vault) store.Store { return open(t, path, sqlstore.Options{Vault: vault}) }
+		return func(t testing.TB, vault *store.Vault) store.Store {
+			return open(t, path, sqlstore.Options{Vault: vault})
+		}
 	})
 }
