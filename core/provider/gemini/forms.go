@@ -1,0 +1,14 @@
+package gemini
+
+import (
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
+)
+
+// forms are the operations besides chats.
+func forms(vertex bool) map[llm.Operation]*provider.Form {
+	return map[llm.Operation]*provider.Form{
+		llm.OpEmbedding: embeddings(vertex),
+		llm.OpImage:     images(),
+	}
+}

@@ -1,0 +1,69 @@
+package gemini_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider/gemini"
+	"github.com/sallyport-ai/sallyport/core/provider/providertest"
+)
+
+var update = providertest.UpdateFlag()
+
+// settings are those of a provider whose clock stands still.
+func settings() gemini.Settings {
+	return gemini.Settings{Now: func() time.Time { return time.Unix(1741569952, 0) }}
+}
+
+// badge is a signer whose token never changes.
+type badge struct{}
+
+func (badge) Sign(_ context.Context, c *llm.Call) error {
+	c.Header = append(c.Header, llm.Field{Name: []byte("Authorization"), Value: []byte("Bearer t")})
+	return nil
+}
+
+func vertex() gemini.Settings {
+	s := settings()
+	s.Vertex = true
+	s.Sign = func(*llm.Deployment) (llm.Signer, error) { return badge{}, nil }
+	return s
+}
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	o := providertest.Options{Translates: true, Target: true}
+	if *update {
+		o.Update = "testdata"
+	}
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: "gemini", Model: "gemini-2.5-flash", APIKey: "AIza-0123456789abc"}
+	providertest.Run(t, gemini.New(settings()), d, os.DirFS("testdata"), o)
+}
+
+// TestGemini3 runs what differs for Gemini 3.
+func TestGemini3(t *testing.T) {
+	t.Parallel()
+	o := providertest.Options{Skip: append(providertest.Cases(), providertest.FurtherCases()...)}
+	if *update {
+		o.Update = "testdata/three"
+	}
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: "gemini", Model: "gemini-3-pro-preview", APIKey: "AIza-0123456789abc"}
+	providertest.Run(t, gemini.New(settings()), d, os.DirFS("testdata/three"), o)
+}
+
+// TestVertex runs what differs on Vertex AI.
+func TestVertex(t *testing.T) {
+	t.Parallel()
+	o := providertest.Options{Target: true, Skip: append(providertest.Cases(), providertest.FurtherCases()...)}
+	if *update {
+		o.Update = "testdata/vertex"
+	}
+	d := &llm.Deployment{
+		ID: "d1", Group: "mine", Provider: "vertex_ai", Model: "gemini-2.5-pro",
+		Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}, {Name: "vertex_location", Value: "europe-west4"}},
+	}
+	providertest.Run(t, gemini.New(vertex()), d, os.DirFS("testdata/vertex"), o)
+}
