@@ -15,7 +15,10 @@ import (
 // bindTarget takes the address apart: "https://host/v1?api-version=1" and "/chat/completions" become the target
 // https://host and the path "/v1/chat/completions?api-version=1".
 func (e *endpoint) bindTarget() error {
-	base := e.d.Base
+	base := e.place.Base
+	if base == "" {
+		base = e.d.Base
+	}
 	if base == "" {
 		base = e.p.s.Base
 	}
@@ -37,7 +40,7 @@ func (e *endpoint) bindTarget() error {
 		return e.problem("api_base", "must not hold a #fragment")
 	}
 	for _, op := range operations() {
-		if strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/"+op.String()) {
+		if e.place.Path == nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/"+op.String()) {
 			return e.problem("api_base", "must end before /"+op.String()+", which is added for each call")
 		}
 	}
@@ -59,23 +62,50 @@ func (e *endpoint) bindPaths(u *url.URL) {
 	if !strings.HasSuffix(root, e.p.s.BaseSuffix) {
 		root += e.p.s.BaseSuffix
 	}
-	e.root, e.query = root, u.RawQuery
+	e.root, e.query = root, joinQuery(u.RawQuery, e.place.Query)
 	for _, op := range operations() {
-		if slices.Contains(e.p.s.Lacks, op) {
+		if slices.Contains(e.p.s.Lacks, op) || !basic(op) && !slices.Contains(e.p.s.Offers, op) {
 			continue
 		}
-		if !basic(op) && !slices.Contains(e.p.s.Offers, op) {
+		tail := e.tail(op)
+		if tail == "" {
 			continue
 		}
-		path := root + "/" + op.String()
-		if op == llm.OpResource {
-			path = root
+		switch op {
+		case llm.OpResource:
+			e.root = root + strings.TrimRight(tail, "/")
+			tail = strings.TrimRight(tail, "/")
+		case llm.OpRealtime:
+			e.talk = root + tail
+			e.paths[op] = []byte(e.talk)
+			continue
 		}
-		if u.RawQuery != "" {
-			path += "?" + u.RawQuery
+		path := root + tail
+		if e.query != "" {
+			path += "?" + e.query
 		}
 		e.paths[op] = []byte(path)
 	}
+}
+
+// tail is what follows the root for an operation, or "" if the deployment does not offer it.
+func (e *endpoint) tail(op llm.Operation) string {
+	switch {
+	case e.place.Path != nil:
+		return e.place.Path(op)
+	case op == llm.OpResource:
+		return "/"
+	case op == llm.OpRealtime:
+		return "/realtime?model=" + escape(e.d.Model)
+	}
+	return "/" + op.String()
+}
+
+func joinQuery(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "&" + b
 }
 
 func operations() []llm.Operation {
@@ -126,12 +156,18 @@ func (e *endpoint) bindHead() error {
 		lines = append(lines, h)
 	}
 	auth := llm.Pair{Name: "Authorization", Value: "Bearer " + key}
-	if e.p.s.KeyHeader != "" {
-		auth = llm.Pair{Name: e.p.s.KeyHeader, Value: key}
+	header := e.p.s.KeyHeader
+	if e.place.KeyHeader != "" {
+		header = e.place.KeyHeader
+	}
+	if header != "" && !e.place.KeyBearer {
+		auth = llm.Pair{Name: header, Value: key}
 	}
 	own := slices.ContainsFunc(e.d.ExtraHeaders, func(h llm.Pair) bool { return strings.EqualFold(h.Name, auth.Name) })
 	switch {
 	case own: // the operator sends a credential of his own making
+		e.place.Signer = nil
+	case e.place.Signer != nil:
 	case key != "":
 		lines = append(lines, auth)
 	case !e.p.s.KeyOptional:
@@ -144,7 +180,7 @@ func (e *endpoint) writeHead(lines []llm.Pair) error {
 	e.names = make(map[string]bool, len(lines))
 	for _, l := range lines {
 		if problem := badHeader(l.Name, l.Value); problem != "" {
-			return e.problem(settingOf(l.Name, e.p.s.KeyHeader), problem)
+			return e.problem(settingOf(l.Name, e.p.s.KeyHeader, e.place.KeyHeader), problem)
 		}
 		e.names[strings.ToLower(l.Name)] = true
 		e.head = append(e.head, l.Name+": "+l.Value+"\r\n"...)
@@ -155,11 +191,11 @@ func (e *endpoint) writeHead(lines []llm.Pair) error {
 	return nil
 }
 
-func settingOf(header, keyHeader string) string {
+func settingOf(header string, keyHeaders ...string) string {
 	switch {
 	case header == "OpenAI-Organization":
 		return "organization"
-	case header == "Authorization" || header == keyHeader:
+	case header == "Authorization" || slices.Contains(keyHeaders, header):
 		return "api_key"
 	}
 	return "extra_headers"
@@ -229,7 +265,12 @@ func (e *endpoint) bindRules() error {
 			e.rules[name] = rule{do: drop}
 		}
 	}
-	for _, r := range e.p.s.Rename {
+	for _, name := range e.place.Unsupported {
+		if e.d.DropParams && !slices.Contains(e.d.AllowedParams, name) {
+			e.rules[name] = rule{do: drop}
+		}
+	}
+	for _, r := range slices.Concat(e.p.s.Rename, e.place.Rename) {
 		if !slices.Contains(e.d.AllowedParams, r.Name) {
 			e.rules[r.Name] = rule{do: rename, name: []byte(r.Value)}
 		}

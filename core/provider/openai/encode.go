@@ -16,7 +16,7 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 	if int(x.Op) >= len(e.paths) || e.paths[x.Op] == nil {
 		return e.refusal("litellm.BadRequestError: "+e.p.s.Name+" does not offer "+x.Op.String(), "")
 	}
-	c.Target, c.Method, c.Path, c.Head = &e.target, "POST", e.paths[x.Op], e.head
+	c.Target, c.Method, c.Path, c.Head, c.Signer = &e.target, "POST", e.paths[x.Op], e.head, e.place.Signer
 	if x.Controls.ExtraHeaders != nil {
 		if err := e.extraHeaders(x.Controls.ExtraHeaders, c); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 func (e *endpoint) encodeForm(x *llm.Exchange, c *llm.Call) error {
 	c.Head = e.bare
 	c.Header = append(c.Header, llm.Field{Name: borrow("Content-Type"), Value: x.Header.Get("Content-Type")})
-	p := patch{e: e, x: x}
+	p := patch{e: e, x: x, body: &x.Body}
 	if err := p.controls(); err != nil {
 		return err
 	}

@@ -182,7 +182,7 @@ func ownMember(name []byte) bool {
 }
 
 func (e *endpoint) resourceBody(x *llm.Exchange, c *llm.Call) {
-	p := patch{e: e, x: x, raw: x.Body.Raw(), dst: c.Body}
+	p := patch{e: e, x: x, body: &x.Body, raw: x.Body.Raw(), dst: c.Body}
 	list := x.Body.Members()
 	for i := range list {
 		key := x.Body.Key(list[i])
@@ -214,7 +214,7 @@ func (e *endpoint) resourceForm(x *llm.Exchange, c *llm.Call) error {
 // encodeRealtime begins a conversation (https://platform.openai.com/docs/guides/realtime-websocket).
 func (e *endpoint) encodeRealtime(x *llm.Exchange, c *llm.Call) error {
 	c.Method, c.Head, c.Socket = "GET", e.bare, true
-	path := append(append([]byte(e.root), "/realtime?model="...), escape(e.d.Model)...)
+	path := []byte(e.talk)
 	for _, q := range [][]byte{borrow(e.query), x.Query} {
 		for pair := range bytes.SplitSeq(q, []byte{'&'}) {
 			if name, _, _ := bytes.Cut(pair, []byte{'='}); len(pair) > 0 && string(name) != "model" {

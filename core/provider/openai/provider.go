@@ -30,6 +30,10 @@ type Settings struct {
 	Lacks           []llm.Operation // operations the vendor does not offer, of chats, completions and embeddings
 	Offers          []llm.Operation // operations the vendor offers beside those three; the zero value of Name: all of OpenAI's
 
+	// Place says for a deployment where its calls go, for a vendor whose addresses are not a base with the operation's
+	// name behind it. Nil: they are.
+	Place func(d *llm.Deployment) (*provider.Place, error)
+
 	MaxResponse int64 // bytes of an answer, a stream's in sum; 0 is 64 MB
 }
 
@@ -74,6 +78,13 @@ func (p *Provider) Bind(d *llm.Deployment) (provider.Endpoint, error) {
 	if d.Model == "" {
 		return nil, e.problem("model", "is missing")
 	}
+	if p.s.Place != nil {
+		place, err := p.s.Place(d)
+		if err != nil {
+			return nil, err
+		}
+		e.place = *place
+	}
 	if err := e.bindTarget(); err != nil {
 		return nil, err
 	}
@@ -92,10 +103,12 @@ type endpoint struct {
 	d     *llm.Deployment
 	model []byte // the vendor's name for the model, quoted
 
+	place  provider.Place // the zero value unless the vendor says one
 	target llm.Target
 	paths  [llm.OpRealtime + 1][]byte // by operation; nil if the vendor does not offer it
 	root   string                     // of all paths
 	query  string                     // at the end of all paths, without the question mark
+	talk   string                     // the path of conversations, with the model in its query
 	head   []byte
 	bare   []byte          // head without the lines that describe the body
 	names  map[string]bool // names of the lines in head, in lower case
