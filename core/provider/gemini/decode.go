@@ -31,7 +31,7 @@ type decoder struct {
 	calls map[int64]int // functions called so far, by candidate
 
 	images, searches int64 // made so far
-	extra extra
+	extra            extra
 }
 
 // extra are the lists that the reference adds to answers, one entry for each candidate
