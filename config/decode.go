@@ -246,6 +246,7 @@ func readVariables(env *Env) Variables {
 		TiktokenCacheDir:   env.Get("CUSTOM_TIKTOKEN_CACHE_DIR"),
 	}
 	v.LocalModelCostMap, _ = parseBool(env.Get("LITELLM_LOCAL_MODEL_COST_MAP"))
+	v.StateVariables = readStateVariables(env)
 	v.SetVerbose, _ = parseBool(env.Get("SET_VERBOSE"))
 	v.PrintStandardLoggingPayload, _ = parseBool(env.Get("LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD"))
 	if v.Mode == "" {

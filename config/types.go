@@ -99,6 +99,7 @@ type LiteLLMParams struct {
 	// cache_read_input_token_cost, as they were written.
 	Prices map[string]any `config:"-"`
 
+	DeploymentLimits `config:",squash"`
 	// Extra holds the keys that are no setting of a deployment, such as
 	// temperature: defaults for requests, which a client may override.
 	Extra map[string]any `config:",remain"`
@@ -156,8 +157,9 @@ type LiteLLMSettings struct {
 	// CostDiscount is the share by provider that is taken off a cost,
 	// CostMargin a share, or an object with percentage and fixed_amount, by
 	// provider or for "global", that is added.
-	CostDiscount map[string]float64 `config:"cost_discount_config"`
-	CostMargin   map[string]any     `config:"cost_margin_config"`
+	CostDiscount   map[string]float64 `config:"cost_discount_config"`
+	CostMargin     map[string]any     `config:"cost_margin_config"`
+	BudgetSettings `config:",squash"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
@@ -183,6 +185,7 @@ type GeneralSettings struct {
 	EmbeddingModel       string                `config:"embedding_model"`
 	ImageGenerationModel string                `config:"image_generation_model"`
 	ModerationModel      string                `config:"moderation_model"`
+	StateSettings        `config:",squash"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
@@ -240,6 +243,7 @@ type RouterSettings struct {
 	// deployments, as written.
 	CustomRoute         string        `config:"custom_route"`
 	CustomRouteSettings PluginOptions `config:"custom_route_settings"`
+	SharedSettings      `config:",squash"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
@@ -470,4 +474,6 @@ type Variables struct {
 	ModelCostMapURL   string `config:"LITELLM_MODEL_COST_MAP_URL"`
 	// TiktokenCacheDir holds vocabularies that replace the built-in ones.
 	TiktokenCacheDir string `config:"CUSTOM_TIKTOKEN_CACHE_DIR"`
+
+	StateVariables `config:",squash"`
 }
