@@ -182,6 +182,11 @@ func sectionCases() []effectCase {
 		{"credential_list[].credential_name", "credential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, one, Credential{Name: "c", Values: map[string]any{"api_key": "k"}}},
 		{"credential_list[].credential_values", "credential_list: [{credential_name: c, credential_values: {api_key: os.environ/K}}]", []string{"K=v"}, one, Credential{Name: "c", Values: map[string]any{"api_key": "v"}}},
 		{"credential_list[].credential_info", "credential_list: [{credential_name: c, credential_values: {}, credential_info: {d: e}}]", nil, one, Credential{Name: "c", Values: map[string]any{}, Info: map[string]any{"d": "e"}}},
+		{"files_settings", "files_settings: [{custom_llm_provider: openai}]", nil, func(c *Config) any { return len(c.FilesSettings) }, 1},
+		{"finetune_settings", "finetune_settings: [{custom_llm_provider: openai}]", nil, func(c *Config) any { return len(c.FinetuneSettings) }, 1},
+		{"assistant_settings", "assistant_settings: {custom_llm_provider: groq}", nil, func(c *Config) any { return c.AssistantSettings.CustomLLMProvider }, "groq"},
+		{"assistant_settings.custom_llm_provider", "assistant_settings: {custom_llm_provider: groq}", nil, func(c *Config) any { return c.AssistantSettings.CustomLLMProvider }, "groq"},
+		{"assistant_settings.litellm_params", "assistant_settings: {litellm_params: {api_base: b}}", nil, func(c *Config) any { return c.AssistantSettings.LiteLLMParams.APIBase }, "b"},
 		{"environment_variables", "environment_variables: {A: b}", []string{"A=c"}, func(c *Config) any { return c.Env().Get("A") }, "b"},
 		{"environment_variables.*", "environment_variables: {A: 12}", nil, func(c *Config) any { return c.Env().Get("A") }, "12"},
 		{"callback_settings", "callback_settings: {a: {on_error: fail_open}}", nil, func(c *Config) any { return len(c.CallbackSettings) }, 1},
@@ -340,9 +345,32 @@ func variableCases() []effectCase {
 	}
 }
 
+// resourceCases are the credentials for what vendors store, at each place where they may stand.
+func resourceCases() []effectCase {
+	var cases []effectCase
+	add := func(prefix, open, end string, of func(*Config) ResourceSettings) {
+		for _, name := range []string{"api_key", "api_base", "api_version", "organization"} {
+			cases = append(cases, effectCase{prefix + name, open + name + ": v" + end, nil, func(c *Config) any {
+				s := of(c)
+				return s.APIKey.Reveal() + s.APIBase + s.APIVersion + s.Organization
+			}, "v"})
+		}
+	}
+	files := func(c *Config) ResourceSettings { return c.FilesSettings[0] }
+	tune := func(c *Config) ResourceSettings { return c.FinetuneSettings[0] }
+	add("assistant_settings.litellm_params.", "assistant_settings: {litellm_params: {", "}}", func(c *Config) ResourceSettings {
+		return c.AssistantSettings.LiteLLMParams
+	})
+	add("files_settings[].", "files_settings: [{custom_llm_provider: p, ", "}]", files)
+	add("finetune_settings[].", "finetune_settings: [{custom_llm_provider: p, ", "}]", tune)
+	return append(cases,
+		effectCase{"files_settings[].custom_llm_provider", "files_settings: [{custom_llm_provider: p}]", nil, func(c *Config) any { return files(c).CustomLLMProvider }, "p"},
+		effectCase{"finetune_settings[].custom_llm_provider", "finetune_settings: [{custom_llm_provider: p}]", nil, func(c *Config) any { return tune(c).CustomLLMProvider }, "p"})
+}
+
 func effectCases() []effectCase {
 	var all []effectCase
-	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), pluginCases(), priceCases(), variableCases()} {
+	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), pluginCases(), priceCases(), variableCases()} {
 		all = append(all, list...)
 	}
 	return all

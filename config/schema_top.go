@@ -37,13 +37,13 @@ func topLevelSettings() []Setting {
 			Doc: "Web search services and their keys."},
 		{Path: "vector_store_registry", Type: TypeObjects, Default: "[]", Area: "provider",
 			Doc: "Vector stores that requests may name."},
-		{Path: "assistant_settings", Type: TypeObject, Default: "{}", Area: "provider", Secret: true,
-			Doc: "Provider and parameters of the assistants endpoints."},
-		{Path: "files_settings", Type: TypeObjects, Default: "[]", Area: "provider", Secret: true,
-			Doc: "Provider credentials of the files endpoints."},
-		{Path: "finetune_settings", Type: TypeObjects, Default: "[]", Area: "provider", Secret: true,
-			Doc: "Provider credentials of the fine-tuning endpoints."},
-		{Path: "default_vertex_config", Type: TypeObject, Default: "{}", Area: "provider", Secret: true,
+		{Path: "assistant_settings", Type: TypeObject, Default: "{}", Area: "provider", Status: InEffect,
+			Doc: "Vendor and credentials of the assistants and threads endpoints."},
+		{Path: "files_settings", Type: TypeObjects, Default: "[]", Area: "provider", Status: InEffect,
+			Doc: "Credentials of the files, uploads and batches endpoints, by vendor; a vendor that is not listed takes the usual environment variables."},
+		{Path: "finetune_settings", Type: TypeObjects, Default: "[]", Area: "provider", Status: InEffect,
+			Doc: "Credentials of the fine-tuning endpoints, likewise."},
+		{Path: "default_vertex_config", Type: TypeObject, Default: "{}", Area: "provider",
 			Doc: "Project, location and credentials of the Vertex AI pass-through paths."},
 	}
 }
@@ -184,5 +184,39 @@ func otherSectionSettings() []Setting {
 			Doc: "Facts about the credentials, such as custom_llm_provider and description."},
 		{Path: "callback_settings.*", Type: TypeObject, Default: "{}", Area: "callback", Status: InEffect,
 			Doc: "Options of the callback of that name. For a plugin the name is its path, or its file's name without .wasm. Records that a plugin cannot take are lost with a line in the log, whatever on_error says: that is for its guardrail hooks."},
+	}
+}
+
+// resourceSettings lists the keys of an entry of files_settings and
+// finetune_settings. The first names the vendor.
+func resourceSettings() []Setting {
+	return []Setting{
+		{Path: "custom_llm_provider", Type: TypeString, Area: "provider", Status: InEffect, Required: true,
+			Doc: "The vendor, such as openai or azure."},
+		{Path: "api_key", Type: TypeString, Default: "the vendor's variable", Area: "provider", Status: InEffect, Secret: true,
+			Doc: "Key of the vendor's API."},
+		{Path: "api_base", Type: TypeString, Default: "the vendor's own", Area: "provider", Status: InEffect,
+			Doc: "Base URL of the vendor's API."},
+		{Path: "api_version", Type: TypeString, Area: "provider", Status: InEffect,
+			Doc: "Version of the API, for vendors that ask for one."},
+		{Path: "organization", Type: TypeString, Area: "provider", Status: InEffect,
+			Doc: "Organization the calls are made for."},
+	}
+}
+
+// vertexSettings lists the keys of assistant_settings and
+// default_vertex_config that are no resourceSettings.
+func vertexSettings() []Setting {
+	return []Setting{
+		{Path: "assistant_settings.custom_llm_provider", Type: TypeString, Default: "openai", Area: "provider", Status: InEffect,
+			Doc: "The vendor of requests that name none."},
+		{Path: "assistant_settings.litellm_params", Type: TypeObject, Default: "{}", Area: "provider", Status: InEffect,
+			Doc: "How the vendor is reached."},
+		{Path: "default_vertex_config.vertex_project", Type: TypeString, Area: "provider",
+			Doc: "Project for requests whose path names none."},
+		{Path: "default_vertex_config.vertex_location", Type: TypeString, Area: "provider",
+			Doc: "Location for requests whose path names none."},
+		{Path: "default_vertex_config.vertex_credentials", Type: TypeString | TypeObject, Area: "provider", Secret: true,
+			Doc: "Path or content of a service account's file."},
 	}
 }
