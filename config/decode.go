@@ -60,8 +60,8 @@ func (p *LiteLLMParams) split(known map[string]*schemaNode) {
 			p.Prices[key] = value
 			return true
 		}
-		n := known[key]
-		if n == nil || n.setting.Status == InEffect {
+		// Parameters of requests are known too, as they need no warning.
+		if n := known[key]; n == nil || n.setting.Type&TypeAny != 0 {
 			return false
 		}
 		if p.Other == nil {
