@@ -77,6 +77,9 @@ func (c *session) decodeNative(ctx *fasthttp.RequestCtx, model string) error {
 // speak prepares an answer in the dialect of the caller. It returns the size of a whole one.
 func (c *session) speak() (size int, err error) {
 	r := c.reply
+	if r.Verbatim {
+		return 0, nil
+	}
 	c.voice = c.front.voice(&c.x, r)
 	c.native = r.Dialect == c.x.Dialect
 	if r.Streamed || c.native {

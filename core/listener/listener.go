@@ -67,6 +67,7 @@ type Server struct {
 	active  atomic.Int64 // exchanges under way
 	closing atomic.Bool
 	version []byte
+	kept    conversations // of the Responses API
 }
 
 // New makes a server. It listens only when Serve is called.

@@ -39,6 +39,7 @@ func (s *Server) table() *router.Router {
 	for _, path := range []string{"/v1/messages"} {
 		r.POST(path, s.ask(messagesFront{}, path))
 	}
+	s.responseRoutes(r)
 	// The model is part of these paths and may hold slashes of its own, so the tail is split by hand.
 	r.POST("/engines/{tail:*}", s.modelInPath("/engines/"))
 	r.POST("/openai/deployments/{tail:*}", s.modelInPath("/openai/deployments/"))

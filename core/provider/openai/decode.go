@@ -22,6 +22,8 @@ func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 		return e.decodeRealtime(a, r)
 	case a.Status < 200 || a.Status > 299:
 		return e.refused(a)
+	case x.AsNative && x.Op == llm.OpChat, ofResponses(x):
+		return e.decodeResponse(x, a, r)
 	case further(x.Op):
 		return e.decodeFurther(x, a, r)
 	case a.Streamed && x.Streamed && x.Op.Streams():

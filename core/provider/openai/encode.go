@@ -22,6 +22,9 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 			return err
 		}
 	}
+	if x.AsNative && x.Op == llm.OpChat {
+		return e.encodeNative(x, c)
+	}
 	if further(x.Op) {
 		if done, err := e.encodeFurther(x, c); done || err != nil {
 			return err

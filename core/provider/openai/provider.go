@@ -47,6 +47,7 @@ type Provider struct {
 	s       Settings
 	wholes  sync.Pool // of *whole
 	streams sync.Pool // of *stream
+	relays  sync.Pool // of *relay
 }
 
 var _ provider.Provider = (*Provider)(nil)
@@ -68,6 +69,7 @@ func New(s Settings) *Provider {
 	p := &Provider{s: s}
 	p.wholes.New = func() any { return &whole{p: p} }
 	p.streams.New = func() any { return &stream{p: p} }
+	p.relays.New = func() any { return &relay{p: p} }
 	return p
 }
 
