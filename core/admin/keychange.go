@@ -53,7 +53,7 @@ func (a *API) updateOne(c *call, p *keyParams) (map[string]any, error) {
 			}
 			k.ObjectPermissionID = store.Text(p.ObjectPermission.ObjectPermissionID)
 		}
-		return uniqueAlias(c, tx, k)
+		return uniqueAlias(c, tx, k, k.Token)
 	})
 	if err != nil {
 		return nil, err
@@ -191,7 +191,7 @@ func (a *API) rotateKey(c *call, row *store.Key, next string, revoke time.Time, 
 			if err := p.apply(c, k); err != nil {
 				return err
 			}
-			return uniqueAlias(c, tx, k)
+			return uniqueAlias(c, tx, k, row.Token)
 		})
 		if err != nil {
 			return keyConflict(err)

@@ -157,7 +157,7 @@ func (a *API) createKey(c *call, p *keyParams, team *store.Team, service bool) (
 	}
 	var budget *store.Budget
 	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
-		if err := uniqueAlias(c, tx, &row); err != nil {
+		if err := uniqueAlias(c, tx, &row, row.Token); err != nil {
 			return err
 		}
 		if budget, err = a.keyBudget(c, tx, p, &row); err != nil {
@@ -173,6 +173,11 @@ func (a *API) createKey(c *call, p *keyParams, team *store.Team, service bool) (
 		if err := tx.Keys().Create(c.ctx(), &row); err != nil {
 			return keyConflict(err)
 		}
+		made, err := tx.Keys().Get(c.ctx(), row.Token) // with what the database fills in
+		if err != nil {
+			return err
+		}
+		row = *made
 		return c.audit(tx, "created", "LiteLLM_VerificationToken", row.Token, nil, row)
 	})
 	if err != nil {
@@ -210,12 +215,12 @@ func keyConflict(err error) error {
 	return err
 }
 
-// uniqueAlias refuses an alias that another key has.
-func uniqueAlias(c *call, tx store.Store, row *store.Key) error {
+// uniqueAlias refuses an alias that another key has than the one stored under the hash.
+func uniqueAlias(c *call, tx store.Store, row *store.Key, hash string) error {
 	if row.KeyAlias == "" {
 		return nil
 	}
-	n, err := tx.Keys().Count(c.ctx(), store.Eq("key_alias", string(row.KeyAlias)), store.Where("token", store.NotEqual, row.Token))
+	n, err := tx.Keys().Count(c.ctx(), store.Eq("key_alias", string(row.KeyAlias)), store.Where("token", store.NotEqual, hash))
 	if err == nil && n > 0 {
 		err = badRequest("key_alias", "Key with alias '"+string(row.KeyAlias)+"' already exists. Unique key aliases across all keys are required.")
 	}
