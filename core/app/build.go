@@ -174,7 +174,7 @@ func (b *builder) fallbacks(lists ...config.Fallbacks) []router.Fallback {
 // edge is what the listener needs of the configuration.
 func (b *builder) edge() gateway.Edge {
 	g := b.cfg.GeneralSettings
-	e := gateway.Edge{TrustForwarded: g.UseXForwardedFor, MaxRequest: bytesOf(g.MaxRequestSizeMB), Pass: b.passThrough()}
+	e := gateway.Edge{TrustForwarded: g.UseXForwardedFor, MaxRequest: bytesOf(g.MaxRequestSizeMB), Pass: b.passThrough(), Resources: b.resources()}
 	e.DefaultModel = given(map[llm.Operation]string{
 		llm.OpChat: g.CompletionModel, llm.OpCompletion: g.CompletionModel, llm.OpModeration: g.ModerationModel,
 	})
