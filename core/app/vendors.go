@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/config"
@@ -60,6 +61,11 @@ func (b *builder) fill(d *llm.Deployment, v compat.Vendor, keyVar string) {
 	if d.Base == "" {
 		d.Base = strings.TrimRight(v.Base, "/")
 	}
+	for _, set := range v.Settings {
+		if value := firstSet(env, set.Vars); value != "" && d.Setting(set.Name) == "" {
+			d.Settings = append(d.Settings[:len(d.Settings):len(d.Settings)], llm.Pair{Name: set.Name, Value: value})
+		}
+	}
 	if d.Organization == "" && v.Name == "openai" {
 		d.Organization = env.Get("OPENAI_ORGANIZATION")
 	}
@@ -106,6 +112,11 @@ func (b *builder) newVendor(v compat.Vendor) provider.Provider {
 	if p := b.translated(v, most); p != nil {
 		return p
 	}
+	return b.compatible(v, most)
+}
+
+// compatible makes the provider of a vendor that speaks OpenAI's API.
+func (b *builder) compatible(v compat.Vendor, most int64) provider.Provider {
 	return openai.New(openai.Settings{
 		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
 		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,
@@ -123,6 +134,9 @@ func (b *builder) mocked(d *llm.Deployment, p provider.Provider) error {
 // lacksKey reports whether a vendor would refuse the deployment's calls for want of a key.
 func lacksKey(d *llm.Deployment, v compat.Vendor) bool {
 	if d.APIKey != "" || v.KeyOptional || v.DefaultKey != "" {
+		return false
+	}
+	if slices.ContainsFunc(v.KeySettings, func(name string) bool { return d.Setting(name) != "" }) {
 		return false
 	}
 	header := v.KeyHeader

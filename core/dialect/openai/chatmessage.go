@@ -40,12 +40,16 @@ type ChatMessage struct {
 func (m *ChatMessage) At(more string) string { return noted("messages[", m.Index, "]") + more }
 
 // Text returns the text of the message as one JSON string: its text parts, joined without anything in between. ok is
-// false if there are parts that are no text. Without a text it is "" in quotes.
+// false if there are parts that are no text. Without a text it is "" in quotes. The result of a tool that failed says so
+// in front of its text, as most APIs have no other place for it.
 func (m *ChatMessage) Text() (quoted []byte, ok bool) {
-	if len(m.Parts) == 1 && m.Parts[0].Kind == PartText {
+	if len(m.Parts) == 1 && m.Parts[0].Kind == PartText && !m.Failed {
 		return m.Parts[0].Text, true
 	}
 	out := []byte{'"'}
+	if m.Failed {
+		out = append(out, "Error: "...)
+	}
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		if p.Kind != PartText {
@@ -265,4 +269,21 @@ func (r *ChatRequest) readOldCall(m *ChatMessage, v []byte) error {
 	r.calls = append(r.calls, call)
 	m.Calls = append(m.Calls, call)
 	return nil
+}
+
+// Thoughts joins the texts of thinking_blocks to one JSON string. It is nil without any.
+func Thoughts(blocks []byte) []byte {
+	var out []byte
+	for c := dialect.Array(blocks); c.Next(); {
+		if v := dialect.Get(c.Value(), "thinking"); len(v) > 2 && v[0] == '"' {
+			if out == nil {
+				out = append(out, '"')
+			}
+			out = append(out, v[1:len(v)-1]...)
+		}
+	}
+	if out == nil {
+		return nil
+	}
+	return append(out, '"')
 }

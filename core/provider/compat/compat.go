@@ -36,7 +36,17 @@ type Vendor struct {
 	Lacks           []llm.Operation // what it does not offer of chats, completions and embeddings
 	Offers          []llm.Operation // what it offers besides
 
+	Settings    []Setting // settings that variables of the environment can hold too
+	KeySettings []string  // settings that take the place of a key
+
 	Source string // where the facts can be checked: the vendor's page, or the reference's about the vendor
+}
+
+// Setting is one of a deployment's settings, and the variables that it is taken from if the deployment does not have it;
+// the first that is set counts.
+type Setting struct {
+	Name string
+	Vars []string
 }
 
 // Lookup returns the row with the name, or with one of the names that the reference has for it besides.
@@ -50,6 +60,8 @@ func Lookup(name string) (Vendor, bool) {
 		name = "ollama"
 	case "cohere_chat":
 		name = "cohere"
+	case "watsonx_text":
+		name = "watsonx"
 	case "openai_like":
 		name = "custom_openai"
 	case "ai21":
@@ -225,7 +237,7 @@ func foreign(name string) bool {
 		"github_copilot", "huggingface", "humanloop", "infinity", "jina_ai", "langfuse", "langgraph", "manus", "milvus",
 		"nlp_cloud", "nvidia_riva", "oci", "oobabooga", "petals", "pg_vector", "predibase", "ragflow", "recraft",
 		"replicate", "runwayml", "s3_vectors", "sagemaker", "sagemaker_chat", "sap", "snowflake", "soniox", "stability",
-		"topaz", "triton", "vertex_ai", "vertex_ai_beta", "vllm", "voyage", "watsonx", "watsonx_text":
+		"topaz", "triton", "vertex_ai", "vertex_ai_beta", "vllm", "voyage":
 		return true
 	}
 	return false

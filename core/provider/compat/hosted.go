@@ -23,19 +23,6 @@ func hosted() []Vendor {
 			Source:      "https://console.groq.com/docs/openai",
 		},
 		{
-			// Mistral refuses members it does not know, and reports the usage of every stream anyway.
-			Name: "mistral", Base: "https://api.mistral.ai/v1",
-			BaseVars: []string{"MISTRAL_AZURE_API_BASE", "MISTRAL_API_BASE"},
-			KeyVars:  []string{"MISTRAL_AZURE_API_KEY", "MISTRAL_API_KEY"},
-			Rename:   append(tokens(), llm.Pair{Name: "seed", Value: "random_seed"}),
-			Unsupported: []string{
-				"function_call", "functions", "logit_bias", "logprobs", "service_tier", "store", "top_logprobs", "user",
-			},
-			NoStreamOptions: true,
-			Offers:          []llm.Operation{llm.OpModeration, llm.OpTranscription, llm.OpResource},
-			Source:          "https://docs.mistral.ai/api",
-		},
-		{
 			Name: "codestral", Base: "https://codestral.mistral.ai/v1",
 			BaseVars: []string{"CODESTRAL_API_BASE"}, KeyVars: []string{"CODESTRAL_API_KEY"},
 			Rename:          append(tokens(), llm.Pair{Name: "seed", Value: "random_seed"}),

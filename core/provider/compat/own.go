@@ -17,6 +17,29 @@ func own() []Vendor {
 			Offers: []llm.Operation{llm.OpRerank}, Source: "https://docs.cohere.com/reference/about",
 		},
 		{
+			Name: "mistral", Own: true, Base: "https://api.mistral.ai/v1",
+			BaseVars: []string{"MISTRAL_AZURE_API_BASE", "MISTRAL_API_BASE"},
+			KeyVars:  []string{"MISTRAL_AZURE_API_KEY", "MISTRAL_API_KEY"},
+			Offers:   []llm.Operation{llm.OpModeration, llm.OpTranscription, llm.OpResource},
+			Source:   "https://docs.mistral.ai/api",
+		},
+		{
+			Name: "databricks", Own: true, BaseVars: []string{"DATABRICKS_API_BASE"}, KeyVars: []string{"DATABRICKS_API_KEY"},
+			BaseSuffix: "/serving-endpoints",
+			Source:     "https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference",
+		},
+		{
+			Name: "watsonx", Own: true, BaseVars: []string{"WATSONX_API_BASE", "WATSONX_URL", "WX_URL", "WML_URL"},
+			KeyVars: []string{"WATSONX_API_KEY", "WATSONX_APIKEY", "WX_API_KEY"},
+			Settings: []Setting{
+				{"project_id", []string{"WATSONX_PROJECT_ID", "WX_PROJECT_ID"}},
+				{"space_id", []string{"WATSONX_DEPLOYMENT_SPACE_ID", "WATSONX_SPACE_ID", "WX_SPACE_ID"}},
+				{"token", []string{"WATSONX_TOKEN"}}, {"zen_api_key", []string{"WATSONX_ZENAPIKEY"}},
+			},
+			KeySettings: []string{"token", "watsonx_token", "zen_api_key"},
+			Offers:      []llm.Operation{llm.OpRerank}, Source: "https://cloud.ibm.com/apidocs/watsonx-ai",
+		},
+		{
 			Name: "ollama", Own: true, Base: "http://localhost:11434", KeyOptional: true,
 			BaseVars: []string{"OLLAMA_API_BASE"}, KeyVars: []string{"OLLAMA_API_KEY"},
 			Source: "https://docs.ollama.com/api",
