@@ -14,7 +14,9 @@ import (
 	"github.com/sallyport-ai/sallyport/core/listener"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline"
+	"github.com/sallyport-ai/sallyport/core/price/tokens"
 	"github.com/sallyport-ai/sallyport/core/provider"
+	"github.com/sallyport-ai/sallyport/core/provider/compat"
 	"github.com/sallyport-ai/sallyport/core/provider/passthrough"
 	"github.com/sallyport-ai/sallyport/core/router"
 	"github.com/sallyport-ai/sallyport/core/telemetry"
@@ -27,6 +29,9 @@ type loaded struct {
 	router      *router.Router
 	deployments []*llm.Deployment
 	plugins     []*plugin
+	prices      prices
+	tokens      *tokens.Counter
+	vendorOf    func(compat.Vendor) provider.Provider
 }
 
 // builder makes a loaded. Mistakes are collected, so that one attempt shows them all.
@@ -65,10 +70,11 @@ func (m mistakes) Error() string {
 // build assembles everything a configuration describes. Nothing of it is in use when build fails.
 func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	b := &builder{App: a, cfg: cfg}
-	out := &loaded{cfg: cfg}
+	out := &loaded{cfg: cfg, vendorOf: b.vendor, tokens: b.counter()}
 	b.startPrices(ctx)
 	b.customProviders(ctx, out)
 	out.deployments = b.deployments()
+	out.prices = b.prices
 	out.router = b.router(out.deployments, b.routeFilters(ctx, out))
 	hooks := slices.Concat(b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))
 	authenticator := b.auth(ctx, out)

@@ -122,8 +122,8 @@ func (e Entry) Can(what string) (yes, known bool) {
 	return yes, known
 }
 
-// facts is Info as JSON, without what is not known.
-func (e Entry) facts() []byte {
+// JSON is Info as JSON, without what is not known; nil for the zero Entry.
+func (e Entry) JSON() []byte {
 	m := e.Info()
 	maps.DeleteFunc(m, func(_ string, v any) bool { return v == nil })
 	if len(m) == 0 {

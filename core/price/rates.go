@@ -86,7 +86,7 @@ func Make(e Entry, o Override) (*llm.Price, error) {
 		CharacterIn: s.f["input_cost_per_character"], CharacterOut: s.f["output_cost_per_character"],
 		Image: either(s.f["output_cost_per_image"], s.f["input_cost_per_image"]),
 	}
-	p.Facts = e.facts()
+	p.Facts = e.JSON()
 	switch {
 	case e.Mode() == "audio_transcription" && p.SecondOut != 0:
 		// Some entries have the same price in both places. One of them is meant: litellm/llms/openai/cost_calculation.py.
