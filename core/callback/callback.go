@@ -87,7 +87,7 @@ const MaxMetadata = 64 << 10
 // if any. It copies what it needs, and allocates for that. Messages are copied only if they are wanted.
 func NewRecord(x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error, end time.Time, messages bool) Record {
 	rec := Record{
-		ID: x.ID.String(), CallType: x.Op.CallType(), Route: strings.Clone(x.Path), Stream: x.Streamed,
+		ID: x.ID.String(), CallType: x.CallType(), Route: strings.Clone(x.Path), Stream: x.Streamed,
 		ModelGroup: strings.Clone(x.Model), Deployment: tried, Start: x.Start, End: end, Upstream: x.Upstream,
 		Status: 200, Principal: x.Principal, Remote: strings.Clone(x.Remote), UserAgent: string(x.Header.Get("user-agent")),
 		Tags: string(x.Header.Get("x-litellm-tags")), Guards: append([]string(nil), x.Applied...), GuardRuns: append([]llm.GuardRun(nil), x.GuardRuns...),

@@ -148,7 +148,8 @@ func (e *endpoint) encodeResource(x *llm.Exchange, c *llm.Call) error {
 // (https://platform.openai.com/docs/assistants/migration).
 func (e *endpoint) callerLines(x *llm.Exchange, c *llm.Call) {
 	for _, name := range []string{"Content-Type", "Accept", "OpenAI-Beta"} {
-		if v := x.Header.Get(name); len(v) > 0 && badHeader(borrow(name), v) == "" && !e.hasLine(borrow(name)) {
+		ours := name == "OpenAI-Beta" && e.hasLine(borrow(name))
+		if v := x.Header.Get(name); len(v) > 0 && badHeader(borrow(name), v) == "" && !ours {
 			c.Header = append(c.Header, llm.Field{Name: borrow(name), Value: v})
 		}
 	}
