@@ -39,6 +39,8 @@ type Settings struct {
 
 	// Health calls the deployments of a model group, or all of them if model is empty, and returns the report as JSON.
 	Health func(ctx context.Context, model string) []byte
+	// Count returns how many tokens the chat in x.Body has for x.Model. It asks no vendor. Nil counts nothing.
+	Count func(x *llm.Exchange) (int, error)
 	// Manager serves the management API; nil serves none.
 	Manager Manager
 	// Metrics returns what GET /metrics serves at the moment; nil serves nothing.

@@ -40,6 +40,7 @@ func (s *Server) table() *router.Router {
 		r.POST(path, s.ask(messagesFront{}, path))
 	}
 	s.responseRoutes(r)
+	s.googleRoutes(r)
 	// The model is part of these paths and may hold slashes of its own, so the tail is split by hand.
 	r.POST("/engines/{tail:*}", s.modelInPath("/engines/"))
 	r.POST("/openai/deployments/{tail:*}", s.modelInPath("/openai/deployments/"))
