@@ -83,6 +83,15 @@ func (a *API) Serves(path string) (ok, open bool) {
 	return false, false
 }
 
+// Routes lists method and path of every route, in the form of http.ServeMux patterns.
+func (a *API) Routes() []string {
+	out := make([]string, 0, len(a.routes))
+	for i := range a.routes {
+		out = append(out, a.routes[i].method+" "+a.routes[i].path)
+	}
+	return out
+}
+
 // matches reports whether a path fits a pattern of http.ServeMux.
 func matches(pattern, path string) bool {
 	for pattern != "" {
