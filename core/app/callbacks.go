@@ -125,6 +125,19 @@ func (s *sinks) loggingOnly(g *guardrail.Guardrail, p *wasm.Plugin) {
 	}
 }
 
+// asChat keeps requests and answers in the form of the OpenAI API for guardrails that see them in records only: these
+// do not know what other dialects say where.
+type asChat struct{}
+
+// Before implements pipeline.Before.
+func (asChat) Before(context.Context, *llm.Exchange) (*llm.Reply, error) { return nil, nil }
+
+// After implements pipeline.After.
+func (asChat) After(context.Context, *llm.Exchange, *llm.Reply) error { return nil }
+
+// Stream implements pipeline.Stream.
+func (asChat) Stream(context.Context, *llm.Exchange, *llm.Reply) error { return nil }
+
 // mark notes which guardrails in mode logging_only are on for an exchange.
 func (s *sinks) mark(x *llm.Exchange, rec *callback.Record) {
 	for _, g := range s.guards {

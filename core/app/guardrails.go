@@ -43,6 +43,9 @@ func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
 		}
 		hooks = append(hooks, entry.Hooks(parts(p, p.Guardrail(settings)))...)
 	}
+	if len(b.sinks.guards) > 0 {
+		hooks = append(hooks, pipeline.Hook{Name: guardrail.LoggingOnly, Do: asChat{}})
+	}
 	return hooks
 }
 

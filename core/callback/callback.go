@@ -143,10 +143,13 @@ func endUser(x *llm.Exchange) string {
 	return ""
 }
 
+// asked is what was asked: as chat completions have it if somebody wanted to see it like that, else as it came.
 func asked(x *llm.Exchange) []byte {
-	for _, key := range []string{"messages", "prompt", "input"} {
-		if v := x.Body.Get(key); v != nil {
-			return v
+	for _, o := range [...]*llm.Object{&x.Body, &x.Native} {
+		for _, key := range [...]string{"messages", "prompt", "input", "contents"} {
+			if v := o.Get(key); v != nil {
+				return v
+			}
 		}
 	}
 	return nil

@@ -3,7 +3,10 @@ package callback
 import (
 	"bytes"
 	"context"
+	"errors"
 
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/dialect/anthropic"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
@@ -17,13 +20,7 @@ func (rec *Record) Answer() []byte {
 	if len(rec.Response) == 0 || !rec.Stream || rec.Joined {
 		return rec.Response
 	}
-	var j openai.Joiner
-	for chunk := range bytes.SplitSeq(rec.Response, []byte{llm.KeptMark}) {
-		if j.Add(chunk) != nil {
-			return nil
-		}
-	}
-	whole, err := j.Append(nil)
+	whole, err := joined(bytes.Split(rec.Response, []byte{llm.KeptMark}))
 	switch {
 	case err == nil:
 		return whole
@@ -31,6 +28,47 @@ func (rec *Record) Answer() []byte {
 		return rec.Response // it was not streamed after all
 	}
 	return nil
+}
+
+// joined makes one document of the parts of a stream, whose dialect the first part tells.
+func joined(parts [][]byte) ([]byte, error) {
+	kind, _ := llm.Text(dialect.Get(parts[0], "type"))
+	switch {
+	case string(kind) == "message_start":
+		return joinMessage(parts)
+	case bytes.HasPrefix(kind, []byte("response.")):
+		for i := len(parts) - 1; i >= 0; i-- {
+			if whole := dialect.Get(parts[i], "response"); whole != nil {
+				return whole, nil
+			}
+		}
+		return nil, errPart
+	case dialect.Get(parts[0], "candidates") != nil: // Google's chunks are answers in themselves
+		return append(append([]byte{'['}, bytes.Join(parts, []byte{','})...), ']'), nil
+	}
+	var j openai.Joiner
+	for _, chunk := range parts {
+		if err := j.Add(chunk); err != nil {
+			return nil, err
+		}
+	}
+	return j.Append(nil)
+}
+
+var errPart = errors.New("a part of the answer cannot be read")
+
+func joinMessage(parts [][]byte) ([]byte, error) {
+	var j anthropic.Joiner
+	var e anthropic.Event
+	for _, data := range parts {
+		if !anthropic.ScanEvent(data, &e) {
+			return nil, errPart
+		}
+		if err := j.Add(&e); err != nil {
+			return nil, err
+		}
+	}
+	return j.Append(nil)
 }
 
 // Masker changes what a record says before it is written anywhere, such as a guardrail in mode logging_only.

@@ -22,6 +22,14 @@ func TestAnswer(t *testing.T) {
 	f(true, `{"id":"x","choices":[{"index":0,"delta":{"content":"a"}}]}`+"\x1e"+`{"id":"x","choices":[{"index":0,"delta":{"content":"b"}}]}`,
 		`{"choices":[{"index":0,"message":{"content":"ab"}}],"id":"x"}`)
 	f(true, `{"id":"x"}`+"\x1eoops", "")
+	// Answers that went out in another dialect.
+	f(true, `{"type":"message_start","message":{"id":"m","content":[]}}`+"\x1e"+`{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`+
+		"\x1e"+`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}`+"\x1e"+`{"type":"message_delta","delta":{"stop_reason":"end_turn"}}`,
+		`{"content":[{"text":"hi","type":"text"}],"id":"m","stop_reason":"end_turn"}`)
+	f(true, `{"type":"response.created","response":{"id":"r","output":[]}}`+"\x1e"+`{"type":"response.output_text.delta","delta":"x"}`+"\x1e"+`{"type":"response.completed","response":{"id":"r","output":[1]}}`,
+		`{"id":"r","output":[1]}`)
+	f(true, `{"candidates":[1]}`+"\x1e"+`{"candidates":[2]}`, `[{"candidates":[1]},{"candidates":[2]}]`)
+	f(true, `{"type":"message_start","message":{}}`+"\x1eoops", "")
 }
 
 type maskFunc func(*callback.Record) error
