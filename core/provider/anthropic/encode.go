@@ -14,7 +14,7 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 	if x.Op != llm.OpChat {
 		return refusal("", "litellm.BadRequestError: "+Name+" does not offer "+x.Op.String())
 	}
-	c.Target, c.Method, c.Path, c.Head = &e.target, "POST", e.path, e.head
+	e.address(x, c)
 	if x.Controls.ExtraHeaders != nil {
 		if err := e.extraHeaders(x.Controls.ExtraHeaders, c); err != nil {
 			return err
@@ -114,8 +114,7 @@ func (n *encoder) run() error {
 	if err := n.collectMessages(); err != nil {
 		return err
 	}
-	n.put(`{"model":`)
-	n.raw(n.e.model)
+	n.dst = n.e.opening(n.dst)
 	for _, write := range [...]func(*encoder) error{
 		(*encoder).thinking, (*encoder).maxTokens, (*encoder).system, (*encoder).conversation, (*encoder).responseFormat,
 		(*encoder).tools, (*encoder).toolChoice, (*encoder).outputConfig, (*encoder).stop, (*encoder).metadata, (*encoder).others,

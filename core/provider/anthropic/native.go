@@ -26,6 +26,8 @@ func (e *endpoint) encodeNative(x *llm.Exchange, c *llm.Call) error {
 	for i := range list {
 		key := o.Key(list[i])
 		switch set := e.forced(key); {
+		case string(key) == "model" && e.p.s.Cloud != nil:
+			s.leave(list, i)
 		case string(key) == "model":
 			s.keep(list[i], e.model)
 		case string(key) != "metadata" && openai.Control(key), slices.Contains(e.d.AdditionalDrop, borrowed(key)),
@@ -45,9 +47,10 @@ func (e *endpoint) encodeNative(x *llm.Exchange, c *llm.Call) error {
 			s.end++
 		}
 	}
-	if o.Index("model") < 0 {
+	if o.Index("model") < 0 && e.p.s.Cloud == nil {
 		s.add("model", e.model)
 	}
+	s.versioned(o, e.p.s.Cloud)
 	for _, more := range [...][]llm.Pair{e.d.ExtraBody, e.d.Defaults} {
 		for i := range more {
 			if name := more[i].Name; o.Index(name) < 0 && !slices.Contains(e.d.AdditionalDrop, name) {

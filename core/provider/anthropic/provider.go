@@ -25,6 +25,7 @@ const Name = "anthropic"
 type Settings struct {
 	MaxResponse int64            // bytes of an answer, a stream's in sum; 0 is 64 MB
 	Now         func() time.Time // for the time that answers were created at; nil is time.Now
+	Cloud       *Cloud           // who serves Claude, if not Anthropic itself
 }
 
 const (
@@ -74,7 +75,11 @@ func (p *Provider) Bind(d *llm.Deployment) (provider.Endpoint, error) {
 	}
 	e.adaptive = anthropic.AtLeast(d.Model, 4, 6)
 	e.structured = anthropic.AtLeast(d.Model, 4, 5)
-	if err := e.bindTarget(); err != nil {
+	bind := e.bindTarget
+	if c := p.s.Cloud; c != nil {
+		bind = func() error { return c.bind(e) }
+	}
+	if err := bind(); err != nil {
 		return nil, err
 	}
 	if err := e.bindHead(); err != nil {
@@ -98,8 +103,12 @@ type endpoint struct {
 
 	target llm.Target
 	path   []byte
-	head   []byte
-	names  []string // names of the lines in head
+
+	streamPath []byte     // of streams; nil: path
+	signer     llm.Signer // completes calls; nil for none
+
+	head  []byte
+	names []string // names of the lines in head
 
 	unversioned []byte // head without the version of the API, for callers who name one; nil if the deployment sets it
 }
@@ -145,6 +154,8 @@ func (e *endpoint) bindHead() error {
 	}
 	switch {
 	case own: // the operator sends a credential of his own making
+		e.signer = nil
+	case e.signer != nil:
 	case e.d.APIKey == "":
 		return e.problem("api_key", "is missing; it can also be set as ANTHROPIC_API_KEY")
 	default:
@@ -154,6 +165,10 @@ func (e *endpoint) bindHead() error {
 		lines = append(lines, llm.Pair{Name: "x-api-key", Value: e.d.APIKey})
 	}
 	fixed := slices.ContainsFunc(e.d.ExtraHeaders, func(h llm.Pair) bool { return strings.EqualFold(h.Name, "anthropic-version") })
+	if e.p.s.Cloud != nil {
+		lines = slices.DeleteFunc(lines, func(l llm.Pair) bool { return isVersion(l.Name) })
+		fixed = true
+	}
 	for _, l := range lines {
 		line := l.Name + ": " + l.Value + "\r\n"
 		e.names = append(e.names, l.Name)
