@@ -103,4 +103,3 @@ func FuzzAPI(f *testing.F) {
 		}
 	})
 }
-

@@ -1,0 +1,329 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// otherRoutes are what belongs to no other group.
+func (a *API) otherRoutes() []route {
+	return []route{
+		{"POST", "/invitation/new", users, a.newInvitation},
+		{"GET", "/invitation/info", users, a.invitationInfo},
+		{"POST", "/invitation/update", users, a.updateInvitation},
+		{"POST", "/invitation/delete", users, a.deleteInvitation},
+		{"GET", "/get/internal_user_settings", viewer, func(c *call) (any, error) { return a.litellmObject("default_internal_user_params") }},
+		{"PATCH", "/update/internal_user_settings", adminOnly, func(c *call) (any, error) { return a.setLitellmObject(c, "default_internal_user_params") }},
+		{"GET", "/get/default_team_settings", viewer, func(c *call) (any, error) { return a.litellmObject("default_team_params") }},
+		{"PATCH", "/update/default_team_settings", adminOnly, func(c *call) (any, error) { return a.setLitellmObject(c, "default_team_params") }},
+		{"GET", "/sso/get/ui_settings", everybody, a.uiSettings},
+		{"GET", "/config/pass_through_endpoint", viewer, a.passThroughs},
+		{"POST", "/config/pass_through_endpoint", adminOnly, a.newPassThrough},
+		{"POST", "/config/pass_through_endpoint/{id}", adminOnly, a.updatePassThrough},
+		{"DELETE", "/config/pass_through_endpoint", adminOnly, a.deletePassThrough},
+		{"POST", "/reload/model_cost_map", adminOnly, a.reloadPrices},
+		{"GET", "/routes", everybody, a.listRoutes},
+		{"GET", "/v2/user/info", everybody, a.userInfoV2},
+	}
+}
+
+// invitationLife is how long an invitation is good (INVITATION_LINK_EXPIRY in the reference: seven days).
+const invitationLife = 7 * 24 * time.Hour
+
+func (a *API) newInvitation(c *call) (any, error) {
+	var q struct {
+		UserID string `json:"user_id"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if q.UserID == "" {
+		return nil, missing("user_id")
+	}
+	if err := a.mayInvite(c, q.UserID); err != nil {
+		return nil, err
+	}
+	now := store.Clean(a.Now())
+	link := store.InvitationLink{UserID: q.UserID, ExpiresAt: now.Add(invitationLife), CreatedBy: string(c.actor()), UpdatedBy: string(c.actor())}
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) error {
+		if _, err := a.person(c, tx, c.actor(), "", "", ""); err != nil { // who invites must be somebody
+			return err
+		}
+		return reference400(tx.InvitationLinks().Create(c.ctx(), &link))
+	})
+	return link, err
+}
+
+// mayInvite lets administrators, and those of the user's organization or team, invite him.
+func (a *API) mayInvite(c *call, user string) error {
+	if _, err := a.findUser(c, user); err != nil {
+		return err
+	}
+	if c.admin() {
+		return nil
+	}
+	if shared, err := a.sharesOrg(c, user); shared || err != nil {
+		return err
+	}
+	led, err := a.ledTeams(c)
+	if err != nil {
+		return err
+	}
+	u, err := a.findUser(c, user)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(u.Teams, func(t string) bool { return led[t] }) {
+		return nil
+	}
+	return forbidden("Only proxy admins, and admins of an organization or team of the user, may invite him.")
+}
+
+func (a *API) findInvitation(c *call, id string) (*store.InvitationLink, error) {
+	if id == "" {
+		return nil, missing("invitation_id")
+	}
+	l, err := a.Store.InvitationLinks().Get(c.ctx(), id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, badRequest("invitation_id", "Invitation id does not exist in the database.")
+	}
+	if err == nil && l.UserID != c.who.UserID {
+		err = a.mayInvite(c, l.UserID)
+	}
+	return l, err
+}
+
+func (a *API) invitationInfo(c *call) (any, error) {
+	return a.findInvitation(c, c.query("invitation_id"))
+}
+
+func (a *API) updateInvitation(c *call) (any, error) {
+	var q struct {
+		ID       string `json:"invitation_id"`
+		Accepted bool   `json:"is_accepted"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	if _, err := a.findInvitation(c, q.ID); err != nil {
+		return nil, err
+	}
+	now := store.Clean(a.Now())
+	return a.Store.InvitationLinks().Update(c.ctx(), q.ID, func(l *store.InvitationLink) error {
+		l.IsAccepted, l.UpdatedBy, l.AcceptedAt = q.Accepted, string(c.actor()), nil
+		if q.Accepted {
+			l.AcceptedAt = &now
+		}
+		return nil
+	})
+}
+
+func (a *API) deleteInvitation(c *call) (any, error) {
+	var q struct {
+		ID string `json:"invitation_id"`
+	}
+	if err := c.body(&q); err != nil {
+		return nil, err
+	}
+	l, err := a.findInvitation(c, q.ID)
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.Store.InvitationLinks().Delete(c.ctx(), q.ID)
+	return l, err
+}
+
+func (a *API) litellmObject(name string) (any, error) {
+	v := a.shown("litellm_settings")[name]
+	if v == nil {
+		v = map[string]any{}
+	}
+	return map[string]any{"values": v}, nil
+}
+
+func (a *API) setLitellmObject(c *call, setting string) (any, error) {
+	var values map[string]any
+	if err := c.body(&values); err != nil {
+		return nil, err
+	}
+	err := a.changeSections(c, func(name string, section map[string]any) (bool, error) {
+		if name != "litellm_settings" {
+			return false, nil
+		}
+		have, _ := section[setting].(map[string]any)
+		if have == nil {
+			have, _ = a.shown(name)[setting].(map[string]any)
+		}
+		if have == nil {
+			have = map[string]any{}
+		}
+		overlay(have, values)
+		section[setting] = have
+		return true, nil
+	})
+	return map[string]any{"message": setting + " updated successfully", "status": "success", "settings": values}, err
+}
+
+// uiSettings is what a user interface must know about the gateway.
+func (a *API) uiSettings(*call) (any, error) {
+	base := ""
+	if a.Policy.BaseURL != nil {
+		base = a.Policy.BaseURL()
+	}
+	return map[string]any{
+		"PROXY_BASE_URL": base, "PROXY_LOGOUT_URL": nil, "DEFAULT_TEAM_DISABLED": a.Policy.NeedTeam, "SSO_ENABLED": false,
+		"NUM_SPEND_LOGS_ROWS": 0, "DISABLE_EXPENSIVE_DB_QUERIES": false,
+	}, nil
+}
+
+// userInfoV2 is a user without keys and teams.
+func (a *API) userInfoV2(c *call) (any, error) {
+	v, err := a.userInfo(c)
+	if err != nil {
+		return nil, err
+	}
+	info := v.(map[string]any)["user_info"]
+	if info == nil {
+		return nil, notFound("user_id", "User not found")
+	}
+	return info, nil
+}
+
+const passSetting = "pass_through_endpoints"
+
+// passThroughs lists the endpoints of the operator's own: those of the file, and those of the database, which have ids.
+func (a *API) passThroughs(c *call) (any, error) {
+	all := rowsOf(a.shown("general_settings")[passSetting])
+	if id := c.query("endpoint_id"); id != "" {
+		all = slices.DeleteFunc(slices.Clone(all), func(e any) bool { return idOf(e) != id })
+		if len(all) == 0 {
+			return nil, notFound("endpoint_id", "Endpoint with ID '"+id+"' was not found")
+		}
+	}
+	return map[string]any{"endpoints": all}, nil
+}
+
+func idOf(e any) string {
+	m, _ := e.(map[string]any)
+	id, _ := m["id"].(string)
+	return id
+}
+
+// changePassThroughs changes the list in the database. It takes the place of that of the file, so it begins with it; and
+// since secrets cannot be read back, a file that has some there cannot be changed from here.
+func (a *API) changePassThroughs(c *call, change func(list []any) ([]any, error)) error {
+	return a.changeSections(c, func(name string, section map[string]any) (bool, error) {
+		if name != "general_settings" {
+			return false, nil
+		}
+		have, ok := section[passSetting].([]any)
+		if !ok && len(rowsOf(a.shown(name)[passSetting])) > 0 {
+			return false, badRequest("path", "The configuration file has pass_through_endpoints: add the endpoint there, or move all of them here.")
+		}
+		next, err := change(have)
+		section[passSetting] = next
+		return true, err
+	})
+}
+
+func (a *API) newPassThrough(c *call) (any, error) {
+	var e map[string]any
+	if err := c.body(&e); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"path", "target"} {
+		if s, _ := e[name].(string); s == "" {
+			return nil, missing(name)
+		}
+	}
+	e["id"] = newID()
+	err := a.changePassThroughs(c, func(list []any) ([]any, error) { return append(list, e), nil })
+	return map[string]any{"endpoints": []any{shownEndpoint(e)}}, err
+}
+
+// shownEndpoint is an endpoint without the secrets in its headers.
+func shownEndpoint(e map[string]any) map[string]any {
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return nil
+	}
+	var out map[string]any
+	if json.Unmarshal(raw, &out) != nil {
+		return nil
+	}
+	maskParams(out)
+	return out
+}
+
+func (a *API) updatePassThrough(c *call) (any, error) {
+	var more map[string]any
+	if err := c.body(&more); err != nil {
+		return nil, err
+	}
+	id := c.r.PathValue("id")
+	var next map[string]any
+	err := a.changePassThroughs(c, func(list []any) ([]any, error) {
+		for _, e := range list {
+			if idOf(e) == id {
+				next = e.(map[string]any)
+				delete(more, "id")
+				overlay(next, more)
+				return list, nil
+			}
+		}
+		return nil, notFound("endpoint_id", "Endpoint with ID '"+id+"' was not found")
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"endpoints": []any{shownEndpoint(next)}}, nil
+}
+
+func (a *API) deletePassThrough(c *call) (any, error) {
+	id := c.query("endpoint_id")
+	if id == "" {
+		return nil, missingQuery("endpoint_id")
+	}
+	var gone []any
+	err := a.changePassThroughs(c, func(list []any) ([]any, error) {
+		gone = nil
+		kept := slices.DeleteFunc(slices.Clone(list), func(e any) bool {
+			hit := idOf(e) == id
+			if m, ok := e.(map[string]any); hit && ok {
+				gone = append(gone, shownEndpoint(m))
+			}
+			return hit
+		})
+		if len(gone) == 0 {
+			return nil, notFound("endpoint_id", "Endpoint with ID '"+id+"' was not found")
+		}
+		return kept, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"endpoints": gone}, nil
+}
+
+func (a *API) reloadPrices(c *call) (any, error) {
+	if a.Policy.ReloadPrices == nil {
+		return nil, badRequest("", "There is no cost map to load: prices are those built in.")
+	}
+	n, err := a.Policy.ReloadPrices(c.ctx())
+	if err != nil {
+		return nil, problem(502, "internal_server_error", "", "The cost map was not loaded, and the former prices stay: "+err.Error())
+	}
+	return map[string]any{"message": "Price data reloaded successfully", "status": "success", "models_count": n, "timestamp": store.Clean(a.Now())}, nil
+}
+
+func (a *API) listRoutes(c *call) (any, error) {
+	out := []any{}
+	for i := range a.routes {
+		out = append(out, map[string]any{"path": a.routes[i].path, "methods": []string{a.routes[i].method}, "name": nil, "endpoint": nil})
+	}
+	return map[string]any{"routes": out}, nil
+}
