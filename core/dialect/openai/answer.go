@@ -14,12 +14,13 @@ const (
 	Content TextKind = iota
 	Reasoning
 	Refusal
+	Thinking // what Reasoning says, once more: in blocks that carry a signature, or other details of a vendor's
 )
 
 // String is the kind's name for a plugin.
 func (k TextKind) String() string {
 	switch k {
-	case Reasoning:
+	case Reasoning, Thinking:
 		return "reasoning"
 	case Refusal:
 		return "refusal"
@@ -36,7 +37,8 @@ type AnswerText struct {
 }
 
 // AppendAnswer lists the texts of an answer or a chunk: choices[].message or choices[].delta with content (a string or
-// a list of parts), reasoning_content, reasoning and refusal, and choices[].text. Arguments of tool calls are not among
+// a list of parts), reasoning_content, reasoning, refusal, thinking_blocks (also within provider_specific_fields) and
+// reasoning_details, and choices[].text. Arguments of tool calls are not among
 // them. It refuses what two parsers could read differently. It allocates only to make room.
 func AppendAnswer(dst []AnswerText, b []byte) ([]AnswerText, error) {
 	w := answerWalker{list: dst}
@@ -85,6 +87,7 @@ type answerWalker struct {
 	ended    []int      // choices with a finish reason
 	more     bool       // there is something besides texts
 	role     bool       // a role is told
+	sealed   bool       // a block of thinking gets its signature: no more of it comes
 }
 
 func (w *answerWalker) leave(outer, inner *dialect.Cursor) {
@@ -168,6 +171,18 @@ func (w *answerWalker) message(outer *dialect.Cursor) {
 		case is(key, "refusal", &w.err):
 			which = 8
 			w.string(&c, Refusal)
+		case is(key, "thinking_blocks", &w.err):
+			which = 16
+			w.more = w.more || c.First() != 'n'
+			w.thoughts(&c, 0)
+		case is(key, "reasoning_details", &w.err):
+			which = 32
+			w.more = w.more || c.First() != 'n'
+			w.thoughts(&c, 0)
+		case is(key, "provider_specific_fields", &w.err):
+			which = 64
+			w.more = w.more || c.First() != 'n'
+			w.specific(&c)
 		case string(key) == "role" && c.First() == '"':
 			role = c.Span()
 			w.role = true
@@ -194,6 +209,62 @@ func (w *answerWalker) string(c *dialect.Cursor, kind TextKind) {
 		return
 	}
 	w.list = append(w.list, AnswerText{Text: c.Span(), Kind: kind})
+}
+
+// specific walks what a vendor has besides: the texts of its thinking_blocks.
+func (w *answerWalker) specific(outer *dialect.Cursor) {
+	if outer.First() != '{' {
+		return
+	}
+	c := outer.Enter()
+	seen := false
+	for w.err == nil && c.Next() {
+		if !is(c.Key(), "thinking_blocks", &w.err) {
+			continue
+		}
+		if seen {
+			w.err = errTwice
+		}
+		seen = true
+		w.thoughts(&c, 0)
+	}
+	w.leave(outer, &c)
+}
+
+// thoughts walks blocks of what a model thought: each has the text as thinking, text or summary.
+func (w *answerWalker) thoughts(c *dialect.Cursor, depth int) {
+	if depth > maxNesting {
+		w.err = errNesting
+		return
+	}
+	switch c.First() {
+	case '[':
+		in := c.Enter()
+		for w.err == nil && in.Next() {
+			w.thoughts(&in, depth+1)
+		}
+		w.leave(c, &in)
+	case '{':
+		in := c.Enter()
+		seen := 0
+		for w.err == nil && in.Next() {
+			which := 0
+			for i, name := range [...]string{"thinking", "text", "summary"} {
+				if is(in.Key(), name, &w.err) {
+					which = 1 << i
+					w.string(&in, Thinking)
+				}
+			}
+			if string(in.Key()) == "signature" && in.First() == '"' && len(in.Value()) > 2 {
+				w.sealed = true
+			}
+			if seen&which != 0 {
+				w.err = errTwice
+			}
+			seen |= which
+		}
+		w.leave(c, &in)
+	}
 }
 
 // parts walks a content: a string, or parts with a text, or with parts of their own, as some vendors have for

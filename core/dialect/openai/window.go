@@ -72,7 +72,9 @@ type Windows struct {
 	walk  answerWalker
 	lanes []*lane
 	cuts  []cut
-	w     Window
+
+	sealing bool // thinking gets its signature
+	w       Window
 
 	out  []byte // chunks, one behind the other
 	ends []int
@@ -242,10 +244,12 @@ func plainChunk(dst, chunk []byte, choice int, kind TextKind) ([]byte, llm.Span)
 		dst = append(append(dst, c.Value()...), ',')
 	}
 	dst = strconv.AppendInt(append(dst, `"choices":[{"index":`...), int64(choice), 10)
-	name := `,"delta":{"content":`
+	name, closing := `,"delta":{"content":`, "}"
 	switch {
 	case completion:
-		name = `,"text":`
+		name, closing = `,"text":`, ""
+	case kind == Thinking:
+		name, closing = `,"delta":{"thinking_blocks":[{"type":"thinking","signature":"","thinking":`, "}]}"
 	case kind == Reasoning:
 		name = `,"delta":{"reasoning_content":`
 	case kind == Refusal:
@@ -253,17 +257,17 @@ func plainChunk(dst, chunk []byte, choice int, kind TextKind) ([]byte, llm.Span)
 	}
 	dst = append(dst, name...)
 	at := llm.Span{Start: len(dst), End: len(dst) + 2}
-	dst = append(dst, `""`...)
-	if !completion {
-		dst = append(dst, '}')
-	}
+	dst = append(append(dst, `""`...), closing...)
 	return append(dst, `,"finish_reason":null}]}`...), at
 }
 
-// decide has those lanes judged that are due. What may go out of lanes that the chunk does not speak for goes first.
+// decide has those lanes judged that are due. What may go out of lanes that the chunk does not speak for goes first. When
+// thinking gets its signature, nothing of it should come behind that, unless the judge wants to see more of it.
 func (w *Windows) decide(now time.Time) error {
 	for _, l := range w.lanes {
 		final := w.ended(l.choice)
+		w.sealing = w.walk.sealed && !final && (l.kind == Thinking || l.kind == Reasoning)
+		final = final || w.sealing
 		if l.used {
 			if err := w.due(l, now, final); err != nil {
 				return err
@@ -306,7 +310,7 @@ func (w *Windows) ask(l *lane, final bool) error {
 	}
 	switch d {
 	case Hold:
-		if final {
+		if final && !w.sealing {
 			return errUndrawn
 		}
 		l.fresh, l.chars = len(l.text), 0
@@ -409,6 +413,7 @@ func (w *Windows) rewrite(chunk []byte) {
 // End has what is still held back judged, when no more chunks come.
 func (w *Windows) End() error {
 	w.rewind()
+	w.sealing = false
 	for _, l := range w.lanes {
 		if len(l.text) == 0 {
 			continue
