@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/store"
@@ -200,34 +201,32 @@ func (a *API) keyTeam(c *call, p *keyParams) (*store.Team, error) {
 	return team, err
 }
 
-// bounded compares a new key with upperbound_key_generate_params. What the request leaves out becomes the bound.
-func (a *API) bounded(p *keyParams) error {
+// bounded compares a key with upperbound_key_generate_params. What a new key leaves out becomes the bound.
+func (a *API) bounded(c *call, p *keyParams) error {
 	for name, bound := range a.Policy.UpperBound {
+		if c.update && !c.given(name) {
+			continue // what is not given stays as it is
+		}
+		var err error
 		switch name {
 		case "max_budget":
-			if err := under(name, &p.MaxBudget, bound); err != nil {
-				return err
-			}
+			err = under(name, &p.MaxBudget, bound)
 		case "tpm_limit":
-			if err := under(name, &p.TPMLimit, bound); err != nil {
-				return err
-			}
+			err = under(name, &p.TPMLimit, bound)
 		case "rpm_limit":
-			if err := under(name, &p.RPMLimit, bound); err != nil {
-				return err
-			}
+			err = under(name, &p.RPMLimit, bound)
 		case "max_parallel_requests":
-			if err := under(name, &p.MaxParallelRequests, bound); err != nil {
-				return err
-			}
+			err = under(name, &p.MaxParallelRequests, bound)
 		case "duration":
-			if err := underPeriod(name, &p.Duration, bound); err != nil {
-				return err
-			}
+			err = underPeriod(name, &p.Duration, bound)
 		case "budget_duration":
-			if err := underPeriod(name, &p.BudgetDuration, bound); err != nil {
-				return err
-			}
+			err = underPeriod(name, &p.BudgetDuration, bound)
+		}
+		if err != nil {
+			return err
+		}
+		if !c.given(name) {
+			c.sent[name] = nil // from now on it counts as given
 		}
 	}
 	return nil
@@ -270,6 +269,9 @@ func underPeriod(name string, have **string, bound any) error {
 	}
 	return nil
 }
+
+// reference is a time to compare periods from: months differ.
+func reference() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // maySeeKey reports whether the caller may see a key: his own, the one he calls with, or one of a team he administers.
 func (a *API) maySeeKey(c *call, row *store.Key) (bool, error) {

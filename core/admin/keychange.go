@@ -10,9 +10,6 @@ import (
 	"github.com/sallyport-ai/sallyport/core/store"
 )
 
-// reference is a time to compare periods from: months differ.
-func reference() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }
-
 func (a *API) updateKey(c *call) (any, error) {
 	c.update = true
 	var p keyParams
@@ -32,12 +29,8 @@ func (a *API) updateOne(c *call, p *keyParams) (map[string]any, error) {
 	if err := a.mayMove(c, p); err != nil {
 		return nil, err
 	}
-	for name, v := range a.Policy.UpperBound {
-		if c.given(name) { // what is not given stays as it is
-			if err := (&API{Settings: Settings{Policy: Policy{UpperBound: map[string]any{name: v}}}}).bounded(p); err != nil {
-				return nil, err
-			}
-		}
+	if err := a.bounded(c, p); err != nil {
+		return nil, err
 	}
 	row, err := a.changeKey(c, *p.Key, "/key/update", "updated", func(tx store.Store, k *store.Key) error {
 		if err := p.apply(c, k); err != nil {

@@ -99,7 +99,7 @@ func (a *API) newKeyFrom(c *call, service bool) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.bounded(&p); err != nil {
+	if err := a.bounded(c, &p); err != nil {
 		return nil, err
 	}
 	return a.createKey(c, &p, team, service)
