@@ -370,7 +370,7 @@ func resourceCases() []effectCase {
 
 func effectCases() []effectCase {
 	var all []effectCase
-	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), pluginCases(), priceCases(), variableCases()} {
+	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), pluginCases(), priceCases(), googleCases(), variableCases()} {
 		all = append(all, list...)
 	}
 	return all

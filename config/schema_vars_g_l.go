@@ -57,7 +57,7 @@ func variablesGToL() []Setting {
 			Doc: "Key sent as api-key by the `greenscale` callback."},
 		{Path: "GREENSCALE_ENDPOINT", Type: TypeString, Area: "callback",
 			Doc: "Full address to which the `greenscale` callback posts each request."},
-		{Path: "GOOGLE_APPLICATION_CREDENTIALS", Type: TypeString, Area: "provider",
+		{Path: "GOOGLE_APPLICATION_CREDENTIALS", Type: TypeString, Area: "provider", Status: InEffect,
 			Doc: "Google credentials file for Vertex AI, Google KMS and Google storage when none is given elsewhere; service account, user and federated files are understood."},
 		{Path: "GOOGLE_CLIENT_ID", Type: TypeString, Area: "sso",
 			Doc: "Client id for login with Google; setting it turns that login on."},

@@ -133,6 +133,8 @@ type ModelInfo struct {
 // LiteLLMSettings holds the behaviour of calls, logging and fallbacks.
 type LiteLLMSettings struct {
 	DropParams *bool `config:"drop_params"`
+	// EnableAzureADTokenRefresh has Azure deployments without a key use the identity of the machine.
+	EnableAzureADTokenRefresh *bool `config:"enable_azure_ad_token_refresh"`
 	// RequestTimeout bounds a call to a model; LiteLLM's default is 6000 s.
 	RequestTimeout   *Seconds  `config:"request_timeout"`
 	NumRetries       *int      `config:"num_retries"`
@@ -160,6 +162,9 @@ type LiteLLMSettings struct {
 	CostDiscount   map[string]float64 `config:"cost_discount_config"`
 	CostMargin     map[string]any     `config:"cost_margin_config"`
 	BudgetSettings `config:",squash"`
+	// VertexAISafetySettings go with requests to Google's models that have
+	// none of their own.
+	VertexAISafetySettings []map[string]any `config:"vertex_ai_safety_settings"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
