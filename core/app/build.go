@@ -86,6 +86,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 		Router:    out.router,
 		Recorder:  recorder,
 		Keep:      b.sinks.keep(),
+		Measure:   measurer(out.tokens),
 		Edge:      b.edge(),
 		Failed:    a.callFailed,
 		// Not on the goroutine that gave the snapshot up: that may be a caller's, and a slow sink takes its time.

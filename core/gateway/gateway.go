@@ -86,6 +86,9 @@ func (g *Gateway) Serve(ctx context.Context, x *llm.Exchange) (reply *llm.Reply,
 	}
 	t.reply.Sent, t.reply.Parts = len(t.reply.First.Data), 1
 	t.keep(&t.reply.First)
+	if !t.reply.Streamed {
+		t.measure(t.reply.First.Data)
+	}
 	t.rest, t.reply.Rest = t.reply.Rest, t
 	return &t.reply, nil
 }

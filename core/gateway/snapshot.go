@@ -23,6 +23,10 @@ type Snapshot struct {
 	// block. It may be nil.
 	Failed func(x *llm.Exchange, d *llm.Deployment, err *llm.Error)
 
+	// Measure fills in the usage of a reply whose vendor told none. answer is its data, parts with llm.KeptMark between
+	// them; it is empty if a stream was not kept. It may be nil.
+	Measure func(x *llm.Exchange, r *llm.Reply, answer []byte)
+
 	// Close releases what the snapshot holds, such as plugins. It runs once, when no exchange uses the snapshot any
 	// more, on the goroutine that noticed. It may be nil.
 	Close func()

@@ -77,8 +77,23 @@ func (t *turn) keep(p *llm.Part) {
 	t.kept = append(t.kept, p.Data...)
 }
 
+// measure has the tokens counted if the vendor has not told how many there were.
+func (t *turn) measure(answer []byte) {
+	r := &t.reply
+	if t.Measure == nil || r.Usage.Known() || r.Deployment == nil || r.Verbatim || r.Socket != nil {
+		return
+	}
+	switch t.x.Op {
+	case llm.OpChat, llm.OpCompletion, llm.OpEmbedding:
+		t.Measure(t.x, r, answer)
+	}
+}
+
 // finish tells router and recorder how it went and gives everything back.
 func (t *turn) finish(r *llm.Reply, err error) {
+	if r != nil {
+		t.measure(t.kept)
+	}
 	if t.planned {
 		if r != nil {
 			t.plan.Answered(r.Usage)
