@@ -155,3 +155,31 @@ func TestMessagesErrors(t *testing.T) {
 	f(`{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"bash_20250124","name":"bash"}]}`, 400, "invalid_request_error", "bash_20250124")
 	f(`{"model":"m","messages":[]}`, 401, "authentication_error", "key", "Authorization:")
 }
+
+// Anthropic counts itself; for other vendors the gateway does.
+func TestMessagesCountTokens(t *testing.T) {
+	t.Parallel()
+	body := func(model string) string {
+		return `{"model":"` + model + `","system":"You count.","messages":[{"role":"user","content":"hello world"}],"tools":[{"name":"a","input_schema":{"type":"object"}}]}`
+	}
+	v := ut.New(t, ut.JSON(200, `{"input_tokens":1234}`))
+	s := apptest.Start(t, claude(v))
+	if r := s.Post(messages+"/count_tokens", body("m"), "anthropic-beta: token-counting-2024-11-01"); r.Status != 200 || r.Body != `{"input_tokens":1234}` {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	got := v.Requests()[0]
+	if got.Path != "/v1/messages/count_tokens" || string(got.Body) != strings.Replace(body("m"), `"m"`, `"claude-sonnet-4-5"`, 1) || got.Header.Get("anthropic-beta") == "" {
+		t.Fatalf("%s %s", got.Path, got.Body)
+	}
+	other := apptest.Start(t, one(v))
+	r := other.Post(messages+"/count_tokens", body("m"))
+	var n struct {
+		Input int `json:"input_tokens"`
+	}
+	if err := json.Unmarshal([]byte(r.Body), &n); err != nil || r.Status != 200 || n.Input < 10 || n.Input > 60 || len(v.Requests()) != 1 {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	if r := other.Post(messages+"/count_tokens", `{"model":"m"}`); r.Status != 400 || !strings.Contains(r.Body, `"type":"error"`) {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+}

@@ -3,16 +3,29 @@ package listener
 import (
 	"sync"
 
+	"github.com/fasthttp/router"
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/anthropic"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/valyala/fasthttp"
 )
 
 // messagesFront speaks Anthropic's Messages API (https://platform.claude.com/docs/en/api/messages/create).
 type messagesFront struct{}
 
 var _ front = messagesFront{}
+
+// messagesRoutes adds the routes of the API. Clients of Anthropic's send batches of events about themselves along; as in
+// the reference they are taken and not kept (litellm/proxy/anthropic_endpoints/endpoints.py).
+func (s *Server) messagesRoutes(r *router.Router) {
+	const path, count = "/v1/messages", "/v1/messages/count_tokens"
+	r.POST(path, s.ask(messagesFront{}, path))
+	r.POST(count, func(ctx *fasthttp.RequestCtx) {
+		s.count(ctx, messagesFront{}, count, "", func(*llm.Object) []byte { return nil }, anthropic.AppendCount)
+	})
+	r.POST("/api/event_logging/batch", func(ctx *fasthttp.RequestCtx) { detail(ctx, fasthttp.StatusOK, `{"status":"ok"}`) })
+}
 
 // decode implements front.
 func (messagesFront) decode(x *llm.Exchange) error {

@@ -36,9 +36,7 @@ func (s *Server) table() *router.Router {
 	}
 	r.POST("/v2/rerank", s.call(llm.OpRerank, "/v2/rerank", ""))
 	s.resourceRoutes(r)
-	for _, path := range []string{"/v1/messages"} {
-		r.POST(path, s.ask(messagesFront{}, path))
-	}
+	s.messagesRoutes(r)
 	s.responseRoutes(r)
 	s.googleRoutes(r)
 	// The model is part of these paths and may hold slashes of its own, so the tail is split by hand.

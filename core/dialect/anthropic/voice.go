@@ -34,6 +34,12 @@ type Voice struct {
 	seen              message
 }
 
+// AppendCount appends the answer of POST /v1/messages/count_tokens
+// (https://platform.claude.com/docs/en/api/messages/count_tokens).
+func AppendCount(dst []byte, tokens int) []byte {
+	return append(strconv.AppendInt(append(dst, `{"input_tokens":`...), int64(tokens), 10), '}')
+}
+
 // Reset makes v ready for an answer. u is what is known of its usage so far.
 func (v *Voice) Reset(u llm.Usage) {
 	scratch, unquoted := v.scratch[:0], v.unquoted[:0]

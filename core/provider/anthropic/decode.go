@@ -21,7 +21,7 @@ func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 	switch {
 	case a.Status < 200 || a.Status > 299:
 		return e.refused(a)
-	case x.AsNative:
+	case x.AsNative, counts(x):
 		return e.decodeNative(x, a, r)
 	case a.Streamed && x.Streamed:
 		return e.decodeStream(x, a, r)

@@ -20,7 +20,10 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 			return err
 		}
 	}
-	if x.AsNative {
+	if counts(x) && e.countPath == nil {
+		return refusal("", "litellm.BadRequestError: "+Name+" does not count tokens here")
+	}
+	if x.AsNative || counts(x) {
 		return e.encodeNative(x, c)
 	}
 	if x.Dialect == llm.DialectMessages {

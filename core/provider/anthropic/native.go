@@ -14,6 +14,13 @@ import (
 
 var _ provider.Speaker = (*endpoint)(nil)
 
+// CountTokens, as the Call of an exchange in the dialect of the Messages API, asks how many tokens the request has
+// (https://platform.claude.com/docs/en/api/messages/count_tokens). The reply is the API's answer.
+const CountTokens = "acount_tokens"
+
+// counts reports whether the exchange asks for a count.
+func counts(x *llm.Exchange) bool { return x.Call == CountTokens }
+
 // Speaks implements provider.Speaker: a request for the Messages API goes out as it came.
 func (e *endpoint) Speaks(d llm.Dialect) bool { return d == llm.DialectMessages }
 
@@ -26,6 +33,7 @@ func (e *endpoint) encodeNative(x *llm.Exchange, c *llm.Call) error {
 	for i := range list {
 		key := o.Key(list[i])
 		switch set := e.forced(key); {
+		case set != "" && counts(x):
 		case string(key) == "model" && e.p.s.Cloud != nil:
 			s.leave(list, i)
 		case string(key) == "model":
@@ -51,6 +59,11 @@ func (e *endpoint) encodeNative(x *llm.Exchange, c *llm.Call) error {
 		s.add("model", e.model)
 	}
 	s.versioned(o, e.p.s.Cloud)
+	if counts(x) {
+		s.to(len(s.raw))
+		c.Path, c.Body = e.countPath, s.dst
+		return e.nativeHeaders(x, c)
+	}
 	for _, more := range [...][]llm.Pair{e.d.ExtraBody, e.d.Defaults} {
 		for i := range more {
 			if name := more[i].Name; o.Index(name) < 0 && !slices.Contains(e.d.AdditionalDrop, name) {
@@ -165,6 +178,15 @@ func badHeader(name []byte, problem string) error {
 // left to decodeWhole, from whose chunks the listener makes a stream.
 func (e *endpoint) decodeNative(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 	switch {
+	case counts(x):
+		w := e.p.wholes.Get().(*whole)
+		w.body = a.Body
+		if err := w.read(a.Size, maxRefusal); err != nil {
+			w.Close()
+			return e.broken(err)
+		}
+		r.Dialect, r.First, r.Rest = llm.DialectMessages, llm.Part{Data: w.in}, w
+		return nil
 	case a.Streamed && x.Streamed:
 		return e.decodeEvents(x, a, r)
 	case x.Streamed:

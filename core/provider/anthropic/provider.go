@@ -105,6 +105,7 @@ type endpoint struct {
 	path   []byte
 
 	streamPath []byte     // of streams; nil: path
+	countPath  []byte     // of counts of tokens; nil: the API is not there
 	signer     llm.Signer // completes calls; nil for none
 
 	head  []byte
@@ -129,10 +130,11 @@ func (e *endpoint) bindTarget() error {
 		return e.problem("api_base", problem)
 	}
 	path = strings.TrimSuffix(strings.TrimSuffix(path, "/messages"), "/v1") + "/v1/messages"
+	count := path + "/count_tokens"
 	if query != "" {
-		path += "?" + query
+		path, count = path+"?"+query, count+"?"+query
 	}
-	e.path = []byte(path)
+	e.path, e.countPath = []byte(path), []byte(count)
 	return nil
 }
 
