@@ -268,7 +268,7 @@ func (e *endpoint) join(t *Turn, in []byte, chat *Chat, frames *Frames) (*openai
 		}
 		t.scratch = t.scratch[:0]
 	}
-	if !ended {
+	if !ended && !chat.Open {
 		return nil, e.broken(io.ErrUnexpectedEOF)
 	}
 	return sum.Said(), nil

@@ -133,7 +133,7 @@ func (s *stream) fetch() error {
 // cut says how the stream ended without the vendor's word for it.
 func (s *stream) cut(err error) error {
 	switch {
-	case err == io.EOF && s.finished: //nolint:errorlint // a source returns io.EOF bare
+	case err == io.EOF && (s.finished || s.chat.Open && len(s.choices) > 0): //nolint:errorlint // a source returns io.EOF bare
 		s.end()
 		return nil
 	case err == io.EOF && s.r.Rest == nil && len(s.choices) == 0: //nolint:errorlint // likewise

@@ -62,6 +62,7 @@ type Chat struct {
 	// stream has none: it is asked for whole answers.
 	Events func(t *Turn) func(e *Event, s *openai.Said) error
 	Frames Frames // how events come; the zero value is server-sent events
+	Open   bool   // a stream has no mark at its end: the end of the input is the end of the answer
 }
 
 // Form translates one operation that is no chat.

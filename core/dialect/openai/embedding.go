@@ -87,3 +87,12 @@ func Inputs(input []byte) (texts [][]byte, ok bool) {
 	}
 	return texts, len(texts) > 0 && !c.Broken()
 }
+
+// Float reads a number in JSON. What is none, or below 0, is 0.
+func Float(raw []byte) float64 {
+	f, err := strconv.ParseFloat(borrowedText(raw), 64)
+	if err != nil || !(f > 0) || math.IsInf(f, 0) {
+		return 0
+	}
+	return f
+}

@@ -39,15 +39,9 @@ func chat(t *provider.Turn, r *openai.ChatRequest, dst []byte) ([]byte, error) {
 
 // generate writes a text completion.
 func generate(t *provider.Turn, r *openai.ChatRequest, dst []byte) ([]byte, error) {
-	prompt := r.Get("prompt")
-	if c := dialect.Array(prompt); c.Next() {
-		prompt = c.Value()
-		if c.Next() {
-			return nil, r.Bad("prompt", "must be one text: "+Name+" answers one at a time")
-		}
-	}
-	if len(prompt) == 0 || prompt[0] != '"' {
-		return nil, r.Bad("prompt", "must be a text")
+	prompt, err := provider.OnePrompt(r)
+	if err != nil {
+		return nil, err
 	}
 	b := dialect.Build(dst)
 	b.Open('{').Key("model").Raw(t.Site.Model).Key("prompt").Raw(prompt).Member("suffix", r.Get("suffix"))

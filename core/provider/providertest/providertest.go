@@ -55,6 +55,8 @@ func FurtherCases() []string {
 type Options struct {
 	// Translates asks for FurtherCases too.
 	Translates bool
+	// Only asks for no cases at all, for a vendor that offers no chats, or less than most.
+	Only bool
 	// Target has the scripts say where a call goes and with which header lines, in a file "target".
 	Target bool
 	// Body, if it is set, makes the body of an answer from what the script says, for a vendor whose answers are not text.
@@ -95,6 +97,9 @@ func Run(t *testing.T, p provider.Provider, d *llm.Deployment, files fs.FS, o Op
 		t.Fatal(err)
 	}
 	wanted := Cases()
+	if o.Only {
+		wanted = nil
+	}
 	if o.Translates {
 		wanted = append(wanted, FurtherCases()...)
 	}
@@ -241,13 +246,31 @@ func (s *script) exchange(t testing.TB) *llm.Exchange {
 	x.Reset()
 	x.Op, x.Start = s.op, time.Now()
 	copy(x.ID[:], "00000000-0000-0000-0000-000000000000") // the same in each run
-	if err := x.Body.Parse(s.request); err != nil {
+	body := s.request
+	if bytes.HasPrefix(body, []byte("--")) {
+		body = s.form(t, x)
+	}
+	if err := x.Body.Parse(body); err != nil {
 		t.Fatalf("the request: %v", err)
 	}
 	if err := openai.Decode(x); err != nil {
 		t.Fatalf("the request: %v", err)
 	}
 	return x
+}
+
+// form reads a request that is a form, and returns its text fields as JSON, as the listener does.
+func (s *script) form(t testing.TB, x *llm.Exchange) []byte {
+	boundary, _, _ := bytes.Cut(s.request[2:], []byte("\n"))
+	raw := bytes.ReplaceAll(s.request, []byte("\n"), []byte("\r\n"))
+	if err := x.Form.Parse([]byte("multipart/form-data; boundary="+string(boundary)), raw); err != nil {
+		t.Fatalf("the form: %v", err)
+	}
+	body, err := openai.FormBody(&x.Form)
+	if err != nil {
+		t.Fatalf("the form: %v", err)
+	}
+	return body
 }
 
 // result is what came of a run.
@@ -284,8 +307,14 @@ func (s *script) play(t testing.TB, e provider.Endpoint, body *Body, most int) (
 		t.Fatal("the reply has no Rest to close")
 	}
 	for p := r.First; res.err == nil && most != 0; res.err = r.Rest.Next(&p) {
-		fmt.Fprintf(&out, "%s\n", p.Data)
+		out.Write(p.Data)
+		if !r.Verbatim { // pieces are cut anywhere
+			out.WriteByte('\n')
+		}
 		most--
+	}
+	if r.Verbatim {
+		out.WriteByte('\n')
 	}
 	if most < 0 && res.err == io.EOF {
 		res.err = nil

@@ -12,15 +12,9 @@ import (
 
 // generate writes a text completion: https://cloud.ibm.com/apidocs/watsonx-ai#text-generation.
 func generate(t *provider.Turn, r *openai.ChatRequest, dst []byte) ([]byte, error) {
-	prompt := r.Get("prompt")
-	if c := dialect.Array(prompt); c.Next() {
-		prompt = c.Value()
-		if c.Next() {
-			return nil, r.Bad("prompt", "must be one text: "+Name+" answers one at a time")
-		}
-	}
-	if len(prompt) == 0 || prompt[0] != '"' {
-		return nil, r.Bad("prompt", "must be a text")
+	prompt, err := provider.OnePrompt(r)
+	if err != nil {
+		return nil, err
 	}
 	stop, err := r.Stop()
 	if err != nil {

@@ -1,0 +1,23 @@
+package huggingface_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider/huggingface"
+	"github.com/sallyport-ai/sallyport/core/provider/providertest"
+)
+
+var update = providertest.UpdateFlag()
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	o := providertest.Options{Target: true, Only: true}
+	if *update {
+		o.Update = "testdata"
+	}
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: huggingface.Name, Model: "org/vendor-model", Base: "https://mine.example", APIKey: "sk-0123456789abc"}
+	p := huggingface.New(huggingface.Settings{})
+	providertest.Run(t, p, d, os.DirFS("testdata"), o)
+}

@@ -1,0 +1,24 @@
+package replicate_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider/providertest"
+	"github.com/sallyport-ai/sallyport/core/provider/replicate"
+)
+
+var update = providertest.UpdateFlag()
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	o := providertest.Options{Target: true, Only: true}
+	if *update {
+		o.Update = "testdata"
+	}
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: replicate.Name, Model: "owner/vendor-model", APIKey: "sk-0123456789abc"}
+	p := replicate.New(replicate.Settings{Now: func() time.Time { return time.Unix(1741569952, 0) }})
+	providertest.Run(t, p, d, os.DirFS("testdata"), o)
+}
