@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/gateway"
 	"github.com/sallyport-ai/sallyport/core/listener"
+	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/router"
 	"github.com/sallyport-ai/sallyport/core/telemetry"
 	"github.com/sallyport-ai/sallyport/core/upstream"
@@ -66,6 +67,13 @@ type App struct {
 	gateway  *gateway.Gateway
 	server   *listener.Server
 	plugins  // what outlives a reload of the plugins
+	memory   // what the gateway knows
+
+	failures      failures      // of calls in this minute, by model group
+	due           chan struct{} // a budget's period may be over
+	deaf          atomic.Bool   // changes in the database are not heard of
+	modelsChanged func(context.Context)
+	later         context.CancelFunc
 
 	mu      sync.Mutex     // one Load at a time
 	costMap costMap        // of the last configuration
@@ -79,7 +87,8 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if o.Out == nil {
 		o.Out = os.Stdout
 	}
-	a := &App{opts: o, states: router.NewStates(), upstream: upstream.New(o.Upstream)}
+	a := &App{opts: o, states: router.NewStates(), upstream: upstream.New(o.Upstream), due: make(chan struct{}, 1)}
+	a.replica = llm.NewID(time.Now()).String()
 	cfg, err := a.read()
 	if err != nil {
 		return nil, err
@@ -88,19 +97,26 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if a.plugins, err = newPlugins(); err != nil {
 		return nil, err
 	}
+	if err := a.startDatabase(ctx, cfg); err != nil {
+		return nil, err
+	}
 	next, err := a.build(ctx, cfg)
 	if err != nil {
+		a.closeDatabase()
 		return nil, err
 	}
 	a.current.Store(next)
 	a.gateway = gateway.New(a.upstream, next.snapshot)
+	background, stop := context.WithCancel(context.Background())
+	a.later = stop
+	go a.connectLater(background)
 	tlsConfig, err := loadTLS(o.TLSCert, o.TLSKey)
 	if err != nil {
 		return nil, err
 	}
 	a.server, err = listener.New(listener.Settings{
 		Gateway: a.gateway, Logger: a.log, Version: Version(), RootPath: cfg.Variables.ServerRootPath, TLS: tlsConfig,
-		Status: a.status, Health: a.Health, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}}, Count: a.count,
+		Status: a.status, Health: a.Health, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, newManagement(a)}, Count: a.count,
 	})
 	return a, err
 }
@@ -167,8 +183,10 @@ func (a *App) Stop() error {
 	if cut > 0 {
 		a.log.Warn("requests were cut short", "count", cut, "grace", grace.String())
 	}
+	a.later()
 	a.gateway.Swap(&gateway.Snapshot{})
 	a.Settle()
+	a.closeDatabase()
 	a.upstream.Close()
 	return err
 }

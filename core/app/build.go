@@ -40,9 +40,15 @@ type builder struct {
 	cfg      *config.Config
 	mistakes mistakes
 	sinks    sinks
+	bound    []*llm.Deployment // those of model_list
 	prices   prices
 	custom   map[string]provider.Provider // vendors that plugins speak for
-	vendors  sync.Map                     // of provider.Provider by name; wildcards add to it while requests are served
+	ring     *keyring                     // nil without a database
+	clouds   clouds                       // credentials of Amazon and Azure
+
+	accessGroups map[string][]string // model groups by access group
+	fullNames    map[string]string   // model groups by "vendor/model" of a deployment
+	vendors      sync.Map            // of provider.Provider by name; wildcards add to it while requests are served
 }
 
 // mistakes are what keeps a configuration from being used, each with its setting.
@@ -74,18 +80,22 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	b.startPrices(ctx)
 	b.customProviders(ctx, out)
 	out.deployments = b.deployments()
+	b.bound = out.deployments
 	out.prices = b.prices
-	out.router = b.router(out.deployments, b.routeFilters(ctx, out))
-	hooks := slices.Concat(b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))
-	authenticator := b.auth(ctx, out)
-	recorder, stopRecorder := b.recorder()
+	b.indexModels(out.deployments)
+	b.checkBudgets()
+	out.router = b.router(out.deployments, append(budgetFilter(out.deployments), b.routeFilters(ctx, out)...))
+	hooks := slices.Concat(b.limits(out.deployments), b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))
+	authenticator := b.gate(ctx, b.auth(ctx, out))
+	callbacks, stopRecorder := b.recorder()
+	journal := b.spendRecorder()
 	out.snapshot = &gateway.Snapshot{
 		KeyHeader: cfg.GeneralSettings.LiteLLMKeyHeaderName,
 		Auth:      authenticator,
 		Pipeline:  pipeline.NewChain(hooks...),
 		Router:    out.router,
-		Recorder:  recorder,
-		Keep:      b.sinks.keep(),
+		Recorder:  joinRecorders(callbacks, journal),
+		Keep:      max(b.sinks.keep(), journal.Keep()),
 		Measure:   measurer(out.tokens),
 		Edge:      b.edge(),
 		Failed:    a.callFailed,
@@ -101,6 +111,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 		out.snapshot.Close()
 		return nil, b.mistakes
 	}
+	a.keys.Store(b.ring)
 	if cfg.GeneralSettings.MasterKey == "" && !out.hasAuthPlugin() {
 		a.log.Warn("NO MASTER KEY IS SET: everybody who reaches this gateway may use every model and is an administrator",
 			"fix", "set general_settings.master_key or LITELLM_MASTER_KEY")
@@ -224,6 +235,14 @@ func (b *builder) passThrough() []gateway.Pass {
 		for _, k := range slices.Sorted(maps.Keys(e.DefaultQueryParams)) {
 			s.DefaultQuery = append(s.DefaultQuery, llm.Pair{Name: k, Value: e.DefaultQueryParams[k]})
 		}
+		guards, err := b.guardsOf(e.Guardrails)
+		if err != nil {
+			b.mistake(path+".guardrails", err)
+			continue
+		}
+		if guards != nil {
+			s.Guarded, s.Fields = true, guards.Fields
+		}
 		endpoint, err := passthrough.New(s)
 		if err != nil {
 			b.mistake(path, err)
@@ -239,19 +258,22 @@ func (b *builder) passThrough() []gateway.Pass {
 		if !e.Auth {
 			b.log.Warn("a pass-through endpoint is open to everybody", "path", e.Path, "fix", "set auth: true on it")
 		}
-		p := gateway.Pass{Path: strings.TrimSuffix(e.Path, "/"), Subpaths: e.IncludeSubpath, Deployment: d}
+		p := gateway.Pass{Path: strings.TrimSuffix(e.Path, "/"), Subpaths: e.IncludeSubpath, Deployment: d, Guards: guards}
 		for _, m := range e.Methods {
 			p.Methods = append(p.Methods, strings.ToUpper(m))
 		}
 		out = append(out, p)
 	}
+	out = append(out, b.vendorEndpoints(b.bound)...)
 	slices.SortStableFunc(out, func(a, b gateway.Pass) int { return len(b.Path) - len(a.Path) })
 	return out
 }
 
 // status is what the readiness check says.
 func (a *App) status() listener.Status {
-	return listener.Status{LogLevel: telemetry.LevelName(a.level.Level())}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return listener.Status{LogLevel: telemetry.LevelName(a.level.Level()), Database: a.databaseState(ctx)}
 }
 
 // closeWait is how long a replaced plugin may finish its calls.

@@ -78,6 +78,7 @@ func (b *builder) deployment(m *config.Model, org string) (*llm.Deployment, erro
 	if err := b.ownPrices(d, m); err != nil {
 		return nil, err
 	}
+	b.deploymentScopes(d, m)
 	return d, b.setPrice(d)
 }
 

@@ -48,6 +48,9 @@ func (a *App) callFailed(x *llm.Exchange, d *llm.Deployment, err *llm.Error) {
 	case llm.KindInternal, llm.KindConnection, llm.KindBadGateway, llm.KindUnavailable, llm.KindAuthentication:
 		level = slog.LevelError
 	}
+	if level != slog.LevelDebug {
+		a.failures.add(d.Group)
+	}
 	if !a.log.Enabled(context.Background(), level) {
 		return
 	}

@@ -119,6 +119,9 @@ func (b *builder) auth(ctx context.Context, out *loaded) auth.Authenticator {
 	} else if !out.hasAuthPlugin() {
 		chain = append(chain, masterkey.NewOpen())
 	}
+	if keys := b.virtualKeys(ctx); keys != nil {
+		chain = append(chain, keys)
+	}
 	return auth.NewChain(g.LiteLLMKeyHeaderName, chain...)
 }
 

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -27,7 +28,7 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx) {
 		callbacks = []string{}
 	}
 	body := map[string]any{
-		"status": "healthy", "db": "Not connected", "cache": nil, "litellm_version": s.Version,
+		"status": "healthy", "db": cmp.Or(st.Database, "Not connected"), "cache": nil, "litellm_version": s.Version,
 		"success_callbacks": callbacks, "log_level": st.LogLevel, "last_updated": time.Now().UTC().Format(time.RFC3339),
 	}
 	if s.closing.Load() {

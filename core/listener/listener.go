@@ -58,6 +58,7 @@ type Metrics struct {
 type Status struct {
 	Callbacks []string // names of the active sinks
 	LogLevel  string
+	Database  string // "connected" or "Not connected"; empty is the latter
 }
 
 // Server serves the gateway's HTTP API.

@@ -51,6 +51,7 @@ func (c *session) headers(ctx *fasthttp.RequestCtx) {
 	case r.Verbatim && c.x.Op != llm.OpPassThrough:
 		c.media(h)
 	case r.Verbatim:
+		b = c.limitLines(b)
 		for _, f := range r.Header {
 			if forwardable(f.Name) {
 				h.AddBytesKV(f.Name, f.Value)
@@ -72,6 +73,7 @@ func (c *session) headers(ctx *fasthttp.RequestCtx) {
 		b = line(b, hModelGroup, d.Group)
 		b = c.cost(b, d)
 	}
+	b = c.limitLines(b)
 	total := c.elapsed()
 	b = milliseconds(b, hDuration, total)
 	b = milliseconds(b, hOverhead, max(0, total-c.x.Upstream))
@@ -104,6 +106,7 @@ func (c *session) cost(b []byte, d *llm.Deployment) []byte {
 	if !known {
 		return b
 	}
+	c.x.Charged = cost.Total
 	b = dollars(b, hCost, cost.Total)
 	if p := d.Price; p.Discount != 0 || p.Margin != 0 || p.MarginRequest != 0 {
 		b = dollars(b, hCostOriginal, cost.Original)

@@ -328,7 +328,7 @@ func (c *session) fail(ctx *fasthttp.RequestCtx, err error) {
 		// Nobody but the operator can do anything about it.
 		c.s.Logger.Error("a request failed", "call_id", c.x.ID.String(), "path", c.x.Path, "model", c.x.Model, "error", e.Error())
 	}
-	b := vendorLines(c.buf[:0], e.Header)
+	b := ownLines(vendorLines(c.buf[:0], e.Header), e)
 	if c.front != nil {
 		c.s.envelope(ctx, e, c.front.failure)
 		b = c.front.head(b, &c.x, nil)

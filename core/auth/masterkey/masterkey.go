@@ -45,6 +45,12 @@ func (a *Authenticator) Authenticate(_ context.Context, _ *llm.Exchange, c auth.
 	return a.admin, nil
 }
 
+// Hash is the hash of a key, as a principal has it.
+func Hash(key string) string {
+	hash := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(hash[:])
+}
+
 // Open lets everybody in as administrator, as the reference does when no master key is set.
 type Open struct{ admin *llm.Principal }
 

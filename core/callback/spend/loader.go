@@ -25,12 +25,12 @@ import (
 type LoaderSettings struct {
 	Store    store.Spend
 	Journal  *Journal
-	Registry *llm.Registry // is told what the store has; may be nil
-	Every    time.Duration // between two writes (proxy_batch_write_at); default 10 s
-	Batch    int           // records in one transaction; default 1000
-	Timeout  time.Duration // of one transaction; default 30 s
-	URL      string        // where rows are posted instead of being stored (SPEND_LOGS_URL)
-	Client   *http.Client  // for URL; default has a timeout of 10 s
+	Registry *llm.Registry        // is told what the store has; may be nil
+	Every    func() time.Duration // between two writes (proxy_batch_write_at); default 10 s
+	Batch    int                  // records in one transaction; default 1000
+	Timeout  time.Duration        // of one transaction; default 30 s
+	URL      string               // where rows are posted instead of being stored (SPEND_LOGS_URL)
+	Client   *http.Client         // for URL; default has a timeout of 10 s
 	Logger   *slog.Logger
 }
 
@@ -61,8 +61,8 @@ type Loader struct {
 
 // NewLoader makes a Loader.
 func NewLoader(s LoaderSettings) *Loader {
-	if s.Every <= 0 {
-		s.Every = defaultEvery
+	if s.Every == nil {
+		s.Every = func() time.Duration { return defaultEvery }
 	}
 	if s.Batch <= 0 {
 		s.Batch = defaultBatch
@@ -91,7 +91,8 @@ func (l *Loader) Written() (written, rejected int64) {
 func (l *Loader) Run(ctx context.Context) {
 	for {
 		// Replicas that were started together do not write together.
-		pause := l.s.Every - l.s.Every/20 + rand.N(l.s.Every/10+1)
+		pause := max(l.s.Every(), 10*time.Millisecond)
+		pause = pause - pause/20 + rand.N(pause/10+1)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

@@ -20,6 +20,7 @@ type RecorderSettings struct {
 	Journal  *Journal
 	NoLogs   bool   // totals are kept, rows are not (disable_spend_logs)
 	NoTotals bool   // rows are kept, totals are not (disable_spend_updates)
+	NoErrors bool   // calls that failed leave no row (disable_error_logs)
 	Texts    bool   // rows hold what was asked and answered (store_prompts_in_spend_logs)
 	HideKey  string // this hash is written as MasterKeyName (disable_adding_master_key_hash_to_db)
 	Logger   *slog.Logger
@@ -42,7 +43,7 @@ func NewRecorder(s RecorderSettings) *Recorder {
 
 // Keep is how many bytes of an answer are to be kept for records.
 func (r *Recorder) Keep() int {
-	if r.s.Texts {
+	if r != nil && r.s.Texts {
 		return maxText
 	}
 	return 0
@@ -74,7 +75,7 @@ func (r *Recorder) encode(e *encoder, x *llm.Exchange, reply *llm.Reply, tried *
 	d, first := tried, int64(0)
 	var u llm.Usage
 	flags := uint64(0)
-	if r.s.NoLogs {
+	if r.s.NoLogs || r.s.NoErrors && failure != nil {
 		flags |= flagNoLog
 	}
 	if r.s.NoTotals {

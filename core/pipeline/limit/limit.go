@@ -26,6 +26,7 @@ type Settings struct {
 	// Shared counts for all replicas together; nil counts here alone.
 	Shared Shared
 
+	Charge bool      // every call is priced, also of callers without limits, because somebody records it
 	Tokens TokenType // which tokens count
 	Tries  int       // how often a request that finds too many open is tried; default 3
 	Wait   time.Duration
@@ -240,8 +241,7 @@ func (l *Limiter) Leave(x *llm.Exchange, d *llm.Deployment) {
 // Settle implements pipeline.Settle: it gives back what was held and counts what was used.
 func (l *Limiter) Settle(x *llm.Exchange, r *llm.Reply, _ error) {
 	var tokens int64
-	if r != nil && r.Deployment != nil {
-		estimateUsage(x, r)
+	if r != nil && r.Deployment != nil && (l.s.Charge || len(x.Holds) > 0) {
 		tokens = l.tokens(r.Usage)
 		x.Charged = l.s.Cost(x, r)
 	}
@@ -277,26 +277,3 @@ func (l *Limiter) tokens(u llm.Usage) int64 {
 	}
 	return max(0, total-min(u.Cached, u.Prompt))
 }
-
-// estimateUsage fills in the usage of an answer whose vendor told none, or had not told it yet when the caller left: what
-// was sent is paid for. A part of a stream is about one token.
-func estimateUsage(x *llm.Exchange, r *llm.Reply) {
-	if r.Usage.Known() || r.Verbatim || !x.Op.Streams() {
-		return
-	}
-	body := len(x.Body.Raw())
-	if n := len(x.Native.Raw()); n > 0 {
-		body = n
-	}
-	u := &r.Usage
-	u.Prompt = int64(body/bytesPerToken) + 1
-	u.Completion = int64(r.Sent/bytesPerToken) + 1
-	if r.Streamed {
-		u.Completion = int64(r.Parts)
-	}
-	u.Total = u.Prompt + u.Completion
-	r.Estimated = true
-}
-
-// bytesPerToken is the usual length of a token of English text.
-const bytesPerToken = 4

@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/admin"
+	"github.com/sallyport-ai/sallyport/core/auth/masterkey"
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// management is the management API over the database, which is opened when the first request comes that needs it.
+type management struct {
+	a     *App
+	paths *admin.API // knows which paths there are
+}
+
+func newManagement(a *App) management {
+	return management{a, admin.New(admin.Settings{Logger: a.log})}
+}
+
+// Serves implements listener.Manager.
+func (m management) Serves(path string) (ok, open bool) { return m.paths.Serves(path) }
+
+// ServeHTTP implements listener.Manager. What a request changed is in force on this replica before it is answered.
+func (m management) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	db, err := m.a.ensureDatabase(r.Context())
+	if err != nil {
+		unavailable(w, err)
+		return
+	}
+	if m.reads(r) {
+		// What was spent up to now is to be seen.
+		ctx, cancel := context.WithTimeout(r.Context(), flushPatience)
+		_ = db.loader.Flush(ctx)
+		cancel()
+	}
+	m.a.api(db).ServeHTTP(w, r)
+	if r.Method == http.MethodGet {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), flushPatience)
+	defer cancel()
+	if err := db.follow.poll(ctx); err != nil {
+		m.a.log.Warn("what a request changed is in force a little later", "path", r.URL.Path, "error", err)
+	}
+}
+
+// reads reports whether a request may ask for spend that the database does not have yet; rows of the log come with the
+// next batch, as proxy_batch_write_at promises.
+func (m management) reads(*http.Request) bool { return false }
+
+const flushPatience = 5 * time.Second
+
+// api is the management API as the configuration in force has it.
+func (a *App) api(db *database) *admin.API {
+	return admin.New(admin.Settings{Store: db.Store, Logger: a.log, Policy: a.adminPolicy(db)})
+}
+
+// adminPolicy is what the configuration says about who may create what.
+func (a *App) adminPolicy(*database) admin.Policy {
+	cfg := a.settings()
+	p := admin.Policy{
+		MaxBudget: cfg.LiteLLMSettings.MaxBudget, ProviderBudgets: a.providerBudgets,
+		Zone: func() string { return a.zone().String() },
+		Exists: func(name string) bool {
+			l := a.current.Load()
+			return l.router.Has(name)
+		},
+	}
+	if g := cfg.GeneralSettings; g.MasterKey != "" {
+		p.MasterHash = masterkey.Hash(g.MasterKey.Reveal())
+	}
+	return p
+}
+
+// unavailable answers that there is no database, or that it cannot be reached now.
+func unavailable(w http.ResponseWriter, err error) {
+	status, kind, message := http.StatusInternalServerError, "no_db_connection", errNoDatabase.Error()
+	if !errors.Is(err, errNoDatabase) {
+		message = "The database cannot be opened. See the gateway's log."
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		status, message = http.StatusServiceUnavailable, "The database cannot be reached. Try again."
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
+		"message": message, "type": kind, "param": nil, "code": http.StatusText(status),
+	}})
+}
