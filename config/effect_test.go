@@ -370,7 +370,7 @@ func resourceCases() []effectCase {
 
 func effectCases() []effectCase {
 	var all []effectCase
-	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), pluginCases(), priceCases(), googleCases(), variableCases()} {
+	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), pluginCases(), priceCases(), googleCases(), cloudCases(), variableCases()} {
 		all = append(all, list...)
 	}
 	return all

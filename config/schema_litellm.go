@@ -15,6 +15,8 @@ func litellmSettings() []Setting {
 			Doc: "Prompts and answers are replaced by a fixed mark in everything given to sinks; model, tokens, cost, user and tags still go."},
 		{Path: "modify_params", Type: TypeBool, Default: "false", Area: "provider",
 			Doc: "Lets the gateway repair requests that a provider would refuse, such as a missing first user message for Anthropic or a missing tools list."},
+		{Path: "enable_azure_ad_token_refresh", Type: TypeBool, Default: "false", Area: "provider", Status: InEffect,
+			Doc: "Azure deployments without a key and an identity of their own use the one of the machine."},
 		{Path: "enable_preview_features", Type: TypeBool, Default: "false", Area: "provider",
 			Doc: "Turns on behaviour that is not final; in 1.81.13 it sends the client's own metadata to OpenAI as `metadata` and lets the S3 sink put the team alias in its path."},
 		{Path: "redact_user_api_key_info", Type: TypeBool, Default: "false", Area: "callback",

@@ -185,11 +185,14 @@ type GeneralSettings struct {
 	AllowedIPs           []string              `config:"allowed_ips"`
 	LiteLLMKeyHeaderName string                `config:"litellm_key_header_name"`
 	PassThroughEndpoints []PassThroughEndpoint `config:"pass_through_endpoints"`
-	InferModelFromKeys   bool                  `config:"infer_model_from_keys"`
-	CompletionModel      string                `config:"completion_model"`
-	EmbeddingModel       string                `config:"embedding_model"`
-	ImageGenerationModel string                `config:"image_generation_model"`
-	ModerationModel      string                `config:"moderation_model"`
+	// UseClientCredentials sends the caller's own credentials to vendors
+	// below their paths, and asks for no key there.
+	UseClientCredentials bool   `config:"use_client_credentials_pass_through_routes"`
+	InferModelFromKeys   bool   `config:"infer_model_from_keys"`
+	CompletionModel      string `config:"completion_model"`
+	EmbeddingModel       string `config:"embedding_model"`
+	ImageGenerationModel string `config:"image_generation_model"`
+	ModerationModel      string `config:"moderation_model"`
 	StateSettings        `config:",squash"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
