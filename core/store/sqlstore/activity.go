@@ -181,8 +181,10 @@ func totalsFor(q *store.ActivityQuery) (string, bool) {
 	switch {
 	case len(used) > 1:
 		return "", false
+	case used[store.ByKey]:
+		return "", false
 	case used[store.ByEntity], len(used) == 0 && !everything:
-		return string(entity), true
+		return string(entity), totalled(entity)
 	case len(used) == 0:
 		return dimAll, true
 	case !everything:
@@ -208,7 +210,6 @@ func (r reports) fromTotals(ctx context.Context, q *store.ActivityQuery, dim str
 	dateRange(stmt, &q.DailyFilter)
 	oneOf(stmt, `"value"`, q.IDs, false)
 	oneOf(stmt, `"value"`, q.Exclude, true)
-	oneOf(stmt, `"value"`, q.APIKeys, false)
 	if q.Provider != "" {
 		stmt.add(` AND "value" = `, stmt.param(label(q.Provider)))
 	}
@@ -309,10 +310,13 @@ func (s *Store) refresh(ctx context.Context, from, to string) error {
 	}
 	for _, entity := range dailyEntities() {
 		table := dailyTables()[entity]
-		values := map[string]string{string(entity): dailyText(table[1])}
+		values := map[string]string{}
+		if totalled(entity) {
+			values[string(entity)] = dailyText(table[1])
+		}
 		if entity == store.EntityUser {
 			values[dimAll] = "''"
-			for _, d := range []store.Dimension{store.ByKey, store.ByModel, store.ByModelGroup, store.ByProvider, store.ByEndpoint, store.ByTool} {
+			for _, d := range []store.Dimension{store.ByModel, store.ByModelGroup, store.ByProvider, store.ByEndpoint, store.ByTool} {
 				values[string(d)] = dailyText(string(d))
 			}
 		}

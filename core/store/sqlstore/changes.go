@@ -36,11 +36,7 @@ func (s *Store) tell(ctx context.Context) error {
 	for i, c := range changes {
 		rows[i] = []any{string(c.kind), cleanText(c.id), at}
 	}
-	_, err := s.conn.Many(ctx, "INSERT INTO "+s.d.Table(s.changes.name)+` ("kind", "id", "at") VALUES ($1, $2, $3)`, rows)
-	if err != nil {
-		return s.fail(err)
-	}
-	return nil
+	return s.many(ctx, "INSERT INTO "+s.d.Table(s.changes.name)+` ("kind", "id", "at") VALUES ($1, $2, $3)`, rows)
 }
 
 type changes struct{ s *Store }

@@ -65,6 +65,8 @@ type Dialect interface {
 	Has(column, value string) string
 	// Member writes the text at a path in a JSON column.
 	Member(column string, path ...string) string
+	// Unindexed writes a column so that the planner does not take its index, if it is one that guesses badly.
+	Unindexed(column string) string
 	// Day writes the date of a time column, as YYYY-MM-DD.
 	Day(column string) string
 	// Now writes the time of the database, as a column has it, plus the milliseconds in a parameter.
@@ -111,4 +113,6 @@ type Options struct {
 	Warn func(message string)
 	// Now is the clock for created_at and the like. Nil is time.Now.
 	Now func() time.Time
+	// Trace is told the text of each statement outside of migrations, without its parameters. Nil tells nobody.
+	Trace func(ctx context.Context, sql string)
 }

@@ -36,6 +36,7 @@ func (r reports) Logs(ctx context.Context, q store.LogQuery) (store.LogPage, err
 	columns := r.logColumns(q.Full)
 	stmt.add("SELECT ", quoted(columns), " FROM ", r.s.d.Table(r.s.logs.name), " WHERE ")
 	r.filter(stmt, &q.LogFilter)
+	r.ranges(stmt, &q.LogFilter, q.Sort != "spend")
 	if err := r.after(stmt, &q); err != nil {
 		return page, err
 	}
@@ -82,6 +83,7 @@ func (r reports) countLogs(ctx context.Context, f *store.LogFilter) (int64, erro
 	stmt := &statement{}
 	stmt.add("SELECT COUNT(*) FROM (SELECT 1 FROM ", r.s.d.Table(r.s.logs.name), " WHERE ")
 	r.filter(stmt, f)
+	r.ranges(stmt, f, true)
 	stmt.add(fmt.Sprintf(" LIMIT %d) AS counted", store.MaxCount))
 	return r.s.number(ctx, stmt)
 }
@@ -102,7 +104,6 @@ func (r reports) filter(stmt *statement, f *store.LogFilter) {
 	if f.Teams != nil {
 		r.visible(stmt, f)
 	}
-	r.ranges(stmt, f)
 	switch f.Status {
 	case "":
 	case "failure": // written out, so that the index of failures is found
@@ -135,12 +136,17 @@ func (r reports) visible(stmt *statement, f *store.LogFilter) {
 	stmt.add(")")
 }
 
-func (r reports) ranges(stmt *statement, f *store.LogFilter) {
+// ranges writes the ranges of a filter. A start that a page is not sorted by is kept from choosing the index.
+func (r reports) ranges(stmt *statement, f *store.LogFilter, sorted bool) {
+	start := `"startTime"`
+	if !sorted {
+		start = r.s.d.Unindexed(start)
+	}
 	if !f.From.IsZero() {
-		stmt.add(` AND "startTime" >= `, stmt.param(r.s.codec.time(f.From)))
+		stmt.add(" AND ", start, " >= ", stmt.param(r.s.codec.time(f.From)))
 	}
 	if !f.To.IsZero() {
-		stmt.add(` AND "startTime" < `, stmt.param(r.s.codec.time(f.To)))
+		stmt.add(" AND ", start, " < ", stmt.param(r.s.codec.time(f.To)))
 	}
 	if f.MinSpend != nil {
 		stmt.add(` AND "spend" >= `, stmt.param(*f.MinSpend))

@@ -143,10 +143,6 @@ func hasNumber(raw []byte) bool {
 // insertLogs inserts rows. A request that is there already stays as it is: its id came from a caller.
 func (s *Store) insertLogs(ctx context.Context, rows [][]any) error {
 	columns := s.logs.all()
-	_, err := s.conn.Many(ctx, "INSERT INTO "+s.d.Table(s.logs.name)+" ("+quoted(columns)+") VALUES ("+params(1, len(columns))+
+	return s.many(ctx, "INSERT INTO "+s.d.Table(s.logs.name)+" ("+quoted(columns)+") VALUES ("+params(1, len(columns))+
 		`) ON CONFLICT ("request_id") DO NOTHING`, rows)
-	if err != nil {
-		return s.fail(err)
-	}
-	return nil
 }

@@ -258,10 +258,11 @@ func (s *shapes) definitions() []definition {
 		{shape: s.cacheDays},
 	}
 	for _, entity := range dailyEntities() {
-		column := dailyTables()[entity][1]
-		all = append(all, definition{shape: s.daily[entity], large: true, indexes: []index{
-			unique(dailyUnique(column)...), on("date"), on(column, "date"), on("api_key", "date"),
-		}})
+		indexes := []index{unique(dailyUnique(dailyTables()[entity][1])...), on("date", "id")}
+		if entity == store.EntityUser {
+			indexes = append(indexes, on("api_key", "date"))
+		}
+		all = append(all, definition{shape: s.daily[entity], large: true, indexes: indexes})
 	}
 	return all
 }

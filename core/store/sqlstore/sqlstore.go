@@ -19,6 +19,7 @@ type Store struct {
 	conn  Conn // the database or, inside of a transaction, that
 	vault *store.Vault
 	now   func() time.Time
+	trace func(ctx context.Context, sql string)
 	shapes
 	tx *pending // nil outside of a transaction
 }
@@ -40,9 +41,13 @@ func Open(ctx context.Context, db DB, d Dialect, o Options) (*Store, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
+	s.trace = func(context.Context, string) {}
 	if err := s.migrate(ctx, o); err != nil {
 		_ = db.Close()
 		return nil, err
+	}
+	if o.Trace != nil {
+		s.trace = o.Trace
 	}
 	return s, nil
 }
@@ -133,6 +138,7 @@ func (s *Store) fail(err error) error {
 }
 
 func (s *Store) exec(ctx context.Context, stmt *statement) (int64, error) {
+	s.trace(ctx, stmt.String())
 	n, err := s.conn.Exec(ctx, stmt.String(), stmt.args...)
 	if err != nil {
 		return 0, s.fail(err)
@@ -157,6 +163,7 @@ func (s *Store) number(ctx context.Context, stmt *statement) (int64, error) {
 
 // collect reads all rows of a query.
 func collect[T any](ctx context.Context, s *Store, stmt *statement, read func(scan func(...any) error) (T, error)) ([]T, error) {
+	s.trace(ctx, stmt.String())
 	rows, err := s.conn.Query(ctx, stmt.String(), stmt.args...)
 	if err != nil {
 		return nil, s.fail(err)

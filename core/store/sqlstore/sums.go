@@ -150,7 +150,9 @@ func (t *sums) addDays(e *store.SpendEntry, date string, m store.Metrics, tags [
 			days[key] = value
 		}
 		plus(&value.Metrics, &m)
-		t.total(string(entity), date, key.entity, &m)
+		if totalled(entity) {
+			t.total(string(entity), date, key.entity, &m)
+		}
 	}
 	add(store.EntityUser, string(log.User)) // calls of nobody too: this table has every call
 	for entity, id := range map[store.Entity]store.Text{
@@ -165,7 +167,6 @@ func (t *sums) addDays(e *store.SpendEntry, date string, m store.Metrics, tags [
 		add(store.EntityTag, tag)
 	}
 	t.total(dimAll, date, "", &m)
-	t.total(string(store.ByKey), date, key.key, &m)
 	t.total(string(store.ByModel), date, key.model, &m)
 	t.total(string(store.ByModelGroup), date, label(string(log.ModelGroup)), &m)
 	t.total(string(store.ByProvider), date, key.provider, &m)
@@ -175,6 +176,12 @@ func (t *sums) addDays(e *store.SpendEntry, date string, m store.Metrics, tags [
 
 // dimAll is the dimension of the totals of all calls.
 const dimAll = "all"
+
+// totalled says whether the days of an entity are summed in Sallyport_DailyTotal. Those of keys, users and end users are
+// not: there would be about as many sums as there are daily rows.
+func totalled(entity store.Entity) bool {
+	return entity != store.EntityUser && entity != store.EntityEndUser
+}
 
 func (t *sums) total(dim, date, value string, m *store.Metrics) {
 	key := totalKey{dim, date, value}
@@ -252,6 +259,7 @@ func (s *Store) many(ctx context.Context, sql string, rows [][]any) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	s.trace(ctx, sql)
 	if _, err := s.conn.Many(ctx, sql, rows); err != nil {
 		return s.fail(err)
 	}
@@ -338,7 +346,7 @@ func (t *sums) writeDays(ctx context.Context, s *Store, entity store.Entity) err
 	for _, k := range sortedKeys(days, compareDays) {
 		v := days[k]
 		rows = append(rows, append([]any{
-			newUUID(), k.entity, k.date, k.key, k.model, k.provider, k.tool, k.endpoint, v.group, now, now,
+			newOrderedUUID(t.now), k.entity, k.date, k.key, k.model, k.provider, k.tool, k.endpoint, v.group, now, now,
 		}, metricArgs(&v.Metrics)...))
 	}
 	names := append([]string{"id"}, dailyUnique(table[1])...)

@@ -89,6 +89,9 @@ func (dialect) Member(column string, path ...string) string {
 	return "(" + column + " #>> '{" + strings.Join(path, ",") + "}')"
 }
 
+// Unindexed is of sqlstore.Dialect: the planner knows how values are spread.
+func (dialect) Unindexed(column string) string { return column }
+
 // Day is of sqlstore.Dialect.
 func (dialect) Day(column string) string { return "to_char(" + column + ", 'YYYY-MM-DD')" }
 

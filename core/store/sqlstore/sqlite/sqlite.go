@@ -84,7 +84,7 @@ func open(s Settings) (*database, error) {
 func address(path string, wait time.Duration, readOnly bool) string {
 	pragmas := []string{
 		fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"temp_store(MEMORY)", "cache_size(-32768)", "journal_size_limit(67108864)",
+		"temp_store(MEMORY)", "cache_size(-32768)", "journal_size_limit(67108864)", "wal_autocheckpoint(8000)",
 	}
 	query := url.Values{"_txlock": {"immediate"}}
 	if readOnly {
@@ -260,6 +260,9 @@ func (dialect) Has(column, value string) string {
 func (dialect) Member(column string, path ...string) string {
 	return "CAST(json_extract(" + column + `, '$."` + strings.Join(path, `"."`) + `"') AS TEXT)`
 }
+
+// Unindexed is of sqlstore.Dialect: https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_.
+func (dialect) Unindexed(column string) string { return "+" + column }
 
 // Day is of sqlstore.Dialect.
 func (dialect) Day(column string) string { return "date(" + column + " / 1000, 'unixepoch')" }
