@@ -49,7 +49,7 @@ func generalSettings() []Setting {
 			Doc: "Turns alerts on through the listed ways: slack, email, webhook, pagerduty."},
 		{Path: "alerting_threshold", Type: TypeSeconds, Default: "600 (300 in the alerting class)", Area: "alert",
 			Doc: "Seconds after which a running request is reported as hanging and a finished one as slow."},
-		{Path: "use_client_credentials_pass_through_routes", Type: TypeBool, Default: "false", Area: "auth",
+		{Path: "use_client_credentials_pass_through_routes", Type: TypeBool, Default: "false", Area: "auth", Status: InEffect,
 			Doc: "On provider pass-through paths such as /vertex-ai/ and /bedrock/ the caller's own provider credentials are sent on and no virtual key is asked for."},
 		{Path: "health_check_details", Type: TypeBool, Default: "true", Area: "health",
 			Doc: "When false, GET /health shows only the model and its state for each deployment, without parameters, limits or addresses."},

@@ -53,9 +53,9 @@ func generalTailSettings() []Setting {
 			Doc: "Value of one query parameter."},
 		{Path: "pass_through_endpoints[].methods", Type: TypeStrings, Default: "all", Area: "listener", Status: InEffect,
 			Doc: "HTTP methods that the path takes."},
-		{Path: "pass_through_endpoints[].cost_per_request", Type: TypeNumber, Area: "spend",
+		{Path: "pass_through_endpoints[].cost_per_request", Type: TypeNumber, Area: "spend", Status: InEffect,
 			Doc: "US dollars that one request to the path costs."},
-		{Path: "pass_through_endpoints[].guardrails", Type: TypeAny, Area: "plugin",
-			Doc: "Guardrails that run on the path."},
+		{Path: "pass_through_endpoints[].guardrails", Type: TypeAny, Area: "plugin", Status: InEffect,
+			Doc: "Guardrails that look at requests to the path: a list of names, or {NAME: {request_fields: [PATH]}} with the fields they are shown, such as documents[*].text; all texts without. response_fields is refused: answers pass unseen."},
 	}
 }

@@ -43,7 +43,7 @@ func topLevelSettings() []Setting {
 			Doc: "Credentials of the files, uploads and batches endpoints, by vendor; a vendor that is not listed takes the usual environment variables."},
 		{Path: "finetune_settings", Type: TypeObjects, Default: "[]", Area: "provider", Status: InEffect,
 			Doc: "Credentials of the fine-tuning endpoints, likewise."},
-		{Path: "default_vertex_config", Type: TypeObject, Default: "{}", Area: "provider",
+		{Path: "default_vertex_config", Type: TypeObject, Default: "{}", Area: "provider", Status: InEffect,
 			Doc: "Project, location and credentials of the Vertex AI pass-through paths."},
 	}
 }
@@ -212,11 +212,11 @@ func vertexSettings() []Setting {
 			Doc: "The vendor of requests that name none."},
 		{Path: "assistant_settings.litellm_params", Type: TypeObject, Default: "{}", Area: "provider", Status: InEffect,
 			Doc: "How the vendor is reached."},
-		{Path: "default_vertex_config.vertex_project", Type: TypeString, Area: "provider",
+		{Path: "default_vertex_config.vertex_project", Type: TypeString, Area: "provider", Status: InEffect,
 			Doc: "Project for requests whose path names none."},
-		{Path: "default_vertex_config.vertex_location", Type: TypeString, Area: "provider",
+		{Path: "default_vertex_config.vertex_location", Type: TypeString, Area: "provider", Status: InEffect,
 			Doc: "Location for requests whose path names none."},
-		{Path: "default_vertex_config.vertex_credentials", Type: TypeString | TypeObject, Area: "provider", Secret: true,
+		{Path: "default_vertex_config.vertex_credentials", Type: TypeString | TypeObject, Area: "provider", Status: InEffect, Secret: true,
 			Doc: "Path or content of a service account's file."},
 	}
 }

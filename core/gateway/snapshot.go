@@ -65,6 +65,18 @@ type Pass struct {
 	Subpaths   bool     // also serves what lies below Path
 	Methods    []string // empty is all
 	Deployment *llm.Deployment
+
+	// Vendor is the vendor whose API is below the path; empty for an endpoint of the operator's own. The model that a
+	// request to a vendor names is found, and must be allowed to the caller.
+	Vendor  string
+	ByModel map[string]*llm.Deployment // in place of Deployment, for requests that name one of the models
+	Guards  *Guards                    // guardrails that look at requests; nil for none but those of everybody
+}
+
+// Guards are the guardrails of a pass-through endpoint.
+type Guards struct {
+	Names  []byte   // a JSON list
+	Fields []string // of a JSON body, whose texts they are shown, such as "documents[*].text"; empty is all there are
 }
 
 // Recorder learns of each exchange when it has ended.

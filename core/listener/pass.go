@@ -19,6 +19,23 @@ func (s *Server) pass(ctx *fasthttp.RequestCtx, path []byte) bool {
 	c := s.open(ctx, llm.OpPassThrough, string(path))
 	c.x.Pinned, c.x.Tail, c.x.Model = p.Deployment, tail, p.Deployment.Model
 	c.x.Raw = ctx.Request.Body()
+	if p.Vendor != "" {
+		c.x.Model = ""
+		if err := c.toVendor(ctx, p.Vendor); err != nil {
+			c.fail(ctx, err)
+			return true
+		}
+		if d := p.ByModel[c.x.Model]; d != nil {
+			c.x.Pinned = d
+		}
+		c.x.Wanted = c.x.Model
+	}
+	if p.Guards != nil {
+		if err := c.guarded(p.Guards); err != nil {
+			c.fail(ctx, err)
+			return true
+		}
+	}
 	c.serve(ctx)
 	return true
 }

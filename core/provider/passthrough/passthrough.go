@@ -1,5 +1,5 @@
-// Package passthrough forwards requests to a server of the operator's choice as they are: the pass_through_endpoints of
-// the configuration. Method, query and body go through untouched, and so do status, header and body of the answer,
+// Package passthrough forwards requests to a server as they are: to those of the pass_through_endpoints of the
+// configuration, and to the vendors' own under paths such as /anthropic. Method, query and body go through untouched, and so do status, header and body of the answer,
 // except for the lines that belong to one connection. The gateway adds the headers the operator configured, in which the
 // server's own credentials travel.
 package passthrough
@@ -7,8 +7,13 @@ package passthrough
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/dialect/usage"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 )
@@ -22,6 +27,28 @@ type Settings struct {
 	MergeQuery   bool       // join the target's query with the caller's; otherwise the caller's replaces it
 	DefaultQuery []llm.Pair // query parameters for requests that lack them
 	MaxResponse  int64      // bytes of an answer; 0 is no limit
+
+	// Place says where a request goes whose server depends on its path: scheme and host, and the path there. It may
+	// also only change the path, and then returns no server. Nil takes Target and joins the paths. tail begins with a
+	// slash, or is empty. The error is for the caller.
+	Place func(tail string) (server, path string, err error)
+
+	Signer    llm.Signer // completes each call; nil for none
+	DropQuery []string   // query parameters of the caller that are not passed on, such as its key
+	Client    bool       // the caller's credentials for the server are passed on, in place of any others
+
+	// Group is the name under which callers know the model, and Model the server's own: it is put into the path and
+	// the body in place of the other. Both may be empty.
+	Group, Model string
+
+	// Guarded says that x.Body holds the texts of the request as guardrails left them, see dialect.Strings: those of
+	// Fields.
+	Guarded bool
+	Fields  []string
+
+	// Priced returns the deployment that an answer of the model is accounted to; "" is an unknown one. Nil leaves it at
+	// the endpoint's own.
+	Priced func(model string) *llm.Deployment
 }
 
 type endpoint struct {
@@ -30,6 +57,8 @@ type endpoint struct {
 	path   string
 	query  url.Values
 	head   []byte
+	places sync.Map // of *llm.Target by server
+	count  atomic.Int32
 }
 
 var _ provider.Endpoint = (*endpoint)(nil)
@@ -52,7 +81,7 @@ func New(s Settings) (provider.Endpoint, error) {
 		if !token(h.Name) || strings.ContainsAny(h.Value, "\r\n\x00") {
 			return nil, fmt.Errorf("headers: %q is not a header line", h.Name)
 		}
-		if !connection(h.Name) {
+		if !connection(h.Name) && !s.Client {
 			e.head = append(append(append(append(e.head, h.Name...), ": "...), h.Value...), "\r\n"...)
 		}
 	}
@@ -89,15 +118,35 @@ func (e *endpoint) credential(name string) bool {
 			return true
 		}
 	}
-	return false
+	return len(name) > 10 && strings.EqualFold(name[:10], "x-litellm-")
 }
 
 // Encode implements provider.Endpoint.
 func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
-	c.Target, c.Method, c.Head = e.target, x.Method, e.head
+	c.Target, c.Method, c.Head, c.Signer = e.target, x.Method, e.head, e.Signer
+	if e.Client {
+		c.Signer = nil
+	}
+	tail := x.Tail
+	if e.renames(x) {
+		tail = rename(tail, e.Group, e.Model)
+	}
 	path := e.path
-	if x.Tail != "" {
-		path = strings.TrimSuffix(path, "/") + "/" + strings.TrimPrefix(x.Tail, "/")
+	if e.Place != nil {
+		server, own, err := e.Place(tail)
+		if err != nil {
+			return &llm.Error{Op: "passthrough.Encode", Kind: llm.KindInvalid, Type: "invalid_request_error", Message: err.Error()}
+		}
+		if server != "" {
+			if c.Target, err = e.at(server); err != nil {
+				return llm.AsError(err)
+			}
+			path = ""
+		}
+		tail = own
+	}
+	if tail != "" {
+		path = strings.TrimSuffix(path, "/") + "/" + strings.TrimPrefix(tail, "/")
 	}
 	if path == "" {
 		path = "/"
@@ -112,21 +161,112 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 			c.Header = append(c.Header, f)
 		}
 	}
-	if len(x.Raw) > 0 {
-		c.Body = append(c.Body, x.Raw)
-	}
+	e.body(x, c)
 	return nil
+}
+
+// maxPlaces is how many servers an endpoint keeps connections to.
+const maxPlaces = 256
+
+// at is the target of a server, which keeps its connections.
+func (e *endpoint) at(server string) (*llm.Target, error) {
+	if t, ok := e.places.Load(server); ok {
+		return t.(*llm.Target), nil
+	}
+	t := new(llm.Target)
+	if _, _, problem := provider.Target(server, t); problem != "" {
+		return nil, fmt.Errorf("the server %q %s", server, problem)
+	}
+	if e.count.Add(1) > maxPlaces {
+		return t, nil
+	}
+	kept, _ := e.places.LoadOrStore(server, t)
+	return kept.(*llm.Target), nil
+}
+
+// renames reports whether the request names the model as callers know it, and the server knows it otherwise.
+func (e *endpoint) renames(x *llm.Exchange) bool {
+	return e.Model != "" && e.Group != e.Model && x.Model == e.Group
+}
+
+// rename puts the server's name for a model into the segment of the path that holds the caller's. A colon in the segment
+// begins what is asked of the model.
+func rename(tail, group, model string) string {
+	segments := strings.Split(tail, "/")
+	for i, s := range segments {
+		name, verb, asks := strings.Cut(s, ":")
+		if plain, err := url.PathUnescape(name); err == nil && plain == group {
+			segments[i] = url.PathEscape(model)
+			if asks {
+				segments[i] += ":" + verb
+			}
+			return strings.Join(segments, "/")
+		}
+	}
+	// A name with slashes of its own spans several segments.
+	return strings.Replace(tail, "/"+group+"/", "/"+url.PathEscape(model)+"/", 1)
+}
+
+// body writes the body as it came, but for the model's name and what a guardrail changed.
+func (e *endpoint) body(x *llm.Exchange, c *llm.Call) {
+	if len(x.Raw) == 0 {
+		return
+	}
+	var o llm.Object
+	if e.renames(x) && o.Parse(x.Raw) == nil {
+		if i := o.Index("model"); i >= 0 {
+			at := o.Members()[i].Value
+			if name, ok := llm.Text(x.Raw[at.Start:at.End]); ok && string(name) == e.Group {
+				c.Body = append(c.Body, x.Raw[:at.Start], llm.AppendQuoted(nil, e.Model), x.Raw[at.End:])
+				return
+			}
+		}
+	}
+	if e.Guarded {
+		e.guarded(x, c)
+		return
+	}
+	c.Body = append(c.Body, x.Raw)
+}
+
+// guarded writes the body with the texts that guardrails changed.
+func (e *endpoint) guarded(x *llm.Exchange, c *llm.Call) {
+	places, _ := dialect.Strings(x.Raw, e.Fields)
+	now := dialect.Array(x.Body.Get("input"))
+	at := 0
+	for _, p := range places {
+		if !now.Next() {
+			break
+		}
+		if p.Start >= at && string(now.Value()) != string(x.Raw[p.Start:p.End]) {
+			c.Body = append(c.Body, x.Raw[at:p.Start], now.Value())
+			at = p.End
+		}
+	}
+	c.Body = append(c.Body, x.Raw[at:])
 }
 
 // passes reports whether a header line of the caller goes on to the target.
 func (e *endpoint) passes(name string) bool {
-	if connection(name) || e.configured(name) {
+	if connection(name) || !e.Client && e.configured(name) {
 		return false
 	}
 	if strings.EqualFold(name, "Content-Type") || strings.EqualFold(name, "Accept") {
 		return true
 	}
+	if e.Client && clients(name) {
+		return true
+	}
 	return e.Forward && !e.credential(name)
+}
+
+// clients reports whether a header may hold the caller's credential for a vendor.
+func clients(name string) bool {
+	switch strings.ToLower(name) {
+	case "authorization", "api-key", "x-api-key", "x-goog-api-key", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256":
+		return true
+	}
+	return false
 }
 
 func (e *endpoint) configured(name string) bool {
@@ -139,6 +279,22 @@ func (e *endpoint) configured(name string) bool {
 }
 
 func (e *endpoint) queryOf(x *llm.Exchange) string {
+	q := e.wholeQuery(x)
+	for _, name := range e.DropQuery {
+		if !strings.Contains(q, name+"=") {
+			continue
+		}
+		pairs := slices.DeleteFunc(strings.Split(q, "&"), func(pair string) bool {
+			key, _, _ := strings.Cut(pair, "=")
+			plain, err := url.QueryUnescape(key)
+			return err != nil || plain == name
+		})
+		q = strings.Join(pairs, "&")
+	}
+	return q
+}
+
+func (e *endpoint) wholeQuery(x *llm.Exchange) string {
 	if len(e.DefaultQuery) == 0 && (len(e.query) == 0 || len(x.Query) > 0 && !e.MergeQuery) {
 		return string(x.Query)
 	}
@@ -161,6 +317,18 @@ func (e *endpoint) queryOf(x *llm.Exchange) string {
 }
 
 // Decode implements provider.Endpoint. Every status is an answer here, also a refusal.
-func (e *endpoint) Decode(_ *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
-	return provider.Relay(a, r, e.MaxResponse, nil)
+func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
+	if e.Priced == nil {
+		return provider.Relay(a, r, e.MaxResponse, nil)
+	}
+	model := x.Model
+	if e.renames(x) {
+		model = e.Model
+	}
+	return provider.Relay(a, r, e.MaxResponse, func(r *llm.Reply, f *usage.Found) {
+		if model == "" {
+			model = f.Model
+		}
+		r.Deployment = e.Priced(model)
+	})
 }
