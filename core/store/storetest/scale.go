@@ -189,3 +189,40 @@ func median(t *testing.T, s store.Store, q Question) time.Duration {
 	slices.Sort(all)
 	return all[len(all)/2]
 }
+
+// BenchKey is the hash of the key whose calls BenchmarkRecord records, for a user "u" of a team "t".
+const BenchKey = "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b"
+
+// BenchmarkRecord measures a call in batches of a thousand.
+func BenchmarkRecord(b *testing.B, s store.Store) {
+	const size = 1000
+	batch := store.SpendBatch{Source: "bench", Entries: make([]store.SpendEntry, size)}
+	at := time.Now()
+	var seq int64
+	for b.Loop() {
+		e := &batch.Entries[seq%size]
+		seq++
+		if e.Seq == 0 {
+			*e = benchEntry(at)
+		}
+		e.Seq, e.Log.RequestID = seq, fmt.Sprintf("chatcmpl-%016x", seq)
+		e.Log.StartTime = at.Add(time.Duration(seq) * time.Millisecond)
+		if seq%size == 0 {
+			if _, err := s.Spend().Record(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+func benchEntry(at time.Time) store.SpendEntry {
+	return store.SpendEntry{
+		Endpoint: "/chat/completions",
+		Log: store.SpendLog{
+			CallType: "acompletion", APIKey: BenchKey, Spend: 0.001, TotalTokens: 300, PromptTokens: 200, CompletionTokens: 100, EndTime: at,
+			Model: "gpt-4o", ModelID: "4a5b6c", ModelGroup: "gpt-4o", CustomLLMProvider: "openai", APIBase: "https://api.openai.com/v1",
+			User: "u", TeamID: "t", Status: "success", CacheHit: "False", RequestTags: store.JSON(`[]`), RequesterIPAddress: "10.0.0.1",
+			Metadata: store.JSON(`{"user_api_key":"` + BenchKey + `","user_api_key_alias":"alias","usage_object":{"total_tokens":300}}`),
+		},
+	}
+}
