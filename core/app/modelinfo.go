@@ -227,8 +227,7 @@ func (l *loaded) groupInfos(names []string, only string) []*groupInfo {
 	return out
 }
 
-// members are the deployments behind a name: those of the group, or of the group that it is an alias of, or else those
-// of the wildcards that serve it.
+// members are the deployments behind a name: those of the group, or of the group that it is an alias of.
 func (l *loaded) members(name string) []*llm.Deployment {
 	if a, ok := l.cfg.RouterSettings.ModelGroupAlias[name]; ok {
 		name = a.Model

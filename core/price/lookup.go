@@ -1,6 +1,9 @@
 package price
 
 import (
+	"math"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -41,7 +44,49 @@ func (t *Table) lookup(provider, model, region string) (Entry, bool) {
 			return e, true
 		}
 	}
-	return Entry{}, false
+	return t.Get(bySize(provider, model))
+}
+
+// bySize returns the entry for models of the size in a model's name, for vendors that charge by it
+// (litellm/llms/together_ai/cost_calculator.py and litellm/llms/fireworks_ai/cost_calculator.py).
+func bySize(provider, model string) string {
+	type class struct {
+		most int // billions of parameters
+		key  string
+	}
+	var classes []class
+	if provider != "together_ai" && provider != "fireworks_ai" {
+		return ""
+	}
+	n, experts := billions(model)
+	switch {
+	case n == 0:
+	case provider == "together_ai" && experts == 1:
+		classes = []class{{4, "up-to-4b"}, {8, "4.1b-8b"}, {21, "8.1b-21b"}, {41, "21.1b-41b"}, {80, "41.1b-80b"}, {110, "81.1b-110b"}}
+	case provider == "fireworks_ai" && experts > 1:
+		classes = []class{{56, "moe-up-to-56b"}, {176, "56b-to-176b"}}
+	case provider == "fireworks_ai":
+		classes = []class{{4, "up-to-4b"}, {16, "4.1b-to-16b"}, {math.MaxInt, "above-16b"}}
+	}
+	for _, c := range classes {
+		if n*experts <= c.most {
+			return strings.ReplaceAll(provider, "_", "-") + "-" + c.key
+		}
+	}
+	return ""
+}
+
+// billions finds the number of parameters in a name such as llama-3-70b or mixtral-8x22b; 0 if there is none.
+func billions(model string) (n, experts int) {
+	m := regexp.MustCompile(`(?:(\d{1,3})x)?(\d{1,4})b(?:[^a-z0-9]|$)`).FindStringSubmatch(strings.ToLower(model))
+	if m == nil {
+		return 0, 1
+	}
+	n, _ = strconv.Atoi(m[2]) // digits
+	if experts, _ = strconv.Atoi(m[1]); experts == 0 {
+		experts = 1
+	}
+	return n, experts
 }
 
 // names are where the table may have a model, the most exact name first.

@@ -97,8 +97,12 @@ func Of(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
 		tokens(&cost, p.Levels, u, c.Tier)
 		known = true
 	}
-	if !known || cost.Input+cost.Output == 0 {
+	switch {
+	case !known || cost.Input+cost.Output == 0:
 		known = units(&cost, p, u, c) || known
+	case u.Images > 0:
+		// A model that writes and draws: the tokens of a picture are not told apart, but its price is known.
+		cost.Output = max(cost.Output, float64(u.Images)*p.Image)
 	}
 	if u.Searches > 0 {
 		known = searches(&cost, p, u.Searches, c.Search) || known

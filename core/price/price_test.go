@@ -88,6 +88,8 @@ func TestUnits(t *testing.T) {
 	f("openai", "gpt-image-1", llm.Usage{Images: 1}, price.Call{Size: "1024x1536", Quality: "high"}, 0.25)
 	f("openai", "gpt-image-1", llm.Usage{Images: 2}, price.Call{Quality: "low"}, 2*0.011)
 	f("openai", "gpt-image-1", llm.Usage{Images: 1, Prompt: 100, Completion: 1000}, price.Call{}, 100*5e-6+1000*40e-6)
+	// One picture for $0.039, whatever its tokens would cost as text.
+	f("gemini", "gemini-2.5-flash-image", llm.Usage{Images: 1, Prompt: 100, Completion: 1290}, price.Call{}, 100*0.3e-6+0.039)
 	// 0-32k, 32k-128k, 128k-252k.
 	f("dashscope", "qwen3-max", llm.Usage{Prompt: 32_000}, price.Call{}, 32_000*1.2e-6)
 	f("dashscope", "qwen3-max", llm.Usage{Prompt: 32_001, Completion: 1}, price.Call{}, 32_001*2.4e-6+1.2e-5)

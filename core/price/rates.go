@@ -84,9 +84,12 @@ func Make(e Entry, o Override) (*llm.Price, error) {
 		Request: s.f["input_cost_per_request"], Query: s.f["input_cost_per_query"],
 		SecondIn: s.f["input_cost_per_second"], SecondOut: s.f["output_cost_per_second"],
 		CharacterIn: s.f["input_cost_per_character"], CharacterOut: s.f["output_cost_per_character"],
-		Image: either(s.f["output_cost_per_image"], s.f["input_cost_per_image"]),
+		Image: s.f["output_cost_per_image"],
 	}
 	p.Facts = e.JSON()
+	if image := strings.HasPrefix(e.Mode(), "image"); image || e.line == "" {
+		p.Image = either(p.Image, s.f["input_cost_per_image"])
+	}
 	switch {
 	case e.Mode() == "audio_transcription" && p.SecondOut != 0:
 		// Some entries have the same price in both places. One of them is meant: litellm/llms/openai/cost_calculation.py.
