@@ -341,12 +341,12 @@ func (t *Table) images(e Entry) []llm.ImagePrice {
 	return out
 }
 
-// OverrideFrom reads prices from settings of a deployment. take is asked for each name that a price may have and returns
-// its value as it was read from YAML; the error names the setting that is no price.
-func OverrideFrom(settings map[string]any) (Override, error) {
+// OverrideFrom reads prices from settings of a deployment, by name, with the values as they were read from YAML. The error
+// names the setting that is no price.
+func OverrideFrom(prices map[string]any) (Override, error) {
 	o := Override{Figures: Figures{}}
-	for name, v := range settings {
-		if v == nil || !Priced(name) {
+	for name, v := range prices {
+		if v == nil {
 			continue
 		}
 		if err := o.set(name, v); err != nil {
@@ -354,12 +354,6 @@ func OverrideFrom(settings map[string]any) (Override, error) {
 		}
 	}
 	return o, nil
-}
-
-// Priced reports whether a setting of a deployment is a price.
-func Priced(name string) bool {
-	return name == "tiered_pricing" || strings.Contains(name, "_cost_per_") || strings.Contains(name, "input_token_cost") ||
-		strings.HasSuffix(name, "_audio_token_cost") || strings.Contains(name, "cost_per_token")
 }
 
 func (o *Override) set(name string, v any) error {
