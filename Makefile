@@ -43,7 +43,7 @@ run: build ## Build and start the gateway with CONFIG (default: the quickstart e
 
 .PHONY: test
 test: deps plugins ## Run all tests, official SDK clients included (TESTFLAGS=-race and the like)
-	SALLYPORT_REQUIRE_SDKS=1 go test -shuffle=on -timeout=15m $(TESTFLAGS) ./...
+	SALLYPORT_REQUIRE_SDKS=1 SALLYPORT_REQUIRE_SERVERS=1 go test -shuffle=on -timeout=15m $(TESTFLAGS) ./...
 	for module in $(nested_modules); do (cd "$$module" && go test -shuffle=on $(TESTFLAGS) ./...); done
 
 .PHONY: lint
@@ -67,7 +67,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (default 5s)
 	done
 
 .PHONY: deps
-deps: ## Install what the tests need besides Go: Node, Python, Rust and the SDKs
+deps: ## Install what the tests need besides Go: Node, Python, Rust, PostgreSQL, Redis and the SDKs
 	.ci/deps
 
 .PHONY: clean
