@@ -15,12 +15,16 @@ type Target struct {
 	Host   string // host and port as in the URL
 	Addr   string // host:port to dial
 
+	// Trust says whose certificates are good for the server: those that are for all ("") or anybody's ("*"), or else those
+	// of the authorities in a file, by its path.
+	Trust string
+
 	// Pool is a place for the transport to keep the connections of this target. Nobody else touches it.
 	Pool atomic.Value
 }
 
 // Key tells targets apart that must not share connections.
-func (t *Target) Key() string { return t.Scheme + "://" + t.Addr + "/" + t.Host }
+func (t *Target) Key() string { return t.Scheme + "://" + t.Addr + "/" + t.Host + "#" + t.Trust }
 
 // Call is a request to a vendor, ready to be written. The slices are borrowed from the exchange and from the endpoint
 // that encoded it; they stay valid until the answer is closed.

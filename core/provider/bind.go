@@ -72,3 +72,16 @@ func tokenByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
+
+// Trust is what a deployment's ssl_verify says of the server's certificate, for llm.Target: false checks nothing, and a
+// path names the file of the authorities (https://docs.litellm.ai/docs/guides/security_settings).
+func Trust(d *llm.Deployment) string {
+	switch v := d.Setting("ssl_verify"); strings.ToLower(v) {
+	case "", "true", "1", "yes", "on":
+		return ""
+	case "false", "0", "no", "off":
+		return "*"
+	default:
+		return v
+	}
+}

@@ -54,3 +54,6 @@ func (e *rewritingEndpoint) Speaks(d llm.Dialect) bool {
 	s, ok := e.Endpoint.(Speaker)
 	return ok && s.Speaks(d)
 }
+
+// Supported implements Parameters.
+func (p *rewriting) Supported(op llm.Operation) ([]string, bool) { return supportedBy(p.inner, op) }

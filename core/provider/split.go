@@ -1,6 +1,10 @@
 package provider
 
-import "github.com/sallyport-ai/sallyport/core/llm"
+import (
+	"slices"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
 
 // Split is a provider of two parts, for a vendor that speaks OpenAI's API for some operations and one of its own for
 // others: further serves the operations that are listed, and main all others.
@@ -54,4 +58,27 @@ func (e *splitEndpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) err
 func (e *splitEndpoint) Speaks(d llm.Dialect) bool {
 	s, ok := e.of(llm.OpChat).(Speaker)
 	return ok && s.Speaks(d)
+}
+
+// Parameters is implemented by providers that know which parameters of OpenAI's API their vendor takes.
+type Parameters interface {
+	// Supported returns the parameters that are taken with an operation, in order, and whether it is offered at all. The
+	// caller owns the list.
+	Supported(op llm.Operation) ([]string, bool)
+}
+
+// Supported implements Parameters, by the part that serves the operation.
+func (p *split) Supported(op llm.Operation) ([]string, bool) {
+	part := p.main
+	if slices.Contains(p.operations, op) {
+		part = p.further
+	}
+	return supportedBy(part, op)
+}
+
+func supportedBy(p Provider, op llm.Operation) ([]string, bool) {
+	if s, ok := p.(Parameters); ok {
+		return s.Supported(op)
+	}
+	return nil, false
 }

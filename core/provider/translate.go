@@ -210,7 +210,7 @@ func (e *endpoint) locate() error {
 	if problem != "" {
 		return e.s.Problem("api_base", problem)
 	}
-	e.s.Root, e.s.Query = path, query
+	e.s.Root, e.s.Query, e.s.Target.Trust = path, query, Trust(e.s.Deployment)
 	return nil
 }
 

@@ -102,7 +102,7 @@ func (p *pool) dial(ctx context.Context) (top, raw net.Conn, err error) {
 	if err != nil || p.scheme == "http" {
 		return raw, raw, err
 	}
-	top, err = p.client.handshake(ctx, raw, p.name)
+	top, err = handshake(ctx, raw, p.name, p.tls)
 	if err != nil {
 		raw.Close()
 		return nil, nil, &tlsError{err}
@@ -123,7 +123,7 @@ func (p *pool) reach(ctx context.Context) (net.Conn, error) {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	if p.proxy.Scheme == "https" {
-		secure, err := p.client.handshake(ctx, conn, p.proxy.Hostname())
+		secure, err := handshake(ctx, conn, p.proxy.Hostname(), p.client.network.Load().tls)
 		if err != nil {
 			conn.Close()
 			return nil, fmt.Errorf("proxy: %w", &tlsError{err})
@@ -220,14 +220,13 @@ func (d dialer) DialContext(ctx context.Context, _, addr string) (net.Conn, erro
 
 func (cl *Client) dial(ctx context.Context, addr string) (net.Conn, error) {
 	network := "tcp"
-	if cl.set.ForceIPv4 {
+	if cl.network.Load().ipv4 {
 		network = "tcp4"
 	}
 	return cl.set.Dial(ctx, network, addr)
 }
 
-func (cl *Client) handshake(ctx context.Context, conn net.Conn, name string) (net.Conn, error) {
-	config := cl.set.TLS
+func handshake(ctx context.Context, conn net.Conn, name string, config *tls.Config) (net.Conn, error) {
 	if config.ServerName == "" {
 		config = config.Clone()
 		config.ServerName = name

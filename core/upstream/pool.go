@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"crypto/tls"
 	"errors"
 	"math"
 	"net"
@@ -28,8 +29,9 @@ type pool struct {
 	host   fasthttp.HostClient
 	client *Client
 	scheme string
-	addr   string   // what to dial
-	name   string   // host without port, for TLS
+	addr   string // what to dial
+	name   string // host without port, for TLS
+	tls    *tls.Config
 	proxy  *url.URL // nil: none
 	prefix []byte   // goes before the path when a proxy wants the whole URL
 	lines  []byte   // header lines of every call
@@ -92,6 +94,10 @@ func (cl *Client) newPool(t *llm.Target) (*pool, error) {
 		return nil, invalid("The target's host " + quote(t.Host) + " is not a host name.")
 	}
 	p := &pool{client: cl, scheme: t.Scheme, addr: t.Addr, name: hostname(t.Host), lines: []byte("Host: " + t.Host + "\r\n")}
+	var err error
+	if p.tls, err = trusting(cl.network.Load().tls, t.Trust); err != nil {
+		return nil, invalid("The call cannot be made: " + err.Error() + ".")
+	}
 	if err := p.useProxy(t); err != nil {
 		return nil, err
 	}

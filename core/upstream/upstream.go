@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -47,6 +48,8 @@ type Client struct {
 	trips   sync.Pool // of *trip
 	writers sync.Pool // of *bufio.Writer
 
+	network atomic.Pointer[network]
+
 	mu    sync.Mutex
 	pools map[string]*pool // by Target.Key
 }
@@ -79,6 +82,7 @@ func New(s Settings) *Client {
 	}
 	s.TLS = tlsBase(s.TLS)
 	cl.set = s
+	cl.network.Store(&network{ipv4: s.ForceIPv4, tls: s.TLS})
 	cl.trips.New = func() any { return newTrip(cl) }
 	cl.writers.New = func() any { return bufio.NewWriterSize(nil, writeBuffer) }
 	return cl

@@ -129,6 +129,7 @@ func (e *endpoint) bindTarget() error {
 	if problem != "" {
 		return e.problem("api_base", problem)
 	}
+	e.target.Trust = provider.Trust(e.d)
 	path = strings.TrimSuffix(strings.TrimSuffix(path, "/messages"), "/v1") + "/v1/messages"
 	count := path + "/count_tokens"
 	if query != "" {
