@@ -9,7 +9,7 @@ func furtherVariables() []Setting {
 			Doc: "Port that the gateway listens on, unless --port says otherwise."},
 		{Path: "LITELLM_MASTER_KEY", Type: TypeString, Area: "auth", Status: InEffect, Secret: true,
 			Doc: "Master key used when general_settings.master_key is not set."},
-		{Path: "STORE_MODEL_IN_DB", Type: TypeBool, Default: "false", Area: "store",
+		{Path: "STORE_MODEL_IN_DB", Type: TypeBool, Default: "false", Area: "store", Status: InEffect,
 			Doc: "The same as general_settings.store_model_in_db."},
 		{Path: "STORE_PROMPTS_IN_SPEND_LOGS", Type: TypeBool, Default: "false", Area: "spend",
 			Doc: "The same as general_settings.store_prompts_in_spend_logs."},

@@ -153,15 +153,18 @@ type LiteLLMSettings struct {
 	FailureCallback []string `config:"failure_callback"`
 	// RequireAuthForMetrics asks for a key at /metrics, EndUserInMetrics puts
 	// the end user in metric labels.
-	RequireAuthForMetrics bool             `config:"require_auth_for_metrics_endpoint"`
-	EndUserInMetrics      bool             `config:"enable_end_user_cost_tracking_prometheus_only"`
-	CustomProviderMap     []CustomProvider `config:"custom_provider_map"`
+	RequireAuthForMetrics bool `config:"require_auth_for_metrics_endpoint"`
+	EndUserInMetrics      bool `config:"enable_end_user_cost_tracking_prometheus_only"`
+	// ModelGroupSettings hold for whole model groups.
+	ModelGroupSettings ModelGroupSettings `config:"model_group_settings"`
+	CustomProviderMap  []CustomProvider   `config:"custom_provider_map"`
 	// CostDiscount is the share by provider that is taken off a cost,
 	// CostMargin a share, or an object with percentage and fixed_amount, by
 	// provider or for "global", that is added.
 	CostDiscount   map[string]float64 `config:"cost_discount_config"`
 	CostMargin     map[string]any     `config:"cost_margin_config"`
 	BudgetSettings `config:",squash"`
+	KeySettings    `config:",squash"`
 	// VertexAISafetySettings go with requests to Google's models that have
 	// none of their own.
 	VertexAISafetySettings []map[string]any `config:"vertex_ai_safety_settings"`
@@ -185,6 +188,14 @@ type GeneralSettings struct {
 	AllowedIPs           []string              `config:"allowed_ips"`
 	LiteLLMKeyHeaderName string                `config:"litellm_key_header_name"`
 	PassThroughEndpoints []PassThroughEndpoint `config:"pass_through_endpoints"`
+	// AllowClientSideCredentials lets requests bring an address and key of
+	// their own for the vendor, at public addresses and in ClientSideNetworks.
+	AllowClientSideCredentials bool     `config:"allow_client_side_credentials"`
+	ClientSideNetworks         []string `config:"client_side_networks"`
+	// ForwardOpenAIOrgID and ForwardClientHeaders send lines of the caller's
+	// header on to vendors.
+	ForwardOpenAIOrgID   bool `config:"forward_openai_org_id"`
+	ForwardClientHeaders bool `config:"forward_client_headers_to_llm_api"`
 	// UseClientCredentials sends the caller's own credentials to vendors
 	// below their paths, and asks for no key there.
 	UseClientCredentials bool   `config:"use_client_credentials_pass_through_routes"`
@@ -194,6 +205,16 @@ type GeneralSettings struct {
 	ImageGenerationModel string `config:"image_generation_model"`
 	ModerationModel      string `config:"moderation_model"`
 	StateSettings        `config:",squash"`
+	ManagementSettings   `config:",squash"`
+	// Other holds the settings that have no field here.
+	Other map[string]any `config:",remain"`
+}
+
+// ModelGroupSettings are settings of whole model groups.
+type ModelGroupSettings struct {
+	// ForwardClientHeaders lists the groups whose vendors get lines of the
+	// caller's header.
+	ForwardClientHeaders []string `config:"forward_client_headers_to_llm_api"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }

@@ -138,6 +138,10 @@ type StateVariables struct {
 	SpendLogsURL        string `config:"SPEND_LOGS_URL"`
 	// StateDir is the folder for what the gateway keeps on this machine.
 	StateDir string `config:"SALLYPORT_STATE_DIR"`
+	// StoreModelInDB stands for general_settings.store_model_in_db.
+	StoreModelInDB bool `config:"STORE_MODEL_IN_DB"`
+	// ProxyBaseURL is where people reach the gateway, for links.
+	ProxyBaseURL string `config:"PROXY_BASE_URL"`
 
 	ParallelRetries      string `config:"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES"`
 	ParallelRetryTimeout string `config:"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT"`
@@ -161,6 +165,7 @@ func readStateVariables(env *Env) StateVariables {
 		DatabaseUser: env.Get("DATABASE_USER"), DatabaseUsername: env.Get("DATABASE_USERNAME"),
 		DatabasePassword: Secret(env.Get("DATABASE_PASSWORD")), DatabaseSchema: env.Get("DATABASE_SCHEMA"),
 		SaltKey: Secret(env.Get("LITELLM_SALT_KEY")), SpendLogsURL: env.Get("SPEND_LOGS_URL"), StateDir: env.Get("SALLYPORT_STATE_DIR"),
+		ProxyBaseURL:         env.Get("PROXY_BASE_URL"),
 		ParallelRetries:      env.Get("LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES"),
 		ParallelRetryTimeout: env.Get("LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT"),
 		RedisURL:             Secret(env.Get("REDIS_URL")), RedisHost: env.Get("REDIS_HOST"), RedisPort: env.Get("REDIS_PORT"),
@@ -170,6 +175,7 @@ func readStateVariables(env *Env) StateVariables {
 	}
 	v.DisableSchemaUpdate, _ = parseBool(env.Get("DISABLE_SCHEMA_UPDATE"))
 	v.IAMTokenDBAuth, _ = parseBool(env.Get("IAM_TOKEN_DB_AUTH"))
+	v.StoreModelInDB, _ = parseBool(env.Get("STORE_MODEL_IN_DB"))
 	v.RedisSSL, _ = parseBool(env.Get("REDIS_SSL"))
 	return v
 }
