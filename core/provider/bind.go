@@ -51,7 +51,7 @@ func BadHeader[T string | []byte](name, value T) string {
 		return "has no name"
 	}
 	for i := range len(name) {
-		if !tokenByte(name[i]) {
+		if !TokenByte(name[i]) {
 			return "has a name that no header can have"
 		}
 	}
@@ -68,7 +68,8 @@ func BadHeader[T string | []byte](name, value T) string {
 	return ""
 }
 
-func tokenByte(c byte) bool {
+// TokenByte reports whether c can be part of a header's name.
+func TokenByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }

@@ -14,6 +14,13 @@ func (e *endpoint) turn(x *llm.Exchange) Turn {
 // Encode implements Endpoint. The body is written anew for each call and left to the garbage collector: a call has no
 // end at which a buffer could be given back.
 func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
+	if Trims(x, e.s.Deployment) {
+		return EncodeTrimmed(x, e.s.Deployment, c, e.encode)
+	}
+	return e.encode(x, c)
+}
+
+func (e *endpoint) encode(x *llm.Exchange, c *llm.Call) error {
 	t := e.turn(x)
 	t.Call = c
 	c.Target, c.Method, c.Head, c.Signer = &e.s.Target, "POST", e.head, e.s.Signer

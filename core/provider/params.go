@@ -17,6 +17,11 @@ type params struct{ d *llm.Deployment }
 // bind checks the parameters that the deployment sets.
 func (p *params) bind(s *Site) error {
 	p.d = s.Deployment
+	for _, name := range p.d.AdditionalDrop {
+		if problem := BadPath(name); problem != "" && nested(name) {
+			return s.Problem("additional_drop_params", "holds "+strconv.Quote(name)+", which "+problem)
+		}
+	}
 	for _, d := range p.d.Defaults {
 		if err := p.check(s, d.Name, d); err != nil {
 			return err

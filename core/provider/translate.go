@@ -129,7 +129,11 @@ var _ Provider = (*Translated)(nil)
 // offers the operation at all. The caller owns the list.
 func (p *Translated) Supported(op llm.Operation) ([]string, bool) {
 	list, ok := p.supported[op]
-	return slices.Sorted(slices.Values(list)), ok
+	list = slices.Sorted(slices.Values(list))
+	if ok && op.Streams() {
+		list = append(list, "stream", "stream_options")
+	}
+	return list, ok
 }
 
 // Site is a deployment of a vendor, ready to be called. It does not change once Bind returned.

@@ -11,6 +11,13 @@ import (
 // Encode implements provider.Endpoint. The body is written anew for each call and left to the garbage collector: a call
 // has no end at which a buffer could be given back.
 func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
+	if provider.Trims(x, e.d) {
+		return provider.EncodeTrimmed(x, e.d, c, e.encode)
+	}
+	return e.encode(x, c)
+}
+
+func (e *endpoint) encode(x *llm.Exchange, c *llm.Call) error {
 	if x.Op != llm.OpChat {
 		return refusal("", "litellm.BadRequestError: "+Name+" does not offer "+x.Op.String())
 	}

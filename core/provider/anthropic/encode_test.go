@@ -285,7 +285,7 @@ func TestBind(t *testing.T) {
 	refuse(func(d *llm.Deployment) { d.APIKey = "" }, "api_key", "ANTHROPIC_API_KEY")
 	refuse(func(d *llm.Deployment) { d.APIKey = "secret\r\nX: y" }, "api_key", "line break")
 	refuse(func(d *llm.Deployment) { d.ExtraHeaders = []llm.Pair{{Name: "Host", Value: "c"}} }, "extra_headers", "Host")
-	refuse(func(d *llm.Deployment) { d.AdditionalDrop = []string{"tools[*].x"} }, "additional_drop_params")
+	refuse(func(d *llm.Deployment) { d.AdditionalDrop = []string{"tools[x].y"} }, "additional_drop_params")
 	refuse(func(d *llm.Deployment) { d.ExtraBody = []llm.Pair{{Name: "model", Value: `"x"`}} }, "extra_body", "model")
 	refuse(func(d *llm.Deployment) { d.ExtraBody = []llm.Pair{{Name: "a", Value: `x`}} }, "extra_body", "JSON")
 	refuse(func(d *llm.Deployment) { d.Defaults = []llm.Pair{{Name: "seed", Value: `1`}} }, "seed", "drop_params")

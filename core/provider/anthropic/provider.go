@@ -186,8 +186,8 @@ func (e *endpoint) bindHead() error {
 // bindParams checks the parameters that the deployment sets.
 func (e *endpoint) bindParams() error {
 	for _, name := range e.d.AdditionalDrop {
-		if strings.ContainsAny(name, ".[*") {
-			return e.problem("additional_drop_params", "holds "+strconv.Quote(name)+": only whole parameters can be dropped, not parts of one")
+		if problem := provider.BadPath(name); problem != "" && strings.ContainsAny(name, ".[") {
+			return e.problem("additional_drop_params", "holds "+strconv.Quote(name)+", which "+problem)
 		}
 	}
 	for _, d := range e.d.Defaults {

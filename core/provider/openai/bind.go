@@ -2,14 +2,13 @@ package openai
 
 import (
 	"encoding/json"
-	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
 )
 
 // bindTarget takes the address apart: "https://host/v1?api-version=1" and "/chat/completions" become the target
@@ -23,46 +22,27 @@ func (e *endpoint) bindTarget() error {
 		base = e.p.s.Base
 	}
 	if base == "" {
-		return e.problem("api_base", "is missing: "+e.p.s.Name+" has no address of its own"+variables(e.p.s.BaseVars))
+		return e.problem("api_base", "is missing: "+e.p.s.Name+" has no address of its own"+provider.Variables(e.p.s.BaseVars))
 	}
-	u, err := url.Parse(strings.TrimSpace(base))
-	if err != nil {
-		return e.problem("api_base", "is not a URL: write it like https://host/v1")
+	path, query, problem := provider.Target(base, &e.target)
+	if problem != "" {
+		return e.problem("api_base", problem)
 	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return e.problem("api_base", "must begin with https:// or http://")
-	case u.Hostname() == "":
-		return e.problem("api_base", "has no host: write it like https://host/v1")
-	case u.User != nil:
-		return e.problem("api_base", "must not hold a user or password: the key belongs into api_key")
-	case u.Fragment != "":
-		return e.problem("api_base", "must not hold a #fragment")
-	}
+	e.target.Trust = provider.Trust(e.d)
 	for _, op := range operations() {
-		if e.place.Path == nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/"+op.String()) {
+		if e.place.Path == nil && strings.HasSuffix(path, "/"+op.String()) {
 			return e.problem("api_base", "must end before /"+op.String()+", which is added for each call")
 		}
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return e.problem("api_base", "has a port that is not between 1 and 65535")
-	}
-	e.target.Scheme, e.target.Host = u.Scheme, u.Host
-	e.target.Addr = net.JoinHostPort(u.Hostname(), port)
-	e.bindPaths(u)
+	e.bindPaths(path, query)
 	return nil
 }
 
-func (e *endpoint) bindPaths(u *url.URL) {
-	root := strings.TrimRight(u.EscapedPath(), "/")
+func (e *endpoint) bindPaths(root, query string) {
 	if !strings.HasSuffix(root, e.p.s.BaseSuffix) {
 		root += e.p.s.BaseSuffix
 	}
-	e.root, e.query = root, joinQuery(u.RawQuery, e.place.Query)
+	e.root, e.query = root, joinQuery(query, e.place.Query)
 	for _, op := range operations() {
 		if slices.Contains(e.p.s.Lacks, op) || !basic(op) && !slices.Contains(e.p.s.Offers, op) {
 			continue
@@ -126,13 +106,6 @@ func basic(op llm.Operation) bool {
 	return op == llm.OpChat || op == llm.OpCompletion || op == llm.OpEmbedding
 }
 
-func variables(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return "; it can also be set as " + or(names)
-}
-
 // bindHead writes the header lines that all calls have in common. The request line, Host, Content-Length and whatever
 // else belongs to the connection are written by the transport, from the target and the call.
 func (e *endpoint) bindHead() error {
@@ -149,7 +122,7 @@ func (e *endpoint) bindHead() error {
 		lines = append(lines, llm.Pair{Name: "OpenAI-Organization", Value: e.d.Organization})
 	}
 	for _, h := range e.d.ExtraHeaders {
-		if problem := badHeader(h.Name, h.Value); problem != "" {
+		if problem := provider.BadHeader(h.Name, h.Value); problem != "" {
 			return e.problem("extra_headers", "holds "+strconv.Quote(h.Name)+", which "+problem)
 		}
 		lines = slices.DeleteFunc(lines, func(l llm.Pair) bool { return strings.EqualFold(l.Name, h.Name) })
@@ -171,7 +144,7 @@ func (e *endpoint) bindHead() error {
 	case key != "":
 		lines = append(lines, auth)
 	case !e.p.s.KeyOptional:
-		return e.problem("api_key", "is missing"+variables(e.p.s.KeyVars))
+		return e.problem("api_key", "is missing"+provider.Variables(e.p.s.KeyVars))
 	}
 	return e.writeHead(lines)
 }
@@ -179,7 +152,7 @@ func (e *endpoint) bindHead() error {
 func (e *endpoint) writeHead(lines []llm.Pair) error {
 	e.names = make(map[string]bool, len(lines))
 	for _, l := range lines {
-		if problem := badHeader(l.Name, l.Value); problem != "" {
+		if problem := provider.BadHeader(l.Name, l.Value); problem != "" {
 			return e.problem(settingOf(l.Name, e.p.s.KeyHeader, e.place.KeyHeader), problem)
 		}
 		e.names[strings.ToLower(l.Name)] = true
@@ -199,42 +172,6 @@ func settingOf(header string, keyHeaders ...string) string {
 		return "api_key"
 	}
 	return "extra_headers"
-}
-
-// badHeader says what is wrong with a header line, or nothing. A line break in one would begin a line, or a request,
-// of its own.
-func badHeader[T string | []byte](name, value T) string {
-	if len(name) == 0 {
-		return "has no name"
-	}
-	for i := range len(name) {
-		if !tokenByte(name[i]) {
-			return "has a name that no header can have"
-		}
-	}
-	for i := range len(value) {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return "holds a line break or another control character"
-		}
-	}
-	if ofConnection(string(name)) {
-		return "is written by the gateway itself"
-	}
-	return ""
-}
-
-func tokenByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
-
-func ofConnection(name string) bool {
-	switch strings.ToLower(name) {
-	case "host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer",
-		"upgrade", "expect", "accept-encoding", "content-encoding", "proxy-authorization":
-		return true
-	}
-	return false
 }
 
 // rule is what happens to a member of a request because of the vendor or the deployment.
@@ -276,8 +213,11 @@ func (e *endpoint) bindRules() error {
 		}
 	}
 	for _, name := range e.d.AdditionalDrop {
-		if strings.ContainsAny(name, ".[*") {
-			return e.problem("additional_drop_params", "holds "+strconv.Quote(name)+": only whole parameters can be dropped, not parts of one")
+		if strings.ContainsAny(name, ".[") {
+			if problem := provider.BadPath(name); problem != "" {
+				return e.problem("additional_drop_params", "holds "+strconv.Quote(name)+", which "+problem)
+			}
+			continue
 		}
 		e.rules[name] = rule{do: drop}
 	}

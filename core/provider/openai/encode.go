@@ -1,24 +1,31 @@
 package openai
 
 import (
-	"strconv"
 	"strings"
 	"unsafe"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
 )
 
 // Encode implements provider.Endpoint. The pieces of the body borrow from x and from the endpoint, so there is nothing
 // to release. It allocates nothing, unless the request holds extra_headers with escapes or cannot be sent.
 func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
+	if provider.Trims(x, e.d) {
+		return provider.EncodeTrimmed(x, e.d, c, e.encode)
+	}
+	return e.encode(x, c)
+}
+
+func (e *endpoint) encode(x *llm.Exchange, c *llm.Call) error {
 	if int(x.Op) >= len(e.paths) || e.paths[x.Op] == nil {
 		return e.refusal("litellm.BadRequestError: "+e.p.s.Name+" does not offer "+x.Op.String(), "")
 	}
 	c.Target, c.Method, c.Path, c.Head, c.Signer = &e.target, "POST", e.paths[x.Op], e.head, e.place.Signer
 	if x.Controls.ExtraHeaders != nil {
-		if err := e.extraHeaders(x.Controls.ExtraHeaders, c); err != nil {
+		if err := provider.ExtraHeaders(x, c, e.hasLine); err != nil {
 			return err
 		}
 	}
@@ -138,12 +145,12 @@ func (p *patch) decide(key []byte, m llm.Member) (action, []byte, error) {
 		return replace, set, nil
 	}
 	if openai.Control(key) {
-		if string(key) == "metadata" && (p.e.metadata || lists(p.x.Controls.AllowedParams, "metadata")) {
+		if string(key) == "metadata" && (p.e.metadata || provider.Lists(p.x.Controls.AllowedParams, "metadata")) {
 			return keep, nil, nil
 		}
 		return drop, nil, nil
 	}
-	if p.x.Controls.AdditionalDrop != nil && lists(p.x.Controls.AdditionalDrop, string(key)) {
+	if p.x.Controls.AdditionalDrop != nil && provider.Lists(p.x.Controls.AdditionalDrop, string(key)) {
 		return drop, nil, nil
 	}
 	if p.extra != nil && !p.forced(key) {
@@ -168,7 +175,7 @@ func (p *patch) apply(key, value []byte) (action, []byte, error) {
 		if unset(key, value) || p.x.Controls.DropParams == 1 {
 			return drop, nil, nil
 		}
-		if lists(p.x.Controls.AllowedParams, string(key)) {
+		if provider.Lists(p.x.Controls.AllowedParams, string(key)) {
 			return keep, nil, nil
 		}
 		return keep, nil, p.unsupported(key)
@@ -310,7 +317,7 @@ func (p *patch) unsupported(key []byte) error {
 	for _, m := range p.body.Members() {
 		key := p.body.Key(m)
 		if p.e.rules[string(key)].do == refuse && !unset(key, p.body.Value(m)) &&
-			!lists(p.x.Controls.AllowedParams, string(key)) && !openai.Control(key) {
+			!provider.Lists(p.x.Controls.AllowedParams, string(key)) && !openai.Control(key) {
 			names = append(names, string(key))
 		}
 	}
@@ -355,76 +362,13 @@ func managed(key []byte) bool {
 	return false
 }
 
-// lists reports whether the JSON list holds the name.
-func lists(raw []byte, name string) bool {
-	if raw == nil {
-		return false
-	}
-	for c := dialect.Array(raw); c.Next(); {
-		if v := c.Value(); len(v) == len(name)+2 && string(v[1:len(v)-1]) == name {
-			return true
-		}
-	}
-	return false
-}
-
-// maxNames is the greatest length of additional_drop_params and allowed_openai_params as written. They are searched for
-// each member of the request.
-const maxNames = 4 << 10
-
 // controls checks the controls that say what to do with the request's members.
 func (p *patch) controls() error {
-	if len(p.x.Controls.AdditionalDrop) > maxNames {
-		return badControl("additional_drop_params", "is longer than "+strconv.Itoa(maxNames)+" bytes")
-	}
-	if len(p.x.Controls.AllowedParams) > maxNames {
-		return badControl("allowed_openai_params", "is longer than "+strconv.Itoa(maxNames)+" bytes")
-	}
-	if p.x.Controls.ExtraBody == nil {
-		return nil
+	if err := provider.CheckControls(p.x); err != nil || p.x.Controls.ExtraBody == nil {
+		return err
 	}
 	p.extra = new(llm.Object)
-	if err := p.extra.Parse(p.x.Controls.ExtraBody); err != nil {
-		return badControl("extra_body", "cannot be used: "+err.Error())
-	}
-	// By these a request would become another one than was checked and is accounted for.
-	for _, m := range p.extra.Members() {
-		switch key := string(p.extra.Key(m)); key {
-		case "model", "stream", "stream_options", "messages", "prompt", "input":
-			return badControl("extra_body", "must not set `"+key+"`: write it into the request itself")
-		}
-	}
-	return nil
-}
-
-func badControl(name, problem string) *llm.Error {
-	return &llm.Error{
-		Op: "openai.Encode", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: name,
-		Message: "Invalid request: `" + name + "` " + problem + ".",
-	}
-}
-
-// extraHeaders adds the request's extra_headers to the call. It cannot replace a line that the deployment sends, its
-// credential above all.
-func (e *endpoint) extraHeaders(raw []byte, c *llm.Call) error {
-	for h := dialect.Object(raw); h.Next(); {
-		if dialect.Null(h.Value()) {
-			continue
-		}
-		name := h.Key()
-		value, ok := llm.Text(h.Value())
-		if !ok {
-			return badControl("extra_headers", "must have strings as values")
-		}
-		if problem := badHeader(name, value); problem != "" {
-			return badControl("extra_headers", "holds "+strconv.Quote(string(name))+", which "+problem)
-		}
-		if credential(name) || e.hasLine(name) {
-			return badControl("extra_headers", "holds "+strconv.Quote(string(name))+", which the deployment sets itself")
-		}
-		c.Header = append(c.Header, llm.Field{Name: name, Value: value})
-	}
-	return nil
+	return provider.ExtraBody(p.x, p.extra)
 }
 
 func (e *endpoint) hasLine(name []byte) bool {
@@ -434,11 +378,6 @@ func (e *endpoint) hasLine(name []byte) bool {
 		}
 	}
 	return false
-}
-
-func credential(name []byte) bool {
-	return llm.EqualFold(name, "authorization") || llm.EqualFold(name, "api-key") ||
-		llm.EqualFold(name, "x-api-key") || llm.EqualFold(name, "cookie")
 }
 
 func openBrace(raw []byte) int {

@@ -117,6 +117,8 @@ func TestEncodeBody(t *testing.T) {
 	f(plain, func(d *llm.Deployment) { d.AdditionalDrop = []string{"seed"} },
 		`{"seed":1,"model":"gpt-4o"}`, `{"model":"gpt-4o"}`)
 	f(plain, nil, `{"seed":1,"model":"gpt-4o","additional_drop_params":["seed","x"]}`, `{"model":"gpt-4o"}`)
+	f(plain, func(d *llm.Deployment) { d.AdditionalDrop = []string{"tools[*].x", "seed"} },
+		`{"model":"gpt-4o","seed":1,"tools":[{"x":1,"y":2}]}`, `{"model":"gpt-4o","tools":[{"y":2}]}`)
 
 	// The vendor's peculiarities.
 	vendor := openai.Settings{
@@ -285,7 +287,7 @@ func TestBind(t *testing.T) {
 	refuse(plain, func(d *llm.Deployment) { d.ExtraHeaders = []llm.Pair{{Name: "A", Value: "b\n"}} }, "extra_headers", `"A"`)
 	refuse(plain, func(d *llm.Deployment) { d.ExtraHeaders = []llm.Pair{{Name: "A b", Value: "c"}} }, "extra_headers", "name")
 	refuse(plain, func(d *llm.Deployment) { d.ExtraHeaders = []llm.Pair{{Name: "Host", Value: "c"}} }, "extra_headers", "Host")
-	refuse(plain, func(d *llm.Deployment) { d.AdditionalDrop = []string{"tools[*].x"} }, "additional_drop_params", "tools")
+	refuse(plain, func(d *llm.Deployment) { d.AdditionalDrop = []string{"tools[x].y"} }, "additional_drop_params", "tools")
 	refuse(plain, func(d *llm.Deployment) { d.ExtraBody = []llm.Pair{{Name: "model", Value: `"x"`}} }, "extra_body", "model")
 	refuse(plain, func(d *llm.Deployment) { d.ExtraBody = []llm.Pair{{Name: "a", Value: `x`}} }, "extra_body", "JSON")
 	refuse(plain, func(d *llm.Deployment) { d.Defaults = []llm.Pair{{Name: "stream", Value: `true`}} }, "stream")

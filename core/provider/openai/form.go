@@ -6,6 +6,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
 )
 
 // encodeForm writes a form for the vendor. Its fields obey the rules that members of a JSON body do; files go out as
@@ -58,7 +59,7 @@ func (w *formWriter) field(name string, value []byte) []byte {
 	}
 	b, ok := w.x.Form.Field(name, value)
 	if !ok && w.err == nil {
-		w.err = badControl(name, "cannot be written into the form")
+		w.err = provider.BadControl(name, "cannot be written into the form")
 	}
 	return b
 }
@@ -114,12 +115,12 @@ func (w *formWriter) decide(name string, part llm.FormPart) (action, []byte, err
 		return replace, set, nil
 	}
 	if openai.Control(key) {
-		if name == "metadata" && (w.e.metadata || lists(w.x.Controls.AllowedParams, "metadata")) {
+		if name == "metadata" && (w.e.metadata || provider.Lists(w.x.Controls.AllowedParams, "metadata")) {
 			return keep, nil, nil
 		}
 		return drop, nil, nil
 	}
-	if w.x.Controls.AdditionalDrop != nil && lists(w.x.Controls.AdditionalDrop, name) {
+	if w.x.Controls.AdditionalDrop != nil && provider.Lists(w.x.Controls.AdditionalDrop, name) {
 		return drop, nil, nil
 	}
 	if w.p.extra != nil && !w.p.forced(key) {

@@ -149,7 +149,7 @@ func (e *endpoint) encodeResource(x *llm.Exchange, c *llm.Call) error {
 func (e *endpoint) callerLines(x *llm.Exchange, c *llm.Call) {
 	for _, name := range []string{"Content-Type", "Accept", "OpenAI-Beta"} {
 		ours := name == "OpenAI-Beta" && e.hasLine(borrow(name))
-		if v := x.Header.Get(name); len(v) > 0 && badHeader(borrow(name), v) == "" && !ours {
+		if v := x.Header.Get(name); len(v) > 0 && provider.BadHeader(borrow(name), v) == "" && !ours {
 			c.Header = append(c.Header, llm.Field{Name: borrow(name), Value: v})
 		}
 	}
@@ -224,7 +224,7 @@ func (e *endpoint) encodeRealtime(x *llm.Exchange, c *llm.Call) error {
 		}
 	}
 	c.Path = path
-	if v := x.Header.Get("OpenAI-Beta"); len(v) > 0 && badHeader([]byte("OpenAI-Beta"), v) == "" && !e.hasLine([]byte("openai-beta")) {
+	if v := x.Header.Get("OpenAI-Beta"); len(v) > 0 && provider.BadHeader([]byte("OpenAI-Beta"), v) == "" && !e.hasLine([]byte("openai-beta")) {
 		c.Header = append(c.Header, llm.Field{Name: borrow("OpenAI-Beta"), Value: v})
 	}
 	return nil
@@ -235,7 +235,7 @@ func escape(model string) string {
 	const hex = "0123456789ABCDEF"
 	b := make([]byte, 0, len(model))
 	for _, c := range []byte(model) {
-		if tokenByte(c) && c != '&' && c != '%' && c != '#' && c != '+' || c == '/' || c == ':' {
+		if provider.TokenByte(c) && c != '&' && c != '%' && c != '#' && c != '+' || c == '/' || c == ':' {
 			b = append(b, c)
 			continue
 		}

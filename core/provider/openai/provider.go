@@ -4,9 +4,10 @@
 package openai
 
 import (
-	"strings"
+	"slices"
 	"sync"
 
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 )
@@ -73,6 +74,22 @@ func New(s Settings) *Provider {
 	return p
 }
 
+// Supported implements provider.Parameters.
+func (p *Provider) Supported(op llm.Operation) ([]string, bool) {
+	if slices.Contains(p.s.Lacks, op) || !basic(op) && !slices.Contains(p.s.Offers, op) {
+		return nil, false
+	}
+	list := slices.DeleteFunc(openai.Parameters(op), func(name string) bool { return slices.Contains(p.s.Unsupported, name) })
+	if op.Streams() {
+		list = append(list, "stream")
+		if !p.s.NoStreamOptions {
+			list = append(list, "stream_options")
+		}
+	}
+	slices.Sort(list)
+	return list, true
+}
+
 // Bind implements provider.Provider. It checks the address, every header line, and that nothing is configured twice
 // over in a way that could not take effect.
 func (p *Provider) Bind(d *llm.Deployment) (provider.Endpoint, error) {
@@ -134,21 +151,5 @@ func newMember(p llm.Pair) member {
 
 // problem is the error for a setting that cannot be used.
 func (e *endpoint) problem(setting, what string) error {
-	return &bindError{group: e.d.Group, setting: setting, what: what}
-}
-
-// bindError names a wrong setting of a deployment.
-type bindError struct{ group, setting, what string }
-
-func (e *bindError) Error() string {
-	return "model_name " + e.group + ": litellm_params." + e.setting + " " + e.what
-}
-
-// or joins alternatives: "A, B or C".
-func or(list []string) string {
-	if len(list) < 2 {
-		return strings.Join(list, "")
-	}
-	last := len(list) - 1
-	return strings.Join(list[:last], ", ") + " or " + list[last]
+	return &provider.SettingError{Group: e.d.Group, Setting: setting, Problem: what}
 }

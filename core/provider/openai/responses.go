@@ -93,7 +93,7 @@ func (p *patch) native(key, value []byte) (action, []byte) {
 	case "metadata":
 		return keep, nil // it is the vendor's; the gateway's is litellm_metadata
 	}
-	if openai.Control(key) || p.x.Controls.AdditionalDrop != nil && lists(p.x.Controls.AdditionalDrop, string(key)) {
+	if openai.Control(key) || p.x.Controls.AdditionalDrop != nil && provider.Lists(p.x.Controls.AdditionalDrop, string(key)) {
 		return drop, nil
 	}
 	if p.extra != nil && !p.forced(key) {
