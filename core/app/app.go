@@ -88,6 +88,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 		o.Out = os.Stdout
 	}
 	a := &App{opts: o, states: router.NewStates(), upstream: upstream.New(o.Upstream), due: make(chan struct{}, 1)}
+	a.modelsChanged = a.refresh
 	a.replica = llm.NewID(time.Now()).String()
 	cfg, err := a.read()
 	if err != nil {
@@ -100,7 +101,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if err := a.startDatabase(ctx, cfg); err != nil {
 		return nil, err
 	}
-	next, err := a.build(ctx, cfg)
+	next, err := a.assemble(ctx, cfg)
 	if err != nil {
 		a.closeDatabase()
 		return nil, err
@@ -122,8 +123,11 @@ func New(ctx context.Context, o Options) (*App, error) {
 }
 
 // read loads the configuration from the file or the flags, and logs what it has to say short of mistakes.
-func (a *App) read() (*config.Config, error) {
-	o := config.Options{Path: a.opts.Config, Dir: a.opts.Dir, Environ: a.opts.Environ}
+func (a *App) read() (*config.Config, error) { return a.readWith(nil, false) }
+
+// readWith is read with a document of settings from the database laid over the file. quiet logs nothing.
+func (a *App) readWith(stored []byte, quiet bool) (*config.Config, error) {
+	o := config.Options{Path: a.opts.Config, Dir: a.opts.Dir, Environ: a.opts.Environ, Stored: stored}
 	var cfg *config.Config
 	var report *config.Report
 	var err error
@@ -139,7 +143,7 @@ func (a *App) read() (*config.Config, error) {
 		a.startLog(cfg)
 	}
 	for _, e := range report.Entries {
-		if e.Severity == config.Warning {
+		if e.Severity == config.Warning && !quiet {
 			a.log.Warn("configuration", "at", e.Position().String(), "setting", e.Path, "problem", e.Message, "fix", e.Suggestion)
 		}
 	}
@@ -154,11 +158,11 @@ func (a *App) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	next, err := a.build(ctx, cfg)
+	next, err := a.assemble(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	a.startLog(cfg)
+	a.startLog(next.cfg)
 	a.current.Store(next)
 	a.gateway.Swap(next.snapshot)
 	a.log.Info("configuration loaded", "models", len(next.router.Models(nil)), "deployments", len(next.deployments))

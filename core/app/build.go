@@ -24,6 +24,8 @@ import (
 
 // loaded is one configuration made into a gateway's snapshot.
 type loaded struct {
+	custom      map[string]provider.Provider // vendors that plugins speak for
+	stored      [32]byte                     // hash of what of it came from the database
 	cfg         *config.Config
 	snapshot    *gateway.Snapshot
 	router      *router.Router
@@ -79,6 +81,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	out := &loaded{cfg: cfg, vendorOf: b.vendor, tokens: b.counter()}
 	b.startPrices(ctx)
 	b.customProviders(ctx, out)
+	out.custom = b.custom
 	out.deployments = b.deployments()
 	b.bound = out.deployments
 	out.prices = b.prices

@@ -229,7 +229,7 @@ func (a *App) changed(ctx context.Context, list []store.Change) {
 	for _, c := range list {
 		switch c.Kind {
 		case store.KindEverything:
-			everything = true
+			everything, models = true, true
 		case store.KindBudget:
 			everything = true // whoever hangs on it
 		case store.KindModel, store.KindCredential, store.KindConfig:

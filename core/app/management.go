@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/admin"
 	"github.com/sallyport-ai/sallyport/core/auth/masterkey"
 	"github.com/sallyport-ai/sallyport/core/store"
@@ -61,20 +62,71 @@ func (a *App) api(db *database) *admin.API {
 }
 
 // adminPolicy is what the configuration says about who may create what.
-func (a *App) adminPolicy(*database) admin.Policy {
+func (a *App) adminPolicy(db *database) admin.Policy {
 	cfg := a.settings()
+	lite, general := cfg.LiteLLMSettings, cfg.GeneralSettings
 	p := admin.Policy{
-		MaxBudget: cfg.LiteLLMSettings.MaxBudget, ProviderBudgets: a.providerBudgets,
+		Defaults: lite.DefaultKeyGenerateParams, UpperBound: lite.UpperboundKeyGenerateParams,
+		TeamKeys: teamKeyRule(lite.KeyGenerationSettings.Team), PersonalKeys: personalKeyRule(lite.KeyGenerationSettings.Personal),
+		NeedTeam: general.DefaultTeamDisabled, UserDefaults: lite.DefaultInternalUserParams, TeamDefaults: lite.DefaultTeamParams,
+		UserBudget: lite.MaxInternalUserBudget, UserBudgetTerm: lite.InternalUserBudgetDuration,
+		StoreModels: storesModels(cfg), MaxBudget: lite.MaxBudget, ProviderBudgets: a.providerBudgets,
 		Zone: func() string { return a.zone().String() },
 		Exists: func(name string) bool {
 			l := a.current.Load()
 			return l.router.Has(name)
 		},
+		Shown: func(section string) any { return a.settings().Shown(section) }, CheckStored: a.checkStored,
+		CheckModel:  func(name string, params, info map[string]any) error { return a.checkNewModel(db, name, params, info) },
+		Apply:       a.applied,
+		ModelGroups: a.modelGroups,
+		BaseURL:     func() string { return a.settings().Variables.ProxyBaseURL },
 	}
-	if g := cfg.GeneralSettings; g.MasterKey != "" {
-		p.MasterHash = masterkey.Hash(g.MasterKey.Reveal())
+	if general.MasterKey != "" {
+		p.MasterHash = masterkey.Hash(general.MasterKey.Reveal())
 	}
 	return p
+}
+
+func teamKeyRule(r *config.KeyRule) *admin.KeyRule {
+	if r == nil {
+		return nil
+	}
+	return &admin.KeyRule{Roles: r.AllowedTeamMemberRoles, Required: r.RequiredParams}
+}
+
+func personalKeyRule(r *config.KeyRule) *admin.KeyRule {
+	if r == nil {
+		return nil
+	}
+	return &admin.KeyRule{Roles: r.AllowedUserRoles, Required: r.RequiredParams}
+}
+
+// applied makes what changed in the database take effect.
+func (a *App) applied(ctx context.Context) error {
+	a.refresh(context.WithoutCancel(ctx))
+	return nil
+}
+
+// checkNewModel says why no deployment can be made of a model that is not in the database yet.
+func (a *App) checkNewModel(db *database, name string, params, info map[string]any) error {
+	p, err := json.Marshal(params)
+	if err != nil {
+		return err
+	}
+	i, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	found, err := db.Credentials().Find(context.Background(), store.Query{})
+	if err != nil {
+		return err
+	}
+	var credentials []storedCredential
+	for _, c := range found {
+		credentials = append(credentials, storedCredential{c.CredentialName, c.CredentialValues, c.CredentialInfo})
+	}
+	return a.checkModel(credentials, storedModel{name, p, i})
 }
 
 // unavailable answers that there is no database, or that it cannot be reached now.
