@@ -4,6 +4,7 @@
 package bedrock
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -118,7 +119,8 @@ func address(service, region string) string {
 func bind(_ *Settings, t *provider.Site) error {
 	m, d := t.Own.(*site), t.Deployment
 	// A key is a bearer token (https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html).
-	if d.APIKey != "" {
+	own := slices.ContainsFunc(d.ExtraHeaders, func(h llm.Pair) bool { return strings.EqualFold(h.Name, "authorization") })
+	if d.APIKey != "" || own {
 		t.Signer = nil
 	}
 	t.Keyless = d.APIKey == ""

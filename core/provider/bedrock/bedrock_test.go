@@ -110,9 +110,12 @@ func TestSigner(t *testing.T) {
 	t.Parallel()
 	s := new(signer)
 	p := bedrock.New(bedrock.Settings{Account: func(*llm.Deployment, string, string) (string, llm.Signer, error) { return "us-east-1", s, nil }})
-	for _, key := range []string{"", "k1"} {
+	for _, key := range []string{"", "k1", "own"} {
 		d := deployment("x.y")
-		d.APIKey = key
+		if d.APIKey = key; key == "own" {
+			d.APIKey, key = "", "k1"
+			d.ExtraHeaders = []llm.Pair{{Name: "authorization", Value: "Bearer k1"}}
+		}
 		e, err := p.Bind(d)
 		if err != nil {
 			t.Fatal(err)
@@ -121,7 +124,7 @@ func TestSigner(t *testing.T) {
 		if err := e.Encode(chat(t, `{"model":"m","messages":[{"role":"user","content":"x"}]}`), &c); err != nil {
 			t.Fatal(err)
 		}
-		if (c.Signer != nil) != (key == "") || strings.Contains(string(c.Head), "Authorization: Bearer k1") != (key != "") {
+		if (c.Signer != nil) != (key == "") || strings.Contains(strings.ToLower(string(c.Head)), "authorization: bearer k1") != (key != "") {
 			t.Errorf("with the key %q: signer %v, head %q", key, c.Signer, c.Head)
 		}
 	}

@@ -203,13 +203,44 @@ func (w *writer) other(p *openai.Part, result bool) bool {
 		w.thought(text, signature, data)
 		return text != nil || data != nil
 	}
-	for _, key := range [...]string{"cachePoint", "guardContent", "searchResult", "json", "citationsContent"} {
+	if string(p.Type) == `"search_result"` {
+		return w.searchResult(p.Raw)
+	}
+	blocks := []string{"cachePoint", "guardContent", "searchResult", "citationsContent"}
+	if result {
+		blocks = []string{"json", "searchResult"}
+	}
+	for _, key := range blocks {
 		if v := dialect.Get(p.Raw, key); p.Type == nil && len(v) > 0 && v[0] == '{' {
 			w.b.Raw(p.Raw)
 			return true
 		}
 	}
 	return false
+}
+
+// searchResult writes a result of a search that the caller made, as Anthropic's API has it
+// (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SearchResultBlock.html).
+func (w *writer) searchResult(raw []byte) bool {
+	source, title, content := dialect.Get(raw, "source"), dialect.Get(raw, "title"), dialect.Get(raw, "content")
+	if len(source) < 2 || source[0] != '"' || len(title) < 2 || title[0] != '"' || len(content) == 0 || content[0] != '[' {
+		return false
+	}
+	for c := dialect.Array(content); c.Next(); {
+		if text := dialect.Get(c.Value(), "text"); len(text) < 2 || text[0] != '"' {
+			return false
+		}
+	}
+	w.b.Open('{').Key("searchResult").Open('{').Key("source").Raw(source).Key("title").Raw(title).Key("content").Open('[')
+	for c := dialect.Array(content); c.Next(); {
+		w.b.Open('{').Key("text").Raw(dialect.Get(c.Value(), "text")).Close('}')
+	}
+	w.b.Close(']')
+	if cited := dialect.Get(raw, "citations"); len(cited) > 0 && cited[0] == '{' {
+		w.b.Member("citations", cited)
+	}
+	w.b.Close('}').Close('}')
+	return true
 }
 
 func imageFormat(media []byte) string {
