@@ -157,3 +157,32 @@ func TestArg(t *testing.T) {
 		}
 	}
 }
+
+// TestLogArgs holds the quick encoding of a call against the general one.
+func TestLogArgs(t *testing.T) {
+	t.Parallel()
+	s := newShapes()
+	at := time.UnixMilli(1771245015123).UTC()
+	full := store.SpendLog{CompletionStartTime: &at, StartTime: at, EndTime: at, Spend: 0.5, TotalTokens: 3, PromptTokens: 1, CompletionTokens: 2}
+	value := reflect.ValueOf(&full).Elem()
+	for i := range value.NumField() {
+		field := value.Field(i)
+		switch {
+		case field.Kind() == reflect.String:
+			field.SetString(value.Type().Field(i).Name)
+		case field.Type() == reflect.TypeFor[store.JSON]():
+			field.Set(reflect.ValueOf(store.JSON(`{"name":"` + value.Type().Field(i).Name + `"}`)))
+		}
+	}
+	for _, log := range []store.SpendLog{full, {}} {
+		for _, k := range []codec{{millis: true}, {arrays: true}} {
+			want, err := (&Store{codec: k}).args(s.logs.all(), reflect.ValueOf(&log).Elem())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := k.logArgs(&log); !reflect.DeepEqual(got, want) {
+				t.Errorf("got %v\nwant %v", got, want)
+			}
+		}
+	}
+}

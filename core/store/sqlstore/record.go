@@ -6,7 +6,6 @@ import (
 
 	"fmt"
 	"math"
-	"reflect"
 
 	"github.com/sallyport-ai/sallyport/core/store"
 )
@@ -117,7 +116,38 @@ func (s *Store) logArgs(e *store.SpendEntry, harmless bool) ([]any, error) {
 			}
 		}
 	}
-	return s.args(s.logs.all(), reflect.ValueOf(&row).Elem())
+	return s.codec.logArgs(&row), nil
+}
+
+// logArgs encodes a row, in the order of its columns. It does what Store.args does, without looking the types up: this is
+// done for every call.
+func (k codec) logArgs(l *store.SpendLog) []any {
+	var completion any
+	if l.CompletionStartTime != nil {
+		completion = k.time(*l.CompletionStartTime)
+	}
+	return []any{
+		cleanText(l.RequestID), cleanText(l.CallType), cleanText(l.APIKey), finite(l.Spend), l.TotalTokens, l.PromptTokens, l.CompletionTokens,
+		k.time(l.StartTime), k.time(l.EndTime), completion, cleanText(l.Model), orNull(l.ModelID), orNull(l.ModelGroup),
+		orNull(l.CustomLLMProvider), orNull(l.APIBase), orNull(l.User), jsonOrNull(l.Metadata), orNull(l.CacheHit), orNull(l.CacheKey),
+		jsonOrNull(l.RequestTags), orNull(l.TeamID), orNull(l.OrganizationID), orNull(l.EndUser), orNull(l.RequesterIPAddress),
+		jsonOrNull(l.Messages), jsonOrNull(l.Response), orNull(l.SessionID), orNull(l.Status), orNull(l.MCPNamespacedToolName),
+		orNull(l.AgentID), jsonOrNull(l.ProxyServerRequest),
+	}
+}
+
+func orNull(t store.Text) any {
+	if t == "" {
+		return nil
+	}
+	return cleanText(string(t))
+}
+
+func jsonOrNull(raw store.JSON) any {
+	if len(raw) == 0 {
+		return nil
+	}
+	return string(cleanJSON(raw))
 }
 
 // hasNumber says whether there may be a number so large that PostgreSQL has none like it: one with an exponent, or one
@@ -142,7 +172,9 @@ func hasNumber(raw []byte) bool {
 
 // insertLogs inserts rows. A request that is there already stays as it is: its id came from a caller.
 func (s *Store) insertLogs(ctx context.Context, rows [][]any) error {
-	columns := s.logs.all()
-	return s.many(ctx, "INSERT INTO "+s.d.Table(s.logs.name)+" ("+quoted(columns)+") VALUES ("+params(1, len(columns))+
-		`) ON CONFLICT ("request_id") DO NOTHING`, rows)
+	names := make([]string, len(s.logs.columns))
+	for i := range names {
+		names[i] = s.logs.columns[i].Name
+	}
+	return s.insert(ctx, s.logs.name, names, `("request_id") DO NOTHING`, rows)
 }

@@ -254,6 +254,35 @@ func (t *sums) write(ctx context.Context, s *Store) error {
 	return t.writeCache(ctx, s)
 }
 
+// insert inserts rows, several with one statement: the price of a statement is about that of three rows. The target is
+// called t in the conflict clause.
+func (s *Store) insert(ctx context.Context, table string, columns []string, conflict string, rows [][]any) error {
+	// Few sizes, so that few statements have to be prepared.
+	for _, size := range [...]int{32, 8, 1} {
+		n := len(rows) / size
+		if n == 0 {
+			continue
+		}
+		merged := make([][]any, n)
+		for i := range merged {
+			merged[i] = slices.Concat(rows[i*size : (i+1)*size]...)
+		}
+		var sql strings.Builder
+		sql.WriteString("INSERT INTO " + s.d.Table(table) + " AS t (" + quotedNames(columns) + ") VALUES ")
+		for i := range size {
+			if i > 0 {
+				sql.WriteString(", ")
+			}
+			sql.WriteString("(" + params(1+i*len(columns), len(columns)) + ")")
+		}
+		if err := s.many(ctx, sql.String()+" ON CONFLICT "+conflict, merged); err != nil {
+			return err
+		}
+		rows = rows[n*size:]
+	}
+	return nil
+}
+
 // many runs a statement for each row.
 func (s *Store) many(ctx context.Context, sql string, rows [][]any) error {
 	if len(rows) == 0 {
@@ -290,8 +319,8 @@ func (s *Store) raiseEndUsers(ctx context.Context, sums map[string]float64) erro
 	for _, id := range slices.Sorted(maps.Keys(sums)) {
 		rows = append(rows, []any{id, sums[id], false})
 	}
-	return s.many(ctx, "INSERT INTO "+s.d.Table(s.endUsers.name)+` AS t ("user_id", "spend", "blocked") VALUES ($1, $2, $3)
-		ON CONFLICT ("user_id") DO UPDATE SET "spend" = t."spend" + excluded."spend"`, rows)
+	return s.insert(ctx, s.endUsers.name, []string{"user_id", "spend", "blocked"},
+		`("user_id") DO UPDATE SET "spend" = t."spend" + excluded."spend"`, rows)
 }
 
 func (t *sums) writeCounters(ctx context.Context, s *Store) error {
@@ -300,8 +329,7 @@ func (t *sums) writeCounters(ctx context.Context, s *Store) error {
 		c := t.counters[name]
 		rows = append(rows, []any{name, s.codec.time(c.Window), c.Amount})
 	}
-	return s.many(ctx, "INSERT INTO "+s.d.Table(s.counters.name)+` AS t ("name", "window_start", "spend") VALUES ($1, $2, $3)
-		ON CONFLICT ("name") DO UPDATE SET
+	return s.insert(ctx, s.counters.name, []string{"name", "window_start", "spend"}, `("name") DO UPDATE SET
 			"spend" = CASE WHEN t."window_start" = excluded."window_start" THEN t."spend" + excluded."spend" ELSE excluded."spend" END,
 			"window_start" = excluded."window_start"
 		WHERE t."window_start" <= excluded."window_start"`, rows)
@@ -351,8 +379,7 @@ func (t *sums) writeDays(ctx context.Context, s *Store, entity store.Entity) err
 	}
 	names := append([]string{"id"}, dailyUnique(table[1])...)
 	names = append(append(names, "model_group", "created_at", "updated_at"), metricNames()...)
-	return s.many(ctx, "INSERT INTO "+s.d.Table(table[0])+" AS t ("+quotedNames(names)+") VALUES ("+params(1, len(names))+
-		") ON CONFLICT ("+quotedNames(dailyUnique(table[1]))+`) DO UPDATE SET "updated_at" = excluded."updated_at", `+
+	return s.insert(ctx, table[0], names, "("+quotedNames(dailyUnique(table[1]))+`) DO UPDATE SET "updated_at" = excluded."updated_at", `+
 		plusExcluded(metricNames()), rows)
 }
 
@@ -370,8 +397,7 @@ func (t *sums) writeTotals(ctx context.Context, s *Store) error {
 		rows = append(rows, append([]any{k.dim, k.date, k.value}, metricArgs(t.totals[k])...))
 	}
 	names := append([]string{"dim", "date", "value"}, metricNames()...)
-	return s.many(ctx, "INSERT INTO "+s.d.Table(s.totals.name)+" AS t ("+quotedNames(names)+") VALUES ("+params(1, len(names))+
-		`) ON CONFLICT ("dim", "date", "value") DO UPDATE SET `+plusExcluded(metricNames()), rows)
+	return s.insert(ctx, s.totals.name, names, `("dim", "date", "value") DO UPDATE SET `+plusExcluded(metricNames()), rows)
 }
 
 func (t *sums) writeCache(ctx context.Context, s *Store) error {
@@ -384,9 +410,8 @@ func (t *sums) writeCache(ctx context.Context, s *Store) error {
 		rows = append(rows, []any{k.date, k.key, k.callType, k.model, v.requests, v.hits, v.cached, v.generated})
 	}
 	counts := []string{"requests", "hits", "cached_tokens", "generated_tokens"}
-	return s.many(ctx, "INSERT INTO "+s.d.Table(s.cacheDays.name)+` AS t ("date", "api_key", "call_type", "model", `+quotedNames(counts)+
-		`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT ("date", "api_key", "call_type", "model") DO UPDATE SET `+
-		plusExcluded(counts), rows)
+	return s.insert(ctx, s.cacheDays.name, append([]string{"date", "api_key", "call_type", "model"}, counts...),
+		`("date", "api_key", "call_type", "model") DO UPDATE SET `+plusExcluded(counts), rows)
 }
 
 func sortedKeys[K comparable, V any](m map[K]V, compare func(a, b K) int) []K {

@@ -156,7 +156,7 @@ func (t transaction) Many(ctx context.Context, text string, rows [][]any) (int64
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	stmt, err := t.PrepareContext(ctx, text)
+	stmt, err := t.PrepareContext(ctx, positional(text))
 	if err != nil {
 		return 0, err
 	}
@@ -188,7 +188,7 @@ type queryer interface {
 }
 
 func exec(ctx context.Context, q queryer, text string, args []any) (int64, error) {
-	result, err := q.ExecContext(ctx, text, args...)
+	result, err := q.ExecContext(ctx, positional(text), args...)
 	if err != nil {
 		return 0, err
 	}
@@ -196,7 +196,7 @@ func exec(ctx context.Context, q queryer, text string, args []any) (int64, error
 }
 
 func query(ctx context.Context, q queryer, text string, args []any) (sqlstore.Rows, error) {
-	rows, err := q.QueryContext(ctx, text, args...) //nolint:sqlclosecheck // handed on to whoever reads them
+	rows, err := q.QueryContext(ctx, positional(text), args...) //nolint:sqlclosecheck // handed on to whoever reads them
 	if err != nil {
 		return nil, err
 	}
