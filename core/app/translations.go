@@ -6,6 +6,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/provider/cohere"
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
 	"github.com/sallyport-ai/sallyport/core/provider/databricks"
+	"github.com/sallyport-ai/sallyport/core/provider/gemini"
 	"github.com/sallyport-ai/sallyport/core/provider/mistral"
 	"github.com/sallyport-ai/sallyport/core/provider/ollama"
 	"github.com/sallyport-ai/sallyport/core/provider/watsonx"
@@ -24,6 +25,10 @@ func (b *builder) translated(v compat.Vendor, most int64) provider.Provider {
 		return cohere.New(cohere.Settings{MaxResponse: most})
 	case databricks.Name:
 		return chats(databricks.New(databricks.Settings{MaxResponse: most}))
+	case gemini.Name:
+		return gemini.New(gemini.Settings{MaxResponse: most, Safety: b.safety()})
+	case gemini.Vertex:
+		return b.vertexAI(most)
 	case mistral.Name:
 		return chats(mistral.New(mistral.Settings{MaxResponse: most}))
 	case ollama.Name:

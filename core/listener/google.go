@@ -44,7 +44,7 @@ func (s *Server) google(prefix string) fasthttp.RequestHandler {
 			s.count(ctx, f, prefix+strings.Clone(tail), decode(tail[:i]), gemini.CountedRequest, gemini.AppendCount)
 			return
 		default:
-			s.unrouted(ctx, []byte(prefix+tail))
+			detail(ctx, fasthttp.StatusNotFound, `{"detail":"Not Found"}`)
 			return
 		}
 		c := s.open(ctx, llm.OpChat, prefix+strings.Clone(tail))

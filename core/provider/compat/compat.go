@@ -64,6 +64,8 @@ func Lookup(name string) (Vendor, bool) {
 		name = "watsonx"
 	case "openai_like":
 		name = "custom_openai"
+	case "vertex_ai_beta":
+		name = "vertex_ai"
 	case "ai21":
 		name = "ai21_chat"
 	}
@@ -233,11 +235,11 @@ func foreign(name string) bool {
 	switch name {
 	case "a2a", "a2a_agent", "anthropic_text", "assemblyai", "auto_router", "aws_polly", "azure", "azure_ai",
 		"azure_text", "bedrock", "bedrock_mantle", "bytez", "chatgpt", "cloudflare", "custom",
-		"databricks", "datarobot", "deepgram", "dotprompt", "elevenlabs", "fal_ai", "gemini", "gigachat",
+		"databricks", "datarobot", "deepgram", "dotprompt", "elevenlabs", "fal_ai", "gigachat",
 		"github_copilot", "huggingface", "humanloop", "infinity", "jina_ai", "langfuse", "langgraph", "manus", "milvus",
 		"nlp_cloud", "nvidia_riva", "oci", "oobabooga", "petals", "pg_vector", "predibase", "ragflow", "recraft",
 		"replicate", "runwayml", "s3_vectors", "sagemaker", "sagemaker_chat", "sap", "snowflake", "soniox", "stability",
-		"topaz", "triton", "vertex_ai", "vertex_ai_beta", "vllm", "voyage":
+		"topaz", "triton", "vllm", "voyage":
 		return true
 	}
 	return false

@@ -128,9 +128,6 @@ func TestResolveRefuses(t *testing.T) {
 	}
 	unsupported("anthropic_text/claude-2", "", "anthropic_text")
 	unsupported("bedrock/x", "", "bedrock")
-	unsupported("vertex_ai/gemini-pro", "", "vertex_ai")
-	unsupported("gemini/gemini-pro", "", "gemini")
-	unsupported("gemini-pro", "", "vertex_ai")
 	unsupported("azure/my-deployment", "", "azure")
 	unsupported("my-deployment", "azure", "azure")
 }

@@ -40,6 +40,19 @@ func own() []Vendor {
 			Offers:      []llm.Operation{llm.OpRerank}, Source: "https://cloud.ibm.com/apidocs/watsonx-ai",
 		},
 		{
+			Name: "gemini", Own: true, Base: "https://generativelanguage.googleapis.com", KeyHeader: "x-goog-api-key",
+			BaseVars: []string{"GEMINI_API_BASE"}, KeyVars: []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"},
+			Offers: []llm.Operation{llm.OpImage}, Source: "https://ai.google.dev/api",
+		},
+		{
+			Name: "vertex_ai", Own: true, KeyOptional: true, BaseVars: []string{"VERTEXAI_API_BASE", "VERTEX_API_BASE"},
+			Settings: []Setting{
+				{"vertex_project", []string{"VERTEXAI_PROJECT"}}, {"vertex_location", []string{"VERTEXAI_LOCATION", "VERTEX_LOCATION"}},
+				{"vertex_credentials", []string{"VERTEXAI_CREDENTIALS"}},
+			},
+			Offers: []llm.Operation{llm.OpImage}, Source: "https://docs.cloud.google.com/vertex-ai/docs/reference/rest",
+		},
+		{
 			Name: "ollama", Own: true, Base: "http://localhost:11434", KeyOptional: true,
 			BaseVars: []string{"OLLAMA_API_BASE"}, KeyVars: []string{"OLLAMA_API_KEY"},
 			Source: "https://docs.ollama.com/api",

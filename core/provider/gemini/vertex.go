@@ -16,7 +16,7 @@ func locate(site *provider.Site) (string, error) {
 	location := gemini.Location(d.Setting)
 	base := gemini.VertexBase(location)
 	if base == "" {
-		return "", site.Problem("vertex_location", "must be a location such as us-central1, or global, us or eu")
+		return "", site.Problem("vertex_location", gemini.NotLocation)
 	}
 	return base, nil
 }
@@ -56,7 +56,7 @@ func bindVertex(site *provider.Site, o *own, s Settings) error {
 		}
 		site.Root += path
 	case d.APIKey == "":
-		return site.Problem("vertex_project", "is missing: name the Google Cloud project, here or as VERTEXAI_PROJECT or GOOGLE_CLOUD_PROJECT")
+		return site.Problem("vertex_project", gemini.NoProject)
 	}
 	o.resource = "/publishers/google/models/"
 	if number(o.model) {
