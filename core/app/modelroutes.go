@@ -226,12 +226,13 @@ func supportedParams(l *loaded, r *http.Request) (any, error) {
 	return map[string]any{"supported_openai_params": l.supported(vendor, llm.OpChat)}, nil
 }
 
-// reloadPrices serves POST /reload/model_cost_map: it loads the configuration again, and with it the operator's cost map.
+// reloadPrices serves POST /reload/model_cost_map: it loads the configuration again, and fetches the operator's cost map.
 // It is for administrators.
 func (m modelRoutes) reloadPrices(_ *loaded, r *http.Request) (any, error) {
 	if p := llm.PrincipalFrom(r.Context()); p != nil && p.Role != llm.RoleProxyAdmin {
 		return nil, &detailError{http.StatusForbidden, "Access denied. Admin role required. Current role: " + string(p.Role)}
 	}
+	m.a.costMap.expire()
 	if err := m.a.Reload(r.Context()); err != nil {
 		m.a.log.Warn("the prices could not be loaded again", "error", err.Error())
 		return nil, &detailError{http.StatusInternalServerError, "Failed to reload model cost map: see the log"}

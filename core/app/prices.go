@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/config"
@@ -22,15 +23,26 @@ type prices struct {
 	own   map[string]price.Override // what the operator set, by the deployment's id
 }
 
-// costMap is the operator's cost map that was read last; it stays in use while its address does not answer.
+// costMap is the cost map that was fetched last. It stays in use while its address does not answer, and is not fetched
+// again for every configuration: models in a database change often.
 type costMap struct {
+	mu    sync.Mutex
 	from  string
-	table *price.Table
+	table *price.Table // nil if it could not be fetched yet
+	tried time.Time
+}
+
+// expire makes the next configuration fetch the cost map again.
+func (c *costMap) expire() {
+	c.mu.Lock()
+	c.tried = time.Time{}
+	c.mu.Unlock()
 }
 
 // How a cost map is fetched.
 const (
 	costMapTimeout = 10 * time.Second
+	costMapAge     = time.Hour
 	shownProblems  = 10
 )
 
@@ -46,21 +58,42 @@ func (b *builder) startPrices(ctx context.Context) {
 		b.log.Warn("LITELLM_MODEL_COST_MAP_URL is not used, because LITELLM_LOCAL_MODEL_COST_MAP is set")
 		return
 	}
-	table, err := b.readCostMap(ctx, v.ModelCostMapURL)
+	var table *price.Table
+	if isWeb(v.ModelCostMapURL) {
+		table = b.fetchedPrices(ctx, v.ModelCostMapURL)
+	} else {
+		var err error
+		if table, err = b.readCostMap(ctx, v.ModelCostMapURL); err != nil {
+			b.mistake("LITELLM_MODEL_COST_MAP_URL", err)
+		}
+	}
+	if table != nil {
+		b.prices.table = table.Over(b.prices.table)
+	}
+}
+
+// fetchedPrices returns the cost map at an address, fetching it if that was not done lately; nil if it is not to be had.
+func (b *builder) fetchedPrices(ctx context.Context, address string) *price.Table {
+	c := &b.costMap
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.from != address {
+		c.from, c.table, c.tried = address, nil, time.Time{}
+	}
+	if !c.tried.IsZero() && time.Since(c.tried) < costMapAge {
+		return c.table
+	}
+	c.tried = time.Now()
+	table, err := b.readCostMap(ctx, address)
 	switch {
 	case err == nil:
-		b.costMap = costMap{v.ModelCostMapURL, table}
-	case !isWeb(v.ModelCostMapURL):
-		b.mistake("LITELLM_MODEL_COST_MAP_URL", err)
-		return
-	case b.costMap.from == v.ModelCostMapURL:
+		c.table = table
+	case c.table != nil:
 		b.log.Warn("the cost map could not be fetched; the last one stays", "error", err.Error())
-		table = b.costMap.table
 	default:
-		b.log.Warn("the cost map could not be fetched; the built-in prices are used", "error", err.Error(), "built in", b.prices.table.Header("date"))
-		return
+		b.log.Warn("the cost map could not be fetched; the built-in prices are used", "error", err.Error(), "built in", price.Builtin().Header("date"))
 	}
-	b.prices.table = table.Over(b.prices.table)
+	return c.table
 }
 
 func isWeb(address string) bool {
