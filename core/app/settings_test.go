@@ -47,7 +47,7 @@ model_list:
   - {model_name: groq, litellm_params: {model: groq/x, api_base: "%[1]s/v1"}}
   - {model_name: copied, litellm_params: {model: openai/x, api_base: "%[1]s/v1", api_key: os.environ/COPIED}}
   - {model_name: missing, litellm_params: {model: openai/x, api_base: "%[1]s/v1", api_key: os.environ/NOT_SET}}
-  - {model_name: unsupported, litellm_params: {model: bedrock/x}}
+  - {model_name: unsupported, litellm_params: {model: petals/x}}
 `, v.URL)+admin, apptest.Env("K1=sk-env", "OPENAI_API_KEY=sk-shell", "GROQ_API_KEY=gsk-env"))
 	for model, key := range map[string]string{
 		"written": "sk-written", "named": "sk-shared", "env": "sk-env", "vendor": "sk-file", "groq": "gsk-env", "copied": "sk-env",
@@ -63,13 +63,13 @@ model_list:
 		t.Errorf("a key that is not set: %d %s", r.Status, r.Body)
 	}
 	r = s.Post(chat, `{"model":"unsupported","messages":[]}`)
-	if r.Status != 400 || !strings.Contains(r.Body, "bedrock") {
+	if r.Status != 400 || !strings.Contains(r.Body, "petals") {
 		t.Errorf("a vendor that is not supported: %d %s", r.Status, r.Body)
 	}
 	if len(v.Requests()) != n {
 		t.Error("a deployment that cannot be called was called")
 	}
-	for _, warned := range []string{"NOT_SET", "bedrock"} {
+	for _, warned := range []string{"NOT_SET", "petals"} {
 		if !strings.Contains(s.Log.String(), warned) {
 			t.Errorf("no warning about %s", warned)
 		}

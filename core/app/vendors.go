@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/anthropic"
+	"github.com/sallyport-ai/sallyport/core/provider/azure"
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
 	"github.com/sallyport-ai/sallyport/core/provider/mock"
 	"github.com/sallyport-ai/sallyport/core/provider/openai"
@@ -42,6 +43,9 @@ func (b *builder) bind(d *llm.Deployment, custom, keyVar string) error {
 		return err
 	}
 	d.Provider, d.Model = v.Name, model
+	if v.Name == azure.Name {
+		d.Model = azure.Model(model)
+	}
 	b.fill(d, v, keyVar)
 	if strings.Contains(d.Model, "*") {
 		return nil
@@ -52,7 +56,7 @@ func (b *builder) bind(d *llm.Deployment, custom, keyVar string) error {
 // fill takes from the environment what the operator left to it.
 func (b *builder) fill(d *llm.Deployment, v compat.Vendor, keyVar string) {
 	env := b.cfg.Env()
-	if d.APIKey == "" && keyVar == "" {
+	if d.APIKey == "" && keyVar == "" && !ownIdentity(d, v) {
 		d.APIKey = firstSet(env, v.KeyVars)
 	}
 	if d.Base == "" {
@@ -82,7 +86,10 @@ func firstSet(env *config.Env, names []string) string {
 
 // bindTo prepares the calls of a deployment whose vendor and model are known.
 func (b *builder) bindTo(d *llm.Deployment, v compat.Vendor, keyVar string) error {
-	if lacksKey(d, v) {
+	if err := place(d, v); err != nil {
+		return b.refuse(d, &llm.Error{Kind: llm.KindBadRequest, Provider: v.Name, Message: err.Error()})
+	}
+	if lacksKey(d, v) && !b.identified(d, v) {
 		vars := v.KeyVars
 		if keyVar != "" {
 			vars = []string{keyVar}
@@ -112,16 +119,26 @@ func (b *builder) newVendor(v compat.Vendor) provider.Provider {
 	if p := b.translated(v, most); p != nil {
 		return p
 	}
+	if p := b.further(v, most); p != nil {
+		return p
+	}
+	if p := b.cloud(v, most); p != nil {
+		return p
+	}
 	return b.compatible(v, most)
 }
 
 // compatible makes the provider of a vendor that speaks OpenAI's API.
 func (b *builder) compatible(v compat.Vendor, most int64) provider.Provider {
-	return openai.New(openai.Settings{
+	return openai.New(b.compatibleSettings(v, most))
+}
+
+func (b *builder) compatibleSettings(v compat.Vendor, most int64) openai.Settings {
+	return openai.Settings{
 		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
 		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,
 		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, Offers: v.Offers, MaxResponse: most,
-	})
+	}
 }
 
 // mocked binds the deployment to a provider, with mock_response in front of it.

@@ -36,6 +36,9 @@ type Vendor struct {
 	Lacks           []llm.Operation // what it does not offer of chats, completions and embeddings
 	Offers          []llm.Operation // what it offers besides
 
+	Template string     // the base URL if there is none, with names of Settings in braces
+	BaseSwap []llm.Pair // endings of a base URL that stand for another API of the vendor, and what they become
+
 	Settings    []Setting // settings that variables of the environment can hold too
 	KeySettings []string  // settings that take the place of a key
 
@@ -60,6 +63,8 @@ func Lookup(name string) (Vendor, bool) {
 		name = "ollama"
 	case "cohere_chat":
 		name = "cohere"
+	case "azure_text":
+		name = "azure"
 	case "watsonx_text":
 		name = "watsonx"
 	case "openai_like":
@@ -77,10 +82,10 @@ func Lookup(name string) (Vendor, bool) {
 }
 
 // Vendors returns the rows of the vendors that speak OpenAI's API. The caller owns them.
-func Vendors() []Vendor { return slices.Concat(hosted(), gateways(), local()) }
+func Vendors() []Vendor { return slices.Concat(hosted(), gateways(), local(), templated()) }
 
 // all are the rows of all vendors.
-func all() []Vendor { return slices.Concat(own(), Vendors()) }
+func all() []Vendor { return slices.Concat(own(), further(), clouds(), Vendors()) }
 
 // Resolve tells which vendor a model of the configuration is of, and the vendor's own name for it. The rule is the
 // reference's: custom_llm_provider if it is given, else the part of the name before the first slash, else a base URL
@@ -126,11 +131,23 @@ func known(name string) bool {
 // prefixed is the model under the name that the vendor wants to see. A name with a "#" stands for a deployment of the
 // customer's own (litellm/llms/fireworks_ai/chat/transformation.py).
 func (v *Vendor) prefixed(model string) string {
+	if v.Name == "huggingface" {
+		return routed(model)
+	}
 	first, _, _ := strings.Cut(v.ModelPrefix, "/")
 	if v.ModelPrefix == "" || strings.HasPrefix(model, first+"/") || strings.Contains(model, "#") {
 		return model
 	}
 	return v.ModelPrefix + model
+}
+
+// routed is a model of Hugging Face as its router wants it: the provider that the reference has in front of the name
+// stands behind a colon (https://huggingface.co/docs/inference-providers/index#provider-selection).
+func routed(model string) string {
+	if by, rest, ok := strings.Cut(model, "/"); ok && strings.Contains(rest, "/") && !strings.Contains(model, ":") {
+		return rest + ":" + by
+	}
+	return model
 }
 
 // UnsupportedError says that a vendor is known and speaks an API that the gateway cannot translate yet.
@@ -233,13 +250,13 @@ func nearest(name string) string {
 // (litellm/types/utils.py, LlmProviders).
 func foreign(name string) bool {
 	switch name {
-	case "a2a", "a2a_agent", "anthropic_text", "assemblyai", "auto_router", "aws_polly", "azure", "azure_ai",
-		"azure_text", "bedrock", "bedrock_mantle", "bytez", "chatgpt", "cloudflare", "custom",
-		"databricks", "datarobot", "deepgram", "dotprompt", "elevenlabs", "fal_ai", "gigachat",
-		"github_copilot", "huggingface", "humanloop", "infinity", "jina_ai", "langfuse", "langgraph", "manus", "milvus",
-		"nlp_cloud", "nvidia_riva", "oci", "oobabooga", "petals", "pg_vector", "predibase", "ragflow", "recraft",
-		"replicate", "runwayml", "s3_vectors", "sagemaker", "sagemaker_chat", "sap", "snowflake", "soniox", "stability",
-		"topaz", "triton", "vllm", "voyage":
+	case "a2a", "a2a_agent", "anthropic_text", "assemblyai", "auto_router", "aws_polly",
+		"bedrock_mantle", "bytez", "chatgpt", "custom",
+		"databricks", "datarobot", "dotprompt", "fal_ai", "gigachat",
+		"github_copilot", "humanloop", "langfuse", "langgraph", "manus", "milvus",
+		"nvidia_riva", "oci", "oobabooga", "petals", "pg_vector", "ragflow", "recraft",
+		"runwayml", "s3_vectors", "sap", "soniox", "stability",
+		"topaz", "vllm":
 		return true
 	}
 	return false

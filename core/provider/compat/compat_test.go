@@ -81,6 +81,10 @@ func TestResolve(t *testing.T) {
 	f("anthropic/claude-opus-4-20250514", "", "", "anthropic", "claude-opus-4-20250514")
 	f("claude-sonnet-4-5", "", "", "anthropic", "claude-sonnet-4-5")
 	f("command-r", "", "", "cohere", "command-r")
+	f("huggingface/together/deepseek-ai/DeepSeek-R1", "", "", "huggingface", "deepseek-ai/DeepSeek-R1:together")
+	f("huggingface/meta-llama/Llama-3", "", "", "huggingface", "meta-llama/Llama-3")
+	f("huggingface/tgi", "", "", "huggingface", "tgi")
+	f("cloudflare/@cf/meta/llama", "", "", "cloudflare", "@cf/meta/llama")
 	f("cohere_chat/command-a", "", "", "cohere", "command-a")
 	f("my-claude", "anthropic", "", "anthropic", "my-claude")
 	f("my-claude", "", "https://api.anthropic.com/v1", "anthropic", "my-claude")
@@ -127,9 +131,6 @@ func TestResolveRefuses(t *testing.T) {
 		}
 	}
 	unsupported("anthropic_text/claude-2", "", "anthropic_text")
-	unsupported("bedrock/x", "", "bedrock")
-	unsupported("azure/my-deployment", "", "azure")
-	unsupported("my-deployment", "azure", "azure")
 }
 
 func FuzzResolve(f *testing.F) {
