@@ -3,6 +3,7 @@ package responses
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -228,7 +229,7 @@ func (t *translator) function(custom bool) {
 	if grammar := dialect.Get(t.item.Get("format"), "definition"); custom && !dialect.Null(grammar) {
 		s, _ := llm.Text(description)
 		g, _ := llm.Text(grammar)
-		t.b.Key("description").Quote(string(s) + "\n\nThe input must follow this grammar:\n" + string(g))
+		t.b.Key("description").Quote(strings.TrimSpace(string(s) + "\n\nThe input must follow this grammar:\n" + string(g)))
 	} else {
 		t.b.Member("description", description)
 	}

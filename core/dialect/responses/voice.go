@@ -30,6 +30,7 @@ type Voice struct {
 	call     int64
 	callID   []byte
 	finish   []byte
+	last     bool   // the item under way is the last one
 	counted  bool   // the vendor has told the usage
 	probs    []byte // log probabilities of the text that comes next, as a list
 	tokens   counts
@@ -196,6 +197,7 @@ type quiet struct{ v *Voice }
 func (q *quiet) take(message []byte) error {
 	err := q.v.delta(message)
 	if err == nil {
+		q.v.last = true
 		q.v.closeItem()
 	}
 	q.v.out = nil // the events that a stream would have had

@@ -119,6 +119,7 @@ func (v *Voice) delta(raw []byte) error {
 	for c := dialect.Array(m.annotations); c.Next(); {
 		v.note(c.Value())
 	}
+	v.say(refusalPart, m.refusal)
 	for c := dialect.Array(m.images); c.Next(); {
 		if url, ok := llm.Text(dialect.Get(dialect.Get(c.Value(), "image_url"), "url")); ok && len(url) > 0 {
 			v.say(textPart, llm.AppendQuoted(nil, "![image]("+string(url)+")"))
@@ -132,7 +133,7 @@ func (v *Voice) delta(raw []byte) error {
 	return nil
 }
 
-// told tells the texts.
+// told tells the texts of the content.
 func (v *Voice) told() {
 	m := &v.seen
 	if len(m.content) > 0 && m.content[0] == '[' {
@@ -149,7 +150,6 @@ func (v *Voice) told() {
 	} else {
 		v.say(textPart, m.content)
 	}
-	v.say(refusalPart, m.refusal)
 }
 
 // start begins an item, after ending the one before.
@@ -172,6 +172,9 @@ func (v *Voice) item(b *dialect.Builder, done bool) {
 	status := "in_progress"
 	if done {
 		status = "completed"
+		if v.last {
+			status = v.status()
+		}
 	}
 	i := &v.cur
 	b.Open('{').Key("id").Quote(i.id)
@@ -495,6 +498,7 @@ func (v *Voice) End(dst []byte, native bool) ([]byte, error) {
 	if !v.begun {
 		v.begin()
 	}
+	v.last = true
 	v.closeItem()
 	status := v.status()
 	v.response = v.object(nil, status, nil)
