@@ -332,47 +332,38 @@ func fresh[T any](place **T) any {
 
 // Lookup is of store.Keys.
 func (k keys) Lookup(ctx context.Context, token string, now time.Time) (*store.KeyView, error) {
-	view, err := k.lookup(ctx, token)
-	if err != nil || view != nil {
-		return view, err
-	}
-	old, err := k.s.DeprecatedKeys().Find(ctx, store.Query{Where: []store.Cond{
-		store.Eq("token", token), store.Where("revoke_at", store.Greater, now),
-	}})
-	if err != nil {
-		return nil, err
-	}
-	if len(old) > 0 {
-		if view, err = k.lookup(ctx, old[0].ActiveTokenID); err != nil {
-			return nil, err
-		}
-	}
-	if view == nil {
-		return nil, k.notFound(token)
-	}
-	view.Deprecated = &old[0].RevokeAt
-	return view, nil
-}
-
-func (k keys) lookup(ctx context.Context, token string) (*store.KeyView, error) {
+	stmt := &statement{args: []any{cleanText(token), k.s.codec.time(now)}}
+	stmt.WriteString(k.s.lookup)
 	parts := k.s.lookupParts()
-	stmt := &statement{}
-	stmt.add("SELECT ", aliased("k", k.all()))
-	for _, p := range parts {
-		stmt.add(", ", aliased(p.alias, p.all()))
-	}
-	stmt.add(" FROM ", k.s.d.Table(k.name), " AS k")
-	for _, p := range parts {
-		stmt.add(" LEFT JOIN ", k.s.d.Table(p.name), " AS ", p.alias, " ON ", p.on)
-	}
-	stmt.add(" WHERE k.token = ", stmt.param(cleanText(token)))
 	views, err := collect(ctx, k.s, stmt, func(scan func(...any) error) (store.KeyView, error) {
 		return k.view(parts, scan)
 	})
-	if err != nil || len(views) == 0 {
+	if err != nil {
 		return nil, err
 	}
+	if len(views) == 0 {
+		return nil, k.notFound(token)
+	}
 	return &views[0], nil
+}
+
+// lookupSQL joins a key with all that it hangs on. An old hash stands for its successor.
+func (s *Store) lookupSQL() string {
+	parts := s.lookupParts()
+	old := func(column string) string {
+		return "(SELECT " + column + " FROM " + s.d.Table(s.deprecatedKeys.name) + " WHERE token = $1 AND revoke_at > $2)"
+	}
+	stmt := &statement{}
+	stmt.add("SELECT ", old("revoke_at"), ", ", aliased("k", s.keys.all()))
+	for _, p := range parts {
+		stmt.add(", ", aliased(p.alias, p.all()))
+	}
+	stmt.add(" FROM ", s.d.Table(s.keys.name), " AS k")
+	for _, p := range parts {
+		stmt.add(" LEFT JOIN ", s.d.Table(p.name), " AS ", p.alias, " ON ", p.on)
+	}
+	stmt.add(" WHERE k.token = COALESCE(", old("active_token_id"), ", $1)")
+	return stmt.String()
 }
 
 // view reads a joined row. A part whose key is NULL is not there.
@@ -385,7 +376,8 @@ func (k keys) view(parts []part, scan func(...any) error) (view store.KeyView, e
 	for _, p := range parts {
 		pieces = append(pieces, piece{p.shape, make([]cell, len(p.columns))})
 	}
-	var targets []any
+	var until cell
+	targets := []any{k.s.codec.target(KindTime, &until)}
 	for _, p := range pieces {
 		for i := range p.columns {
 			targets = append(targets, k.s.codec.target(p.columns[i].Kind, &p.cells[i]))
@@ -393,6 +385,9 @@ func (k keys) view(parts []part, scan func(...any) error) (view store.KeyView, e
 	}
 	if err := scan(targets...); err != nil {
 		return view, fmt.Errorf("%s: %w", k.name, err)
+	}
+	if at := k.s.codec.timeFrom(&until); !at.IsZero() {
+		view.Deprecated = &at
 	}
 	for n, p := range pieces {
 		row := any(&view.Key)

@@ -15,23 +15,32 @@ type spend struct{ s *Store }
 // Spend is of store.Store.
 func (s *Store) Spend() store.Spend { return spend{s} }
 
+// care is how much of a call's JSON is kept.
+type care uint8
+
+const (
+	asIs        care = iota
+	harmless         // what has strange numbers as text
+	withoutJSON      // none of it
+)
+
 // Record is of store.Spend.
 func (p spend) Record(ctx context.Context, batch store.SpendBatch) (store.SpendResult, error) {
 	if batch.Source == "" {
 		return store.SpendResult{}, fmt.Errorf("record spend: the batch names no source")
 	}
 	var result store.SpendResult
-	record := func(harmless bool) error {
-		return p.s.plainWrite(ctx, func(s *Store) (err error) {
-			result, err = s.record(ctx, batch, harmless)
+	var err error
+	// The database may refuse a value, such as a number in a reply that it cannot hold. Holding up the journal for it would
+	// be worse than keeping the reply as text, or not at all.
+	for care := asIs; care <= withoutJSON; care++ {
+		err = p.s.plainWrite(ctx, func(s *Store) (err error) {
+			result, err = s.record(ctx, batch, care)
 			return err
 		})
-	}
-	err := record(false)
-	if err != nil && errors.Is(err, ErrValue) {
-		// The database refuses a value, such as a number in a reply that it cannot hold. Holding up the journal for it
-		// would be worse than keeping the reply as text.
-		err = record(true)
+		if !errors.Is(err, ErrValue) {
+			break
+		}
 	}
 	if err != nil {
 		return store.SpendResult{}, fmt.Errorf("record spend: %w", err)
@@ -39,7 +48,7 @@ func (p spend) Record(ctx context.Context, batch store.SpendBatch) (store.SpendR
 	return result, nil
 }
 
-func (s *Store) record(ctx context.Context, batch store.SpendBatch, harmless bool) (store.SpendResult, error) {
+func (s *Store) record(ctx context.Context, batch store.SpendBatch, care care) (store.SpendResult, error) {
 	position, err := s.claim(ctx, batch.Source)
 	if err != nil {
 		return store.SpendResult{}, err
@@ -55,7 +64,7 @@ func (s *Store) record(ctx context.Context, batch store.SpendBatch, harmless boo
 		}
 		result.Position = e.Seq
 		result.Recorded++
-		row, err := s.logArgs(e, harmless)
+		row, err := s.logArgs(e, care)
 		if err != nil {
 			return result, err
 		}
@@ -94,7 +103,7 @@ func (s *Store) settle(ctx context.Context, source string, position int64) error
 }
 
 // logArgs encodes the row of a call; nil if it leaves none.
-func (s *Store) logArgs(e *store.SpendEntry, harmless bool) ([]any, error) {
+func (s *Store) logArgs(e *store.SpendEntry, care care) ([]any, error) {
 	if e.NoLog {
 		return nil, nil
 	}
@@ -109,9 +118,12 @@ func (s *Store) logArgs(e *store.SpendEntry, harmless bool) ([]any, error) {
 	for _, tokens := range []*int64{&row.TotalTokens, &row.PromptTokens, &row.CompletionTokens} {
 		*tokens = min(max(*tokens, math.MinInt32), math.MaxInt32)
 	}
-	if harmless {
+	if care > asIs {
 		for _, raw := range []*store.JSON{&row.Metadata, &row.RequestTags, &row.Messages, &row.Response, &row.ProxyServerRequest} {
-			if len(*raw) > 0 && hasNumber(*raw) {
+			switch {
+			case care == withoutJSON:
+				*raw = nil
+			case len(*raw) > 0 && hasNumber(*raw):
 				*raw = asText(*raw)
 			}
 		}

@@ -21,7 +21,8 @@ type Store struct {
 	now   func() time.Time
 	trace func(ctx context.Context, sql string)
 	shapes
-	tx *pending // nil outside of a transaction
+	lookup string   // the statement of Keys.Lookup
+	tx     *pending // nil outside of a transaction
 }
 
 // pending is what a transaction has to tell others when it ends.
@@ -41,7 +42,7 @@ func Open(ctx context.Context, db DB, d Dialect, o Options) (*Store, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	s.trace = func(context.Context, string) {}
+	s.trace, s.lookup = func(context.Context, string) {}, s.lookupSQL()
 	if err := s.migrate(ctx, o); err != nil {
 		_ = db.Close()
 		return nil, err

@@ -59,7 +59,11 @@ func TestPlans(t *testing.T) {
 func plan(t *testing.T, conn *pgx.Conn, name, text string) []string {
 	t.Helper()
 	run(t, conn, "PREPARE "+name+" AS "+text)
-	nulls := strings.TrimSuffix(strings.Repeat("NULL, ", strings.Count(text, "$")), ", ")
+	count := 0
+	for strings.Contains(text, fmt.Sprint("$", count+1)) {
+		count++
+	}
+	nulls := strings.TrimSuffix(strings.Repeat("NULL, ", count), ", ")
 	if nulls != "" {
 		nulls = "(" + nulls + ")"
 	}

@@ -76,7 +76,9 @@ func open(s Settings) (*database, error) {
 	most := max(4, runtime.GOMAXPROCS(0))
 	readers.SetMaxOpenConns(most)
 	readers.SetMaxIdleConns(most)
-	return &database{writer: writer, readers: readers, most: most}, nil
+	return &database{
+		writer: writer, readers: readers, most: most, statements: &statements{db: readers, ready: map[string]*sql.Stmt{}},
+	}, nil
 }
 
 // address writes what the driver wants. A commit reaches the disk before it is answered, so that what was read from a
@@ -98,6 +100,7 @@ func address(path string, wait time.Duration, readOnly bool) string {
 type database struct {
 	writer, readers *sql.DB
 	most            int
+	statements      *statements // of the readers
 }
 
 // Exec is of sqlstore.Conn.
@@ -107,7 +110,18 @@ func (d *database) Exec(ctx context.Context, text string, args ...any) (int64, e
 
 // Query is of sqlstore.Conn.
 func (d *database) Query(ctx context.Context, text string, args ...any) (sqlstore.Rows, error) {
-	return query(ctx, d.readers, text, args)
+	stmt, err := d.statements.get(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return query(ctx, d.readers, text, args)
+	}
+	rows, err := stmt.QueryContext(ctx, args...) //nolint:sqlclosecheck // handed on to whoever reads them
+	if err != nil {
+		return nil, err
+	}
+	return result{rows}, nil
 }
 
 // Many is of sqlstore.Conn.
