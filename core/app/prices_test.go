@@ -62,6 +62,7 @@ func TestResponseCost(t *testing.T) {
 	}
 	f(plain, "openai/gpt-4o", "", "", "", 10*2.5e-6+5*1e-5, true)
 	f(plain, "openai/my_dep", "", "base_model: azure/gpt-4-1106-preview", "", 10*1e-5+5*3e-5, true)
+	f(plain, "azure/my_dep", ", api_version: '2024-10-21'", "base_model: gpt-4-1106-preview", "", 10*1e-5+5*3e-5, true)
 	f(plain, "openai/nobody-knows-it", "", "", "", 0, false)
 	f(plain, "openai/gpt-4o", "", "input_cost_per_token: 0.001, output_cost_per_token: 0", "", 0.01, true)
 	f(plain, "openai/gpt-4o", "", "input_cost_per_token: 0, output_cost_per_token: 0.002", "", 0.01, true)
