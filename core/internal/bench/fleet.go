@@ -15,6 +15,7 @@ const (
 	bareStreaming   = "bare streaming proxy"
 	sallyport       = "sallyport"
 	sallyportGuards = "sallyport + guardrail"
+	sallyportClaude = "sallyport to Anthropic" // the same process as sallyport
 )
 
 const (
@@ -64,7 +65,7 @@ func (f *fleet) find() error {
 		f.missing[sallyportGuards] = err.Error()
 	}
 	if _, err := os.Stat(f.opt.sallyport); err != nil {
-		f.missing[sallyport], f.missing[sallyportGuards] = err.Error(), err.Error()
+		f.missing[sallyport], f.missing[sallyportGuards], f.missing[sallyportClaude] = err.Error(), err.Error(), err.Error()
 	}
 	for name, why := range f.missing {
 		progress("without %s: %s", name, why)
@@ -74,8 +75,10 @@ func (f *fleet) find() error {
 
 // stop ends all children and removes their files.
 func (f *fleet) stop() {
-	for _, p := range f.running {
-		p.stop()
+	for name, p := range f.running {
+		if name != sallyportClaude {
+			p.stop()
+		}
 	}
 	if f.mock != nil {
 		f.mock.stop()
@@ -89,6 +92,13 @@ func (f *fleet) stop() {
 func (f *fleet) get(name string) (*process, error) {
 	if p := f.running[name]; p != nil {
 		return p, nil
+	}
+	if name == sallyportClaude {
+		p, err := f.get(sallyport)
+		if err == nil {
+			f.running[name] = p
+		}
+		return p, err
 	}
 	p, err := f.start(name)
 	if err != nil {
@@ -130,6 +140,12 @@ func gatewayConfig(upstream, guardrail string) string {
       api_key: sk-upstream
 `, model[0], model[1], upstream)
 	}
+	fmt.Fprintf(&b, `  - model_name: %s
+    litellm_params:
+      model: anthropic/claude-sonnet-4-5
+      api_base: http://%s
+      api_key: sk-upstream
+`, claudeModel, upstream)
 	if guardrail != "" {
 		fmt.Fprintf(&b, `guardrails:
   - guardrail_name: bench

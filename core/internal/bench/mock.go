@@ -18,6 +18,9 @@ const (
 	dripModel = "bench-drip"
 	slowModel = "bench-slow"
 
+	// claudeModel is one of Anthropic's, whose API the mock speaks as well.
+	claudeModel = "bench-anthropic"
+
 	dripGap = 5 * time.Millisecond
 	slowGap = 500 * time.Millisecond
 
@@ -35,6 +38,8 @@ type replies struct {
 	// sends what it already has. With a chunk an event the bare streaming proxy
 	// writes once an event, and a gateway that gathers them looks too good.
 	burst []byte
+	// message and messageBurst say the same as whole and burst in Anthropic's API.
+	message, messageBurst []byte
 }
 
 func newReplies() replies {
@@ -49,6 +54,9 @@ func newReplies() replies {
 		r.chunks = append(r.chunks, httpChunk(event))
 	}
 	r.burst = bytes.Join([][]byte{r.head, httpChunk(strings.Join(all, "")), r.end}, nil)
+	body = messageBody()
+	r.message = []byte(head("application/json", "Content-Length: "+strconv.Itoa(len(body))) + body)
+	r.messageBurst = bytes.Join([][]byte{r.head, httpChunk(strings.Join(messageEvents(), "")), r.end}, nil)
 	return r
 }
 
@@ -99,6 +107,34 @@ func events() []string {
 	return append(all, usage, streamEnd)
 }
 
+// messageBody is wholeBody in Anthropic's API.
+func messageBody() string {
+	return `{"id":"msg_bench","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","content":[{"type":"text","text":"` +
+		prose(600) + `"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":412,"cache_creation_input_tokens":0,` +
+		`"cache_read_input_tokens":0,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},` +
+		`"output_tokens":118,"service_tier":"standard"}}`
+}
+
+// messageEvents are events in Anthropic's API.
+func messageEvents() []string {
+	event := func(name, rest string) string {
+		return "event: " + name + "\ndata: {\"type\":\"" + name + "\"" + rest + "}\n\n"
+	}
+	all := []string{
+		event("message_start", `,"message":{"id":"msg_bench","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929",`+
+			`"content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":412,"cache_creation_input_tokens":0,`+
+			`"cache_read_input_tokens":0,"output_tokens":1,"service_tier":"standard"}}`),
+		event("content_block_start", `,"index":0,"content_block":{"type":"text","text":""}`), event("ping", ""),
+	}
+	words := strings.Fields(prose(200))
+	for i := range contentChunks {
+		all = append(all, event("content_block_delta", fmt.Sprintf(`,"index":0,"delta":{"type":"text_delta","text":" %s"}`, words[i])))
+	}
+	return append(all, event("content_block_stop", `,"index":0`),
+		event("message_delta", `,"delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":16}`),
+		event("message_stop", ""))
+}
+
 // serveMock answers until the listener closes. It is written by hand because it
 // shares a core with the load generator: what it saves, the server under test gets.
 func serveMock(listener net.Listener) error {
@@ -125,7 +161,13 @@ func serveMock(listener net.Listener) error {
 }
 
 func (r replies) answer(w io.Writer, request []byte) error {
-	switch {
+	switch claude := bytes.Contains(request, []byte(`"model":"claude`)); {
+	case claude && bytes.Contains(request, []byte(`"stream":true`)):
+		_, err := w.Write(r.messageBurst)
+		return err
+	case claude:
+		_, err := w.Write(r.message)
+		return err
 	case !bytes.Contains(request, []byte(`"stream":true`)):
 		_, err := w.Write(r.whole)
 		return err

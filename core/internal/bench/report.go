@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -98,11 +99,17 @@ func (r report) bars() []bar {
 	var bars []bar
 	ratio := func(scenario, what string, limit float64) {
 		for _, s := range r.scenarios {
-			if s.name == scenario && slices.Contains(s.tested, sallyport) {
-				bars = append(bars, bar{what: what, got: quantile(s.ratios(sallyport), 0.5), limit: limit})
+			server := sallyport
+			if strings.HasPrefix(scenario, "anthropic") {
+				server = sallyportClaude
+			}
+			if s.name == scenario && slices.Contains(s.tested, server) {
+				bars = append(bars, bar{what: what, got: quantile(s.ratios(server), 0.5), limit: limit})
 			}
 		}
 	}
+	ratio("anthropic", "whole reply of Anthropic's API, to the bare proxy", 1.8)
+	ratio("anthropic-stream", "streamed reply of Anthropic's API, to one of OpenAI's", 1.5)
 	ratio("whole", "whole reply, to the bare proxy", 1.3)
 	ratio("stream", "streamed reply, to the bare streaming proxy", 1.2)
 	ratio("large", "100 KB request, to the bare proxy", 1.15)

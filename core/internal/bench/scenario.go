@@ -16,6 +16,16 @@ type scenario struct {
 	part float64
 	// servers under test; the first is the one the others are compared with.
 	servers []string
+	// requests of servers that do not get the usual one.
+	requests map[string][]byte
+}
+
+// asks is the request that a server gets.
+func (s scenario) asks(server string) []byte {
+	if r := s.requests[server]; r != nil {
+		return r
+	}
+	return s.request
 }
 
 const memoryScenario = "memory"
@@ -41,6 +51,19 @@ func scenarios() []scenario {
 			name: "drip", title: fmt.Sprintf("streamed reply, an event each %s, 2 KB request", dripGap), part: 0.1, streamed: true,
 			request: chatRequest(dripModel, 2<<10, true),
 			servers: []string{bareStreaming, sallyport},
+		},
+		{
+			name: "anthropic", title: "whole reply of Anthropic's API to a chat completion, 2 KB request", part: 1,
+			request:  chatRequest(gatewayName, 2<<10, false),
+			servers:  []string{bareServer, sallyport, sallyportClaude},
+			requests: map[string][]byte{sallyportClaude: chatRequest(claudeModel, 2<<10, false)},
+		},
+		{
+			name: "anthropic-stream", title: "streamed reply of Anthropic's API to a chat completion, in one burst, 2 KB request",
+			part: 0.75, streamed: true,
+			request:  chatRequest(gatewayName, 2<<10, true),
+			servers:  []string{sallyport, sallyportClaude},
+			requests: map[string][]byte{sallyportClaude: chatRequest(claudeModel, 2<<10, true)},
 		},
 	}
 }
@@ -99,7 +122,7 @@ func (s scenario) run(ctx context.Context, opt options, f *fleet) (scenarioResul
 	for round := range opt.rounds + 1 {
 		for i := range result.tested {
 			name := result.tested[(round+i)%len(result.tested)]
-			one, err := s.round(ctx, crowds[name], f.running[name], requests)
+			one, err := s.round(ctx, crowds[name], f.running[name], s.asks(name), requests)
 			if err != nil {
 				return result, fmt.Errorf("%s: %w", name, err)
 			}
@@ -119,8 +142,8 @@ func (s scenario) run(ctx context.Context, opt options, f *fleet) (scenarioResul
 // on purpose, such as writing a journal, counts as well.
 const settle = 15 * time.Millisecond
 
-func (s scenario) round(ctx context.Context, callers crowd, server *process, requests int) (sample, error) {
-	if err := callers.warm(s.request, s.streamed); err != nil {
+func (s scenario) round(ctx context.Context, callers crowd, server *process, request []byte, requests int) (sample, error) {
+	if err := callers.warm(request, s.streamed); err != nil {
 		return sample{}, err
 	}
 	time.Sleep(settle)
@@ -129,7 +152,7 @@ func (s scenario) round(ctx context.Context, callers crowd, server *process, req
 		return sample{}, err
 	}
 	start := time.Now()
-	latencies, err := callers.load(ctx, s.request, s.streamed, requests)
+	latencies, err := callers.load(ctx, request, s.streamed, requests)
 	if err != nil {
 		return sample{}, err
 	}
