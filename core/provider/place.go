@@ -18,4 +18,6 @@ type Place struct {
 	KeyBearer   bool       // the key goes out as Authorization: Bearer, whatever the vendor's header is
 	Rename      []llm.Pair // parameters that the model knows under another name: Name becomes Value
 	Unsupported []string   // parameters that the model refuses; they are left out where parameters may be dropped
+
+	NoResponses bool // the vendor's Responses API is not among what the deployment offers
 }

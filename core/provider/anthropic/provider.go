@@ -26,6 +26,9 @@ type Settings struct {
 	MaxResponse int64            // bytes of an answer, a stream's in sum; 0 is 64 MB
 	Now         func() time.Time // for the time that answers were created at; nil is time.Now
 	Cloud       *Cloud           // who serves Claude, if not Anthropic itself
+
+	// Sign returns what completes the calls of a deployment without a key, or nil. It may be nil itself.
+	Sign func(d *llm.Deployment) (llm.Signer, error)
 }
 
 const (
@@ -81,6 +84,12 @@ func (p *Provider) Bind(d *llm.Deployment) (provider.Endpoint, error) {
 	}
 	if err := bind(); err != nil {
 		return nil, err
+	}
+	if d.APIKey == "" && p.s.Cloud == nil && p.s.Sign != nil {
+		var err error
+		if e.signer, err = p.s.Sign(d); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.bindHead(); err != nil {
 		return nil, err

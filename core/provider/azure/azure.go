@@ -21,6 +21,9 @@ const (
 const (
 	// DefaultVersion is the reference's (litellm/__init__.py, AZURE_DEFAULT_API_VERSION).
 	DefaultVersion = "2025-02-01-preview"
+	// responsesSince is the first version with the Responses API
+	// (https://learn.microsoft.com/en-us/azure/ai-foundry/openai/how-to/responses).
+	responsesSince = "2025-03-01-preview"
 	// aiVersion is that of https://learn.microsoft.com/en-us/rest/api/aifoundry/modelinference/.
 	aiVersion = "2024-05-01-preview"
 )
@@ -75,6 +78,7 @@ func Place(s Settings) func(d *llm.Deployment) (*provider.Place, error) {
 		switch {
 		case !a.v1:
 			p.Query = join(p.Query, "api-version="+version)
+			p.NoResponses = version < responsesSince
 		default:
 			p.Path = v1(a.deployment)
 			if version == "preview" {

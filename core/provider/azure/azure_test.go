@@ -109,6 +109,17 @@ func TestPlaceAI(t *testing.T) {
 	}
 }
 
+// Versions before the Responses API have chats translated.
+func TestResponses(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{"": false, "2024-10-21": false, "2025-03-01-preview": true, "2025-04-01-preview": true, "v1": true, "preview": true} {
+		p, err := azure.Place(azure.Settings{})(&llm.Deployment{Model: "m", Base: "https://h", APIVersion: version})
+		if err != nil || p.NoResponses == want {
+			t.Errorf("%q: %+v, %v", version, p, err)
+		}
+	}
+}
+
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	s := azure.Settings{Identity: func(d *llm.Deployment) (llm.Signer, error) {

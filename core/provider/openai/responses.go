@@ -17,7 +17,7 @@ var _ provider.Speaker = (*endpoint)(nil)
 // https://platform.openai.com/docs/api-reference/responses, https://docs.x.ai/docs/api-reference,
 // https://learn.microsoft.com/azure/ai-foundry/openai/how-to/responses; gateways of the reference's kind have it too.
 func (e *endpoint) Speaks(d llm.Dialect) bool {
-	if d != llm.DialectResponses || e.place.Path != nil && e.place.Path(llm.OpResource) == "" {
+	if d != llm.DialectResponses || e.place.NoResponses || e.place.Path != nil && e.place.Path(llm.OpResource) == "" {
 		return false
 	}
 	switch e.p.s.Name {
