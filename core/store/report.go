@@ -162,6 +162,8 @@ type Reports interface {
 	Log(ctx context.Context, requestID string) (*SpendLog, error)
 	// Daily reads rows of a daily table, newest date first, and how many there are (at most MaxCount).
 	Daily(ctx context.Context, f DailyFilter, limit, offset int) ([]DailySpend, int64, error)
+	// Activity sums daily rows. An answer that took long, such as the highest spenders among very many keys, may be
+	// given again for some minutes.
 	Activity(ctx context.Context, q ActivityQuery) ([]Activity, error)
 	CacheHits(ctx context.Context, from, to string) ([]CacheActivity, error)
 	// Exceptions counts rows of LiteLLM_ErrorLogs.

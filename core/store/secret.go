@@ -59,10 +59,7 @@ func (v *Vault) Decrypt(text string) (string, error) {
 	}
 	sealed, err := base64.URLEncoding.DecodeString(text)
 	if err != nil {
-		// Early versions used the other alphabet.
-		if sealed, err = base64.StdEncoding.DecodeString(text); err != nil {
-			return text, nil
-		}
+		sealed, _ = base64.StdEncoding.DecodeString(text) // the alphabet of early versions; nothing if it is none
 	}
 	if len(sealed) < nonceSize+secretbox.Overhead {
 		return text, nil

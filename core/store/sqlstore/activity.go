@@ -127,6 +127,13 @@ func (r reports) Activity(ctx context.Context, q store.ActivityQuery) ([]store.A
 	if dim, ok := totalsFor(&q); ok {
 		return r.fromTotals(ctx, &q, dim)
 	}
+	if r.s.tx != nil {
+		return r.fromDaily(ctx, &q, table)
+	}
+	return r.s.memo.get(ctx, &q, func() ([]store.Activity, error) { return r.fromDaily(ctx, &q, table) })
+}
+
+func (r reports) fromDaily(ctx context.Context, q *store.ActivityQuery, table [2]string) ([]store.Activity, error) {
 	stmt := &statement{}
 	columns := make([]string, len(q.By))
 	for i, d := range q.By {
@@ -134,7 +141,7 @@ func (r reports) Activity(ctx context.Context, q store.ActivityQuery) ([]store.A
 	}
 	r.sum(stmt, table[0], columns)
 	r.dailyWhere(stmt, &q.DailyFilter, table[1])
-	return r.activity(ctx, stmt, &q, columns)
+	return r.activity(ctx, stmt, q, columns)
 }
 
 // dimensionColumn is how a dimension is written for a daily table.
@@ -302,10 +309,10 @@ func (s *Store) refresh(ctx context.Context, from, to string) error {
 		return s.fail(err)
 	}
 	f := store.DailyFilter{From: from, To: to}
-	clear := &statement{}
-	clear.add("DELETE FROM ", s.d.Table(s.totals.name), " WHERE 1 = 1")
-	dateRange(clear, &f)
-	if _, err := s.exec(ctx, clear); err != nil {
+	old := &statement{}
+	old.add("DELETE FROM ", s.d.Table(s.totals.name), " WHERE 1 = 1")
+	dateRange(old, &f)
+	if _, err := s.exec(ctx, old); err != nil {
 		return err
 	}
 	for _, entity := range dailyEntities() {

@@ -78,7 +78,7 @@ type Dialect interface {
 	// LockTable keeps other writers out of a table until the transaction ends.
 	LockTable(ctx context.Context, c Conn, table string) error
 	// Error says what an error of the driver means. Again says that the transaction may succeed when it is run again.
-	Error(err error) (meaning error, again bool)
+	Error(err error) (again bool, meaning error)
 
 	// Lock runs fn while no other process does. fn changes the schema through the DB it is given.
 	Lock(ctx context.Context, fn func(ctx context.Context, db DB) error) error

@@ -64,10 +64,7 @@ func (s *Store) record(ctx context.Context, batch store.SpendBatch, care care) (
 		}
 		result.Position = e.Seq
 		result.Recorded++
-		row, err := s.logArgs(e, care)
-		if err != nil {
-			return result, err
-		}
+		row := s.logArgs(e, care)
 		sums.add(e)
 		if row != nil {
 			logs = append(logs, row)
@@ -103,9 +100,9 @@ func (s *Store) settle(ctx context.Context, source string, position int64) error
 }
 
 // logArgs encodes the row of a call; nil if it leaves none.
-func (s *Store) logArgs(e *store.SpendEntry, care care) ([]any, error) {
+func (s *Store) logArgs(e *store.SpendEntry, care care) []any {
 	if e.NoLog {
-		return nil, nil
+		return nil
 	}
 	row := e.Log
 	if row.RequestID == "" {
@@ -128,7 +125,7 @@ func (s *Store) logArgs(e *store.SpendEntry, care care) ([]any, error) {
 			}
 		}
 	}
-	return s.codec.logArgs(&row), nil
+	return s.codec.logArgs(&row)
 }
 
 // logArgs encodes a row, in the order of its columns. It does what Store.args does, without looking the types up: this is

@@ -300,8 +300,6 @@ func (p spend) Counters(ctx context.Context, names ...string) ([]store.Counter, 
 	return all, nil
 }
 
-func (s *Store) counterRows() *shape { return shapeFor[store.Counter](s.counters.name, "") }
-
 // SetCounter is of store.Spend.
 func (p spend) SetCounter(ctx context.Context, c store.Counter) error {
 	return p.s.plainWrite(ctx, func(s *Store) error {

@@ -21,7 +21,8 @@ type Store struct {
 	now   func() time.Time
 	trace func(ctx context.Context, sql string)
 	shapes
-	lookup string   // the statement of Keys.Lookup
+	lookup string // the statement of Keys.Lookup
+	memo   *memo
 	tx     *pending // nil outside of a transaction
 }
 
@@ -37,7 +38,7 @@ type change struct {
 func Open(ctx context.Context, db DB, d Dialect, o Options) (*Store, error) {
 	s := &Store{
 		db: db, d: d, conn: db, codec: codec{millis: d.Millis(), arrays: d.Arrays()},
-		vault: o.Vault, now: timeOf(o.Now), shapes: newShapes(),
+		vault: o.Vault, now: timeOf(o.Now), shapes: newShapes(), memo: newMemo(),
 	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}
@@ -131,7 +132,7 @@ func isAgain(err error) bool {
 
 // fail says what an error of the driver means.
 func (s *Store) fail(err error) error {
-	meaning, again := s.d.Error(err)
+	again, meaning := s.d.Error(err)
 	if again {
 		return againError{meaning}
 	}
@@ -222,7 +223,7 @@ func (s *Store) Tx(ctx context.Context, fn func(tx store.Store) error) error {
 // Ping is of store.Store.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.db.Ping(ctx); err != nil {
-		meaning, _ := s.d.Error(err)
+		_, meaning := s.d.Error(err)
 		return fmt.Errorf("ping the database: %w", meaning)
 	}
 	return nil

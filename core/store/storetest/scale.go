@@ -54,12 +54,12 @@ func FillKeys(ctx context.Context, s store.Store, keys int) error {
 
 // FillLogs records calls from..to in the order of time, of keys at random but the same each time. A key uses one model.
 func FillLogs(ctx context.Context, s store.Store, from, to, keys int) error {
-	begin, span := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), fillDays*24*time.Hour/time.Millisecond
+	begin, span := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), fillDays*24*time.Hour.Milliseconds()
 	random := rand.New(rand.NewPCG(1, uint64(from)))
 	for first := from; first < to; first += fillBatch {
 		batch := store.SpendBatch{Source: "fill"}
 		for n := first; n < min(first+fillBatch, to); n++ {
-			batch.Entries = append(batch.Entries, fillEntry(n, begin.Add(span*time.Duration(n-from)/time.Duration(to-from)*time.Millisecond), random.IntN(keys)))
+			batch.Entries = append(batch.Entries, fillEntry(n, begin.Add(time.Duration(span*int64(n-from)/int64(to-from))*time.Millisecond), random.IntN(keys)))
 		}
 		if _, err := s.Spend().Record(ctx, batch); err != nil {
 			return err

@@ -147,19 +147,19 @@ func (d dialect) Lock(ctx context.Context, fn func(ctx context.Context, db sqlst
 	defer db.Close()
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
-		meaning, _ := d.Error(err)
+		_, meaning := d.Error(err)
 		return meaning
 	}
 	defer conn.Release()
 	if err := lockSchema(ctx, conn.Conn()); err != nil {
-		meaning, _ := d.Error(err)
+		_, meaning := d.Error(err)
 		return fmt.Errorf("wait for another replica that updates the schema: %w", meaning)
 	}
 	// Closing is the surest way to unlock.
 	defer func() { _ = conn.Conn().Close(context.WithoutCancel(ctx)) }()
 	if d.schema != "public" {
 		if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{d.schema}.Sanitize()); err != nil {
-			meaning, _ := d.Error(err)
+			_, meaning := d.Error(err)
 			return fmt.Errorf("create schema %s: %w", d.schema, meaning)
 		}
 	}
@@ -242,13 +242,13 @@ func (d dialect) describeIndexes(ctx context.Context, c sqlstore.Conn, tables []
 }
 
 // Error is of sqlstore.Dialect. Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html.
-func (dialect) Error(err error) (error, bool) {
+func (dialect) Error(err error) (again bool, meaning error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnavailable) {
-		return err, false
+		return false, err
 	}
 	var connecting *pgconn.ConnectError
 	if errors.As(err, &connecting) {
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err), false
+		return false, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	var failure *pgconn.PgError
 	if errors.As(err, &failure) {
@@ -258,33 +258,33 @@ func (dialect) Error(err error) (error, bool) {
 	gone := errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) || pgconn.Timeout(err)
 	if gone || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "closed pool") {
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err), false
+		return false, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	return err, false
+	return false, err
 }
 
-func serverError(failure *pgconn.PgError, err error) (error, bool) {
+func serverError(failure *pgconn.PgError, err error) (again bool, meaning error) {
 	switch failure.Code {
 	case "23505":
-		return &store.ConflictError{Table: failure.TableName, Field: conflictField(failure.Detail)}, false
+		return false, &store.ConflictError{Table: failure.TableName, Field: conflictField(failure.Detail)}
 	case "23503", "23001":
-		return fmt.Errorf("%w: %s names a row that does not exist, or another row names it (%s)",
-			store.ErrReference, failure.TableName, failure.ConstraintName), false
+		return false, fmt.Errorf("%w: %s names a row that does not exist, or another row names it (%s)",
+			store.ErrReference, failure.TableName, failure.ConstraintName)
 	case "40001", "40P01":
-		return err, true
+		return true, err
 	case "54000":
-		return fmt.Errorf("%w: %s", sqlstore.ErrValue, failure.Message), false
+		return false, fmt.Errorf("%w: %s", sqlstore.ErrValue, failure.Message)
 	case "25006", "57014":
-		return fmt.Errorf("%w: %s", store.ErrUnavailable, failure.Message), false
+		return false, fmt.Errorf("%w: %s", store.ErrUnavailable, failure.Message)
 	}
 	switch failure.Code[:min(2, len(failure.Code))] {
 	case "22":
 		// The message of some of these shows the value, which may be part of a prompt.
-		return fmt.Errorf("%w (SQLSTATE %s)", sqlstore.ErrValue, failure.Code), false
+		return false, fmt.Errorf("%w (SQLSTATE %s)", sqlstore.ErrValue, failure.Code)
 	case "08", "53", "57", "58":
-		return fmt.Errorf("%w: %s (SQLSTATE %s)", store.ErrUnavailable, failure.Message, failure.Code), false
+		return false, fmt.Errorf("%w: %s (SQLSTATE %s)", store.ErrUnavailable, failure.Message, failure.Code)
 	}
-	return err, false
+	return false, err
 }
 
 // conflictField reads "Key (a, b)=(1, 2) already exists.", without the values.

@@ -22,7 +22,7 @@ func TestScale(t *testing.T) {
 	if *scale == 0 {
 		t.Skip("measures only with -scale=1000000")
 	}
-	storetest.Measure(t, open(t, postgres.Settings{URL: storetest.Postgres(t)}), *scale, max(*scale/10, 1))
+	storetest.Measure(t, open(t, postgres.Settings{URL: storetest.Postgres(t)}), *scale, max(*scale/100, 1))
 }
 
 // TestPlans checks that every question can be answered by indexes, were the tables large.

@@ -19,7 +19,7 @@ func TestScale(t *testing.T) {
 	if *scale == 0 {
 		t.Skip("measures only with -scale=1000000")
 	}
-	storetest.Measure(t, open(t, filepath.Join(t.TempDir(), "store.db"), sqlstore.Options{}), *scale, max(*scale/10, 1))
+	storetest.Measure(t, open(t, filepath.Join(t.TempDir(), "store.db"), sqlstore.Options{}), *scale, max(*scale/100, 1))
 }
 
 // TestPlans checks that no question reads a whole table that grows with the calls.

@@ -363,26 +363,26 @@ func each(ctx context.Context, c sqlstore.Conn, text string, read func(scan func
 }
 
 // Error is of sqlstore.Dialect.
-func (dialect) Error(err error) (error, bool) {
+func (dialect) Error(err error) (again bool, meaning error) {
 	var failure *sqlite.Error
 	if !errors.As(err, &failure) {
-		return err, false
+		return false, err
 	}
 	switch failure.Code() {
 	case lib.SQLITE_CONSTRAINT_UNIQUE, lib.SQLITE_CONSTRAINT_PRIMARYKEY:
-		return conflict(failure.Error()), false
+		return false, conflict(failure.Error())
 	case lib.SQLITE_CONSTRAINT_FOREIGNKEY, lib.SQLITE_CONSTRAINT_TRIGGER: // the second is how RESTRICT is told
-		return fmt.Errorf("%w: it names a row that does not exist, or another row names it", store.ErrReference), false
+		return false, fmt.Errorf("%w: it names a row that does not exist, or another row names it", store.ErrReference)
 	}
 	switch failure.Code() & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
-		return fmt.Errorf("%w: another process holds the database file: %w", store.ErrUnavailable, err), true
+		return true, fmt.Errorf("%w: another process holds the database file: %w", store.ErrUnavailable, err)
 	case lib.SQLITE_FULL, lib.SQLITE_IOERR, lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY:
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err), false
+		return false, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	case lib.SQLITE_TOOBIG, lib.SQLITE_MISMATCH:
-		return fmt.Errorf("%w: %w", sqlstore.ErrValue, err), false
+		return false, fmt.Errorf("%w: %w", sqlstore.ErrValue, err)
 	}
-	return err, false
+	return false, err
 }
 
 // conflict reads "constraint failed: UNIQUE constraint failed: table.column, table.column (2067)".
