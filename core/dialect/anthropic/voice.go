@@ -26,6 +26,7 @@ type Voice struct {
 	callID []byte // its id, raw
 	calls  int    // tool calls so far
 	pinged bool
+	blocks bool // thinking comes in blocks
 
 	finish            []byte // finish_reason, raw
 	reason, sequence  []byte // stop_reason and stop_sequence, raw, if the vendor gave them

@@ -109,8 +109,11 @@ func (v *Voice) delta(raw []byte) error {
 	if dialect.Get(m.specific, "new_block") != nil {
 		v.close()
 	}
+	// Blocks say the same as reasoning_content, and the signature besides. A guardrail may have put the two into chunks of
+	// their own.
+	v.blocks = v.blocks || m.thinking != nil
 	switch {
-	case m.thinking != nil: // says the same as reasoning_content, and the signature besides
+	case v.blocks:
 		for c := dialect.Array(m.thinking); c.Next(); {
 			v.thought(c.Value())
 		}

@@ -27,6 +27,7 @@ type Voice struct {
 
 	cur      current
 	calls    int
+	blocks   bool // thinking comes in blocks
 	call     int64
 	callID   []byte
 	finish   []byte
