@@ -1,9 +1,12 @@
 package app
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"strings"
 	"sync"
 
+	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/anthropic"
@@ -16,22 +19,41 @@ import (
 	azurecredential "github.com/sallyport-ai/sallyport/core/upstream/credential/azure"
 )
 
-// clouds find the credentials of Amazon and Azure. Deployments with the same settings share them.
+// clouds find the credentials of Amazon and Azure. Deployments with the same settings share them, and a configuration that
+// is loaded anew finds them as they were, unless the environment has changed.
 type clouds struct {
-	once  sync.Once
+	mu    sync.Mutex
+	print [sha256.Size]byte // of the environment
 	aws   *awscredential.Source
 	azure *azurecredential.Source
 }
 
-// credentials returns the sources, made when the first deployment needs one.
-func (b *builder) credentials() *clouds {
-	c := &b.clouds
-	c.once.Do(func() {
-		env := b.cfg.Env().Get
-		c.aws = awscredential.New(awscredential.Settings{Env: env})
-		c.azure = azurecredential.New(azurecredential.Settings{Env: env})
-	})
-	return c
+// of returns the sources for an environment.
+func (c *clouds) of(env *config.Env) (*awscredential.Source, *azurecredential.Source) {
+	h := sha256.New()
+	for _, name := range env.Names() {
+		fmt.Fprintf(h, "%q=%q\n", name, env.Get(name))
+	}
+	var print [sha256.Size]byte
+	h.Sum(print[:0])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.aws == nil || print != c.print {
+		c.print = print
+		c.aws = awscredential.New(awscredential.Settings{Env: env.Get})
+		c.azure = azurecredential.New(azurecredential.Settings{Env: env.Get})
+	}
+	return c.aws, c.azure
+}
+
+func (b *builder) amazon() *awscredential.Source {
+	s, _ := b.clouds.of(b.cfg.Env())
+	return s
+}
+
+func (b *builder) microsoft() *azurecredential.Source {
+	_, s := b.clouds.of(b.cfg.Env())
+	return s
 }
 
 // cloud makes the provider of a vendor whose calls are signed, or carry tokens that expire. It is nil for others. most is
@@ -48,7 +70,7 @@ func (b *builder) cloud(v compat.Vendor, most int64) provider.Provider {
 	case azure.Name:
 		return b.placed(v, most, azure.Place(place))
 	case azure.NameAI:
-		return claudeBeside{b.placed(v, most, azure.PlaceAI(place)), anthropic.New(anthropic.Settings{MaxResponse: most})}
+		return claudeBeside{b.placed(v, most, azure.PlaceAI(place)), anthropic.New(anthropic.Settings{Sign: b.azureIdentity, MaxResponse: most})}
 	}
 	return nil
 }
@@ -83,7 +105,7 @@ const defaultRegion = "us-west-2"
 
 // awsAccount says where a deployment is called, and who signs: see bedrock.Settings.
 func (b *builder) awsAccount(d *llm.Deployment, service, named string) (string, llm.Signer, error) {
-	source := b.credentials().aws
+	source := b.amazon()
 	o := source.Options(d.Setting)
 	if named != "" && d.Setting("aws_region_name") == "" {
 		o.Region = named
@@ -99,7 +121,7 @@ func (b *builder) awsAccount(d *llm.Deployment, service, named string) (string, 
 
 // azureOptions are the identity of a deployment.
 func (b *builder) azureOptions(d *llm.Deployment) azurecredential.Options {
-	o := b.credentials().azure.Options(d.Setting)
+	o := b.microsoft().Options(d.Setting)
 	o.Machine = or(b.cfg.LiteLLMSettings.EnableAzureADTokenRefresh)
 	return o
 }
@@ -113,7 +135,7 @@ func (b *builder) azureIdentity(d *llm.Deployment) (llm.Signer, error) {
 	if setting, problem := o.Check(); problem != "" {
 		return nil, &provider.SettingError{Group: d.Group, Setting: setting, Problem: problem}
 	}
-	return b.credentials().azure.Signer(o), nil
+	return b.microsoft().Signer(o), nil
 }
 
 // identified reports whether a deployment without a key names an identity that stands for one.

@@ -112,6 +112,25 @@ func TestAmazonCredentials(t *testing.T) {
 		[]string{"CIRCLE_OIDC_TOKEN_V2=d.e.f"}, "AK-r1", "us-west-2", "AssumeRoleWithWebIdentity sallyport d.e.f")
 }
 
+// A configuration that is loaded anew finds the credentials as they were.
+func TestAmazonReload(t *testing.T) {
+	t.Parallel()
+	b, sts := newBedrock(t), awstest.NewSTS(t)
+	s := apptest.Start(t, "model_list: [{model_name: m, litellm_params: {model: bedrock/x.y}}]"+admin, apptest.Env(
+		"AWS_BEDROCK_RUNTIME_ENDPOINT="+b.URL, "AWS_STS_ENDPOINT="+sts.URL, "AWS_ACCESS_KEY_ID=AK1", "AWS_SECRET_ACCESS_KEY=SK1", "AWS_ROLE_NAME=arn:aws:iam::1:role/r1"))
+	hello(t, s, "m")
+	for _, model := range []string{"n", "o"} {
+		s.Write("model_list: [{model_name: " + model + ", litellm_params: {model: bedrock/x.y}}]" + admin)
+		if err := s.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		hello(t, s, model)
+	}
+	if n := len(sts.Calls()); n != 1 {
+		t.Errorf("the role was assumed %d times", n)
+	}
+}
+
 // A stream, Claude's own dialect, a bearer token, and what goes wrong.
 func TestAmazonBedrock(t *testing.T) {
 	t.Parallel()
@@ -311,6 +330,7 @@ model_list:
   - {model_name: o3, litellm_params: {model: azure/dep, api_base: %[1]q, api_key: k1}, model_info: {base_model: azure/o3-mini}}
   - {model_name: rank, litellm_params: {model: azure_ai/cohere-rerank, api_base: %[1]q, api_key: k1}}
   - {model_name: claude, litellm_params: {model: azure_ai/claude-sonnet-4-5, api_base: %[1]q, api_key: k1}}
+  - {model_name: claude-by-token, litellm_params: {model: azure_ai/claude-sonnet-4-5, api_base: "%[1]s/anthropic", azure_ad_token: t0}}
   - {model_name: lost, litellm_params: {model: azure/dep, api_base: %[1]q}}
 `, v.URL)+admin)
 	f := func(path, body, answer, want string) string {
@@ -335,6 +355,10 @@ model_list:
 	}
 	f("/v1/rerank", `{"model":"rank","query":"q","documents":["a"]}`, `{"results":[{"index":0,"relevance_score":0.5}]}`, "/v1/rerank")
 	f(chat, `{"model":"claude","messages":[{"role":"user","content":"x"}]}`, `{"id":"1","type":"message","role":"assistant","content":[{"type":"text","text":"Hi."}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`, "/anthropic/v1/messages")
+	f(chat, `{"model":"claude-by-token","messages":[{"role":"user","content":"x"}]}`, `{"id":"1","type":"message","role":"assistant","content":[{"type":"text","text":"Hi."}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`, "/anthropic/v1/messages")
+	if got := v.Last().Header; got.Get("Authorization") != "Bearer t0" || got.Get("X-Api-Key") != "" {
+		t.Errorf("Claude by a token: %v", got)
+	}
 	if r := s.Post("/v1/moderations", `{"model":"m","input":"x"}`); r.Status != 400 || !strings.Contains(r.Body, "does not offer moderations") {
 		t.Errorf("moderations: %d %s", r.Status, r.Body)
 	}
