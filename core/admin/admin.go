@@ -116,6 +116,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request, to *route) {
 	c := &call{a: a, r: r, route: to, who: llm.PrincipalFrom(r.Context())}
+	if c.who != nil && c.who.Role == "" && c.who.UserID != "" {
+		// A key without a role is no person: it has what is its own, and nothing of its user's.
+		key := *c.who
+		key.UserID, c.who = "", &key
+	}
 	v, err := c.admitted()
 	if err == nil {
 		v, err = to.handle(c)

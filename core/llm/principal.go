@@ -19,6 +19,9 @@ const (
 	RoleCustomer         Role = "customer"
 )
 
+// AdminUserID is the user that the master key acts for (litellm_proxy_admin_name in litellm/proxy/proxy_server.py).
+const AdminUserID = "default_user_id"
+
 // Principal is who a request acts for, as an authenticator found out. It is immutable once returned and shared between
 // requests.
 type Principal struct {

@@ -13,7 +13,7 @@ import (
 )
 
 // UserID is the user that the master key acts for (litellm_proxy_admin_name in litellm/proxy/proxy_server.py).
-const UserID = "default_user_id"
+const UserID = llm.AdminUserID
 
 // Authenticator knows the master key, and has no opinion on any other. It is immutable and safe for concurrent use.
 type Authenticator struct {

@@ -3,6 +3,7 @@ package virtualkey
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (b *building) principal(ctx context.Context) (*llm.Principal, error) {
 	meta := object(v.Metadata)
 	b.p = &llm.Principal{
 		KeyHash: v.Token, KeyAlias: string(v.KeyAlias), KeyName: string(v.KeyName), UserID: string(v.UserID), TeamID: string(v.TeamID),
-		OrgID: string(v.OrganizationID), Role: llm.RoleInternalUser, Metadata: meta, Aliases: aliases(v), Models: b.expand(v.Models),
+		OrgID: string(v.OrganizationID), Metadata: meta, Aliases: aliases(v), Models: b.expand(v.Models),
 		AllowedRoutes: v.AllowedRoutes, PassRoutes: texts(meta["allowed_passthrough_routes"]), CacheControls: v.AllowedCacheControls,
 		EnforcedParams: texts(meta["enforced_params"]), Guardrails: texts(meta["guardrails"]), Tags: texts(meta["tags"]),
 		Permissions: object(v.Permissions), Config: object(v.Config), RouterSettings: object(v.RouterSettings), Loaded: b.k.s.Now(),
@@ -37,8 +38,22 @@ func (b *building) principal(ctx context.Context) (*llm.Principal, error) {
 	}
 	b.access(ctx)
 	b.relatives()
+	b.aliased()
 	b.scopes(meta)
 	return b.p, b.counters(ctx)
+}
+
+// roleOf is what a key's user lets it do in the management API. A key without a user, or with one that the database does
+// not know, has no role: it calls models and looks at itself. Nor has a key of the administrator's id, which is that of
+// every key made with the master key and no user: it goes to a program, and must not make it an administrator.
+func roleOf(u *store.User) llm.Role {
+	switch {
+	case u.UserID == llm.AdminUserID:
+		return ""
+	case u.UserRole == "":
+		return llm.RoleInternalUser
+	}
+	return llm.Role(u.UserRole)
 }
 
 // relatives adds what user, team and organization say.
@@ -46,9 +61,7 @@ func (b *building) relatives() {
 	v, p := b.view, b.p
 	if u := v.User; u != nil {
 		p.Email, p.UserMetadata, p.UserModels = string(u.UserEmail), object(u.Metadata), b.expand(u.Models)
-		if u.UserRole != "" {
-			p.Role = llm.Role(u.UserRole)
-		}
+		p.Role = roleOf(u)
 	}
 	if t := v.Team; t != nil {
 		p.TeamName, p.TeamMetadata, p.TeamBlocked, p.TeamModels = string(t.TeamAlias), object(t.Metadata), t.Blocked, b.expand(t.Models)
@@ -106,6 +119,27 @@ func aliases(v *store.KeyView) map[string]string {
 		}
 	}
 	return out
+}
+
+// aliased adds what aliases stand for to the lists that have the alias; a team's aliases are for all its keys.
+func (b *building) aliased() {
+	p := b.p
+	for from, to := range names(b.view.Aliases) {
+		if len(p.Models) > 0 && llm.Allows(p.Models, from) {
+			p.Models = append(slices.Clip(p.Models), to)
+		}
+	}
+	if b.view.TeamModel == nil {
+		return
+	}
+	for _, to := range names(b.view.TeamModel.ModelAliases) {
+		if len(p.Models) > 0 {
+			p.Models = append(slices.Clip(p.Models), to)
+		}
+		if len(p.TeamModels) > 0 {
+			p.TeamModels = append(slices.Clip(p.TeamModels), to)
+		}
+	}
 }
 
 // scopes lists what limits and budgets apply to, in the order in which they are asked: the key, its user, its team.
