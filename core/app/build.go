@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -43,10 +44,12 @@ type builder struct {
 	mistakes mistakes
 	sinks    sinks
 	bound    []*llm.Deployment // those of model_list
-	prices   prices
-	custom   map[string]provider.Provider // vendors that plugins speak for
-	ring     *keyring                     // nil without a database
-	clouds   clouds                       // credentials of Amazon and Azure
+
+	clientNetworks []netip.Prefix // see own
+	prices         prices
+	custom         map[string]provider.Provider // vendors that plugins speak for
+	ring           *keyring                     // nil without a database
+	clouds         clouds                       // credentials of Amazon and Azure
 
 	accessGroups map[string][]string // model groups by access group
 	fullNames    map[string]string   // model groups by "vendor/model" of a deployment
@@ -84,6 +87,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	out.custom = b.custom
 	out.deployments = b.deployments()
 	b.bound = out.deployments
+	b.clientNetworks = b.networks()
 	out.prices = b.prices
 	b.indexModels(out.deployments)
 	b.checkBudgets()
@@ -101,6 +105,8 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 		Keep:      max(b.sinks.keep(), journal.Keep()),
 		Measure:   measurer(out.tokens),
 		Edge:      b.edge(),
+		Forward:   b.forward(),
+		Own:       b.own,
 		Failed:    a.callFailed,
 		// Not on the goroutine that gave the snapshot up: that may be a caller's, and a slow sink takes its time.
 		Close: func() {
@@ -190,6 +196,19 @@ func (b *builder) fallbacks(lists ...config.Fallbacks) []router.Fallback {
 		}
 	}
 	return out
+}
+
+// forward is which header lines of callers go on to vendors.
+func (b *builder) forward() gateway.Forward {
+	g := b.cfg.GeneralSettings
+	f := gateway.Forward{Headers: g.ForwardClientHeaders, Org: g.ForwardOpenAIOrgID, KeyHeader: g.LiteLLMKeyHeaderName}
+	for _, group := range b.cfg.LiteLLMSettings.ModelGroupSettings.ForwardClientHeaders {
+		if f.Groups == nil {
+			f.Groups = map[string]bool{}
+		}
+		f.Groups[group] = true
+	}
+	return f
 }
 
 // edge is what the listener needs of the configuration.

@@ -60,7 +60,11 @@ func fieldsOf(t *testing.T, r ut.Request) string {
 // lastRecord is the last record that was printed.
 func lastRecord(t *testing.T, s *apptest.Server) map[string]any {
 	t.Helper()
-	s.Reload()
+	for s.Reload(); s.Out.String() == ""; s.Reload() {
+		if t.Context().Err() != nil {
+			t.Fatal("there is no record")
+		}
+	}
 	lines := strings.Split(strings.TrimSpace(s.Out.String()), "\n")
 	var rec map[string]any
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &rec); err != nil {

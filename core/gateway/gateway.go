@@ -151,6 +151,12 @@ func (t *turn) unseen() error {
 
 // attempt makes one call to one deployment, up to the first part of its reply.
 func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
+	if t.Own != nil && t.x.Controls.Given {
+		var err error
+		if d, err = t.Own(ctx, t.x, d); err != nil {
+			return err
+		}
+	}
 	endpoint, ok := d.Bound.(provider.Endpoint)
 	if !ok {
 		return &llm.Error{Op: "gateway.attempt", Kind: llm.KindInternal, Err: fmt.Errorf("deployment %s is not bound", d.ID)}
@@ -165,6 +171,7 @@ func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
 	if err := endpoint.Encode(t.x, &t.call); err != nil {
 		return err
 	}
+	t.Forward.add(t.x, d, &t.call)
 	t.limit(d)
 	if len(d.Scopes) > 0 && !t.quiet {
 		if err := t.Pipeline.Enter(ctx, t.x, d); err != nil {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/sallyport-ai/sallyport/core/auth"
@@ -18,6 +19,11 @@ type Snapshot struct {
 	Recorder  Recorder // may be nil
 	Keep      int      // bytes of an answer that are kept in Reply.Kept for the recorder; a longer one is not kept at all
 	Edge      Edge
+	Forward   Forward
+
+	// Own returns the deployment to call when the request brings an address or a key of its own for the vendor: d itself
+	// if it brings none, or an error if it may not. It is asked only if the request holds controls. It may be nil.
+	Own func(ctx context.Context, x *llm.Exchange, d *llm.Deployment) (*llm.Deployment, error)
 
 	// Failed is told of every call to a vendor that failed, also when another one answered in the end. It must not
 	// block. It may be nil.

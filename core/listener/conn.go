@@ -126,6 +126,7 @@ func (c *conn) send(p []byte) (int, error) {
 // might lose the answer that says why; so for a moment the rest is read and thrown away.
 func (c *conn) Close() error {
 	c.w.remove(c)
+	c.leave() // an exchange that is still under way has nobody to answer to
 	if len(c.held) > 0 {
 		_, _ = c.send(c.held)
 		c.held = nil

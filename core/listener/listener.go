@@ -70,6 +70,7 @@ type Server struct {
 	active  atomic.Int64 // exchanges under way
 	closing atomic.Bool
 	version []byte
+	talks   talks         // over WebSockets
 	kept    conversations // of the Responses API
 }
 
@@ -118,7 +119,13 @@ func (s *Server) Serve(ln net.Listener) error {
 // gets an error event. It returns the number of exchanges it cut short.
 func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 	s.closing.Store(true)
+	hung := make(chan struct{})
+	go func() {
+		defer close(hung)
+		s.talks.hangUp(ctx)
+	}()
 	err = s.http.ShutdownWithContext(ctx)
+	<-hung
 	if err == nil {
 		s.watch.close()
 		return 0, nil

@@ -118,6 +118,7 @@ func (c *session) decodeResource(ctx *fasthttp.RequestCtx) error {
 		return invalidJSON(err)
 	}
 	x.Streamed = string(x.Body.Get("stream")) == "true"
+	x.Controls.Given = x.Body.Index("api_base") >= 0 || x.Body.Index("base_url") >= 0 || x.Body.Index("api_key") >= 0
 	if m := x.Body.Get("litellm_metadata"); len(m) > 0 && m[0] == '{' {
 		x.Controls.Metadata = m
 	}

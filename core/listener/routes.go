@@ -36,6 +36,9 @@ func (s *Server) table() *router.Router {
 	}
 	r.POST("/v2/rerank", s.call(llm.OpRerank, "/v2/rerank", ""))
 	s.resourceRoutes(r)
+	for _, path := range []string{"/realtime", "/v1/realtime", "/openai/v1/realtime"} {
+		r.GET(path, s.realtime(path))
+	}
 	s.messagesRoutes(r)
 	s.responseRoutes(r)
 	s.googleRoutes(r)

@@ -21,6 +21,8 @@ type Lifetime struct {
 	done   chan struct{}
 	up     Aborter
 	closed bool // done has been closed
+	after  map[int]func()
+	next   int // number of the next function in after
 }
 
 var _ context.Context = (*Lifetime)(nil)
@@ -29,16 +31,24 @@ var _ context.Context = (*Lifetime)(nil)
 func (l *Lifetime) Reset() {
 	l.mu.Lock()
 	l.err, l.done, l.up, l.closed = nil, nil, nil, false
+	clear(l.after)
 	l.mu.Unlock()
 }
 
 // Cancel ends the lifetime with a cause, normally context.Canceled. Only the first call counts. The attached operation,
 // if any, is aborted before Cancel returns.
 func (l *Lifetime) Cancel(cause error) {
+	for _, f := range l.cancel(cause) {
+		f()
+	}
+}
+
+// cancel does what Cancel says and returns the functions of AfterFunc.
+func (l *Lifetime) cancel(cause error) (after []func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
-		return
+		return nil
 	}
 	l.err = cause
 	if l.done != nil && !l.closed {
@@ -48,6 +58,37 @@ func (l *Lifetime) Cancel(cause error) {
 	if l.up != nil {
 		// Under the lock, so that after Detach no Abort can still be on its way to a connection that went back to a pool.
 		l.up.Abort()
+	}
+	for _, f := range l.after {
+		after = append(after, f)
+	}
+	clear(l.after)
+	return after
+}
+
+// AfterFunc has f called when the lifetime ends, before Cancel returns. Package context uses it for contexts that are
+// derived from the lifetime: they end while the lifetime still knows why, and not when it may be another exchange's
+// already. stop prevents the call; it returns false if there is nothing to prevent any more.
+func (l *Lifetime) AfterFunc(f func()) (stop func() bool) {
+	l.mu.Lock()
+	if l.err != nil {
+		l.mu.Unlock()
+		f()
+		return func() bool { return false }
+	}
+	if l.after == nil {
+		l.after = map[int]func(){}
+	}
+	n := l.next
+	l.next++
+	l.after[n] = f
+	l.mu.Unlock()
+	return func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		_, waits := l.after[n]
+		delete(l.after, n)
+		return waits
 	}
 }
 

@@ -99,3 +99,31 @@ func TestHeader(t *testing.T) {
 		t.Fatal("the clone borrows")
 	}
 }
+
+// Contexts that are derived from a lifetime end with it, even if it is used again right afterwards.
+func TestLifetimeDerived(t *testing.T) {
+	t.Parallel()
+	var l Lifetime
+	for range 1000 {
+		child, stop := context.WithCancel(&l)
+		called := make(chan struct{})
+		context.AfterFunc(&l, func() { close(called) })
+		not := context.AfterFunc(&l, func() { t.Error("a stopped function was called") })
+		if !not() {
+			t.Fatal("nothing to stop")
+		}
+		l.Cancel(context.Canceled)
+		l.Reset()
+		<-called
+		<-child.Done()
+		if child.Err() == nil || not() {
+			t.Fatal("the child does not know why it ended")
+		}
+		stop()
+	}
+	l.Cancel(context.Canceled)
+	called := false
+	if l.AfterFunc(func() { called = true })() || !called {
+		t.Fatal("the function of a lifetime that is over was not called")
+	}
+}

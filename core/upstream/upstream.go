@@ -117,6 +117,9 @@ func (cl *Client) Do(ctx context.Context, c *llm.Call, a *llm.Answer) error {
 	if err := checkCall(c); err != nil {
 		return err
 	}
+	if c.Socket {
+		return cl.talk(ctx, c, a)
+	}
 	now := cl.set.Now()
 	p, err := cl.pool(c.Target, now)
 	if err != nil {

@@ -95,3 +95,10 @@ type forbiddenError struct{ reason string }
 
 // Error implements error.
 func (e *forbiddenError) Error() string { return e.reason }
+
+// Reachable reports whether requests that somebody else than the operator aims may go to the address: it is public, or in
+// a network that the operator granted.
+func Reachable(a netip.Addr, granted []netip.Prefix) bool {
+	c := addressCheck{reserved: reserved(), granted: granted}
+	return c.check(a, nil) == nil
+}
