@@ -37,7 +37,7 @@ upstream limit: refused with 429
 // clients of all languages against it.
 func TestClients(t *testing.T) {
 	t.Parallel()
-	baseURL := startGateway(t) + "/v1"
+	baseURL := startGateway(t, "config.yaml") + "/v1"
 
 	t.Run("go", func(t *testing.T) {
 		t.Parallel()
@@ -45,34 +45,37 @@ func TestClients(t *testing.T) {
 		if err := sdkclients.Run(t.Context(), baseURL, key, &out); err != nil {
 			t.Error(err)
 		}
-		compare(t, out.String())
+		compare(t, want, out.String())
 	})
-	// program runs a client in a process of its own, when it is installed.
-	program := func(name, installed string, command ...string) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, noSDK := os.Stat(installed)
-			interpreter, noInterpreter := exec.LookPath(command[0])
-			if noSDK != nil || noInterpreter != nil {
-				lacking(t, name)
-			}
-			cmd := exec.CommandContext(t.Context(), interpreter, command[1:]...)
-			// Nothing else of the environment: a proxy setting would lead the client astray.
-			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "OPENAI_BASE_URL=" + baseURL, "OPENAI_API_KEY=" + key}
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			out, err := cmd.Output()
-			if err != nil {
-				t.Errorf("%v\n%s", err, stderr.String())
-			}
-			compare(t, string(out))
-		})
-	}
-	program("node", "node_modules/openai", "node", "client.mjs")
-	program("python", ".venv/.installed", ".venv/bin/python", "client.py")
+	env := []string{"OPENAI_BASE_URL=" + baseURL, "OPENAI_API_KEY=" + key}
+	program(t, want, env, "node", "node_modules/openai", "node", "client.mjs")
+	program(t, want, env, "python", ".venv/.installed", ".venv/bin/python", "client.py")
 }
 
-func compare(t *testing.T, got string) {
+// program runs a client in a process of its own, when it is installed.
+func program(t *testing.T, want string, env []string, name, installed string, command ...string) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		_, noSDK := os.Stat(installed)
+		interpreter, noInterpreter := exec.LookPath(command[0])
+		if noSDK != nil || noInterpreter != nil {
+			lacking(t, name)
+		}
+		cmd := exec.CommandContext(t.Context(), interpreter, command[1:]...)
+		// Nothing else of the environment: a proxy setting would lead the client astray.
+		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("%v\n%s", err, stderr.String())
+		}
+		compare(t, want, string(out))
+	})
+}
+
+func compare(t *testing.T, want, got string) {
 	t.Helper()
 	if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
 		t.Errorf("output of the client (-want +got):\n%s", diff)
@@ -89,9 +92,9 @@ func lacking(t *testing.T, name string) {
 	t.Skip(message)
 }
 
-// startGateway builds and starts the gateway with config.yaml in front of the mock
+// startGateway builds and starts the gateway with a configuration of this folder in front of the mock
 // vendor, and returns its URL when it is ready.
-func startGateway(t *testing.T) string {
+func startGateway(t *testing.T, file string) string {
 	t.Helper()
 	vendor := httptest.NewServer(sdkclients.Vendor())
 	t.Cleanup(vendor.Close)
@@ -103,7 +106,7 @@ func startGateway(t *testing.T) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	config, err := filepath.Abs("config.yaml")
+	config, err := filepath.Abs(file)
 	if err != nil {
 		t.Fatal(err)
 	}
