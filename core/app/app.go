@@ -64,6 +64,7 @@ type App struct {
 	level    *telemetry.Logger
 	states   *router.States
 	upstream *upstream.Client
+	opened   string // key of the network that upstream uses
 	gateway  *gateway.Gateway
 	server   *listener.Server
 	plugins  // what outlives a reload of the plugins
@@ -77,6 +78,7 @@ type App struct {
 
 	mu      sync.Mutex     // one Load at a time
 	costMap costMap        // of the last configuration
+	clouds  clouds         // credentials of Amazon and Azure
 	closing sync.WaitGroup // snapshots that are being closed
 	current atomic.Pointer[loaded]
 }
@@ -108,6 +110,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 	}
 	a.current.Store(next)
 	a.gateway = gateway.New(a.upstream, next.snapshot)
+	if db := a.db.Load(); db != nil {
+		a.startJobs(db)
+	}
 	background, stop := context.WithCancel(context.Background())
 	a.later = stop
 	go a.connectLater(background)

@@ -192,7 +192,6 @@ func (a *App) openDatabase(ctx context.Context, cfg *config.Config, src source) 
 	}
 	db.ctx, db.stop = context.WithCancel(context.Background())
 	db.follow = newFollow(db.Changes(), a.changed)
-	a.startJobs(db)
 	return db, nil
 }
 
@@ -248,6 +247,12 @@ func (a *App) openStore(ctx context.Context, cfg *config.Config, src source) (st
 	if t := g.DatabaseConnectionTimeout; t != nil {
 		s.Timeout = t.Duration()
 	}
+	if v.IAMTokenDBAuth {
+		var err error
+		if s.Password, err = a.databaseToken(cfg, src.url); err != nil {
+			return nil, err
+		}
+	}
 	return nonNil(postgres.Open(ctx, s))
 }
 
@@ -283,6 +288,7 @@ func (a *App) ensureDatabase(ctx context.Context) (*database, error) {
 	if err := a.rebuild(context.WithoutCancel(ctx)); err != nil {
 		a.log.Error("the configuration could not be assembled with the database", "error", err)
 	}
+	a.startJobs(db)
 	return db, nil
 }
 

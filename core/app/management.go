@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/config"
@@ -33,8 +34,8 @@ func (m management) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		unavailable(w, err)
 		return
 	}
-	if m.reads(r) {
-		// What was spent up to now is to be seen.
+	if setsSpend(r.URL.Path) {
+		// What was spent up to now belongs to the sum that is set.
 		ctx, cancel := context.WithTimeout(r.Context(), flushPatience)
 		_ = db.loader.Flush(ctx)
 		cancel()
@@ -50,9 +51,15 @@ func (m management) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// reads reports whether a request may ask for spend that the database does not have yet; rows of the log come with the
-// next batch, as proxy_batch_write_at promises.
-func (m management) reads(*http.Request) bool { return false }
+// setsSpend reports whether a request may set what was spent.
+func setsSpend(path string) bool {
+	switch path {
+	case "/key/update", "/key/bulk_update", "/team/update", "/user/update", "/user/bulk_update", "/customer/update", "/end_user/update",
+		"/global/spend/reset":
+		return true
+	}
+	return strings.HasSuffix(path, "/reset_spend")
+}
 
 const flushPatience = 5 * time.Second
 

@@ -86,9 +86,9 @@ func (g *Gate) check(x *llm.Exchange, p *llm.Principal) error {
 		return nil
 	}
 	if to, ok := p.Aliases[x.Model]; ok {
-		// Who wrote the alias meant it to be used.
 		x.NameModel([]byte(to))
-	} else if err := g.model(x, p); err != nil {
+	}
+	if err := g.model(x, p); err != nil {
 		return err
 	}
 	return g.request(x, p)

@@ -109,8 +109,13 @@ func resets(s *llm.Scope) time.Time {
 	return s.Budget.ResetAt
 }
 
-// Dollars writes an amount as Python does, which clients of the reference may read.
+// Dollars writes an amount as Python does, which clients of the reference may read, without the digits that sums of
+// binary fractions end in.
 func Dollars(v float64) string {
+	const digits = 12
+	if r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64); err == nil {
+		v = r
+	}
 	if math.Abs(v) >= 1e-4 && math.Abs(v) < 1e16 || v == 0 {
 		s := strconv.FormatFloat(v, 'f', -1, 64)
 		if !strings.Contains(s, ".") {
