@@ -39,7 +39,7 @@ func generalSettings() []Setting {
 			Doc: "Most requests open at the same time to one deployment that sets no limit of its own; further ones wait their turn."},
 		{Path: "global_max_parallel_requests", Type: TypeInt, Area: "limits",
 			Doc: "Most requests open at the same time on the whole gateway; one more answers 429."},
-		{Path: "infer_model_from_keys", Type: TypeBool, Default: "false", Area: "router",
+		{Path: "infer_model_from_keys", Type: TypeBool, Default: "false", Area: "router", Status: InEffect,
 			Doc: "Models of every provider whose key variable is set are added to what GET /v1/models and GET /model/info list, and can be called by their own name."},
 		{Path: "background_health_checks", Type: TypeBool, Default: "false", Area: "health",
 			Doc: "Deployments are probed on a timer, and GET /health returns the last results without calling any model."},

@@ -102,7 +102,7 @@ func variablesAToF() []Setting {
 			Doc: "Database role for the address built from the DATABASE_ parts; with IAM_TOKEN_DB_AUTH the role the token is made for."},
 		{Path: "DATABASE_USERNAME", Type: TypeString, Area: "store",
 			Doc: "Database role for the address built from the DATABASE_ parts."},
-		{Path: "DATABRICKS_API_BASE", Type: TypeString, Area: "provider",
+		{Path: "DATABRICKS_API_BASE", Type: TypeString, Area: "provider", Status: InEffect,
 			Doc: "Address of the Databricks serving endpoints used by databricks/ deployments without api_base."},
 		{Path: "DD_BASE_URL", Type: TypeString, Area: "callback",
 			Doc: "Address that replaces Datadog's own for the `datadog` callbacks; /api/v2/logs is added."},

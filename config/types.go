@@ -168,8 +168,25 @@ type LiteLLMSettings struct {
 	// VertexAISafetySettings go with requests to Google's models that have
 	// none of their own.
 	VertexAISafetySettings []map[string]any `config:"vertex_ai_safety_settings"`
+	ConnectionSettings     `config:",squash"`
+	// ModifyParams mends requests that a provider would refuse.
+	ModifyParams bool `config:"modify_params"`
+	// DisableTransformInlineImage keeps images for Fireworks as they are.
+	DisableTransformInlineImage bool `config:"disable_add_transform_inline_image_block"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
+}
+
+// ConnectionSettings say how connections to models and other servers are opened.
+type ConnectionSettings struct {
+	ForceIPv4 bool `config:"force_ipv4"`
+	// SSLVerify is a bool, or the path of a file with authorities; nil leaves
+	// it to SSL_VERIFY.
+	SSLVerify any `config:"ssl_verify"`
+	// SSLCertificate is the path of a client certificate with its key, in
+	// PEM; empty leaves it to SSL_CERTIFICATE.
+	SSLCertificate string `config:"ssl_certificate"`
+	SSLCurve       string `config:"ssl_ecdh_curve"`
 }
 
 // GeneralSettings holds what concerns the server.

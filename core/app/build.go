@@ -86,9 +86,11 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	b.customProviders(ctx, out)
 	out.custom = b.custom
 	out.deployments = b.deployments()
+	out.deployments = append(out.deployments, b.inferred(out.deployments)...)
 	b.bound = out.deployments
 	b.clientNetworks = b.networks()
 	out.prices = b.prices
+	network := b.network()
 	b.indexModels(out.deployments)
 	b.checkBudgets()
 	out.router = b.router(out.deployments, append(budgetFilter(out.deployments), b.routeFilters(ctx, out)...))
@@ -121,6 +123,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 		return nil, b.mistakes
 	}
 	a.keys.Store(b.ring)
+	a.use(network)
 	if cfg.GeneralSettings.MasterKey == "" && !out.hasAuthPlugin() {
 		a.log.Warn("NO MASTER KEY IS SET: everybody who reaches this gateway may use every model and is an administrator",
 			"fix", "set general_settings.master_key or LITELLM_MASTER_KEY")

@@ -11,7 +11,9 @@ import (
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/anthropic"
 	"github.com/sallyport-ai/sallyport/core/provider/azure"
+	"github.com/sallyport-ai/sallyport/core/provider/bedrock"
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
+	"github.com/sallyport-ai/sallyport/core/provider/gemini"
 	"github.com/sallyport-ai/sallyport/core/provider/mock"
 	"github.com/sallyport-ai/sallyport/core/provider/openai"
 )
@@ -111,7 +113,19 @@ func (b *builder) vendor(v compat.Vendor) provider.Provider {
 	return p.(provider.Provider)
 }
 
+// newVendor makes the provider of a vendor. modify_params is for those that refuse what OpenAI takes.
 func (b *builder) newVendor(v compat.Vendor) provider.Provider {
+	p := b.speaker(v)
+	if b.cfg.LiteLLMSettings.ModifyParams {
+		switch v.Name {
+		case anthropic.Name, bedrock.Name, gemini.Vertex, azure.NameAI:
+			return provider.Mend(p)
+		}
+	}
+	return p
+}
+
+func (b *builder) speaker(v compat.Vendor) provider.Provider {
 	most := bytesOf(b.cfg.GeneralSettings.MaxResponseSizeMB)
 	if v.Name == anthropic.Name {
 		return anthropic.New(anthropic.Settings{MaxResponse: most})

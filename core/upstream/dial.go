@@ -64,7 +64,7 @@ func environment(c *httpproxy.Config) func(*url.URL) (*url.URL, error) {
 
 // useProxy works out once how the target is reached.
 func (p *pool) useProxy(t *llm.Target) error {
-	u, err := p.client.set.Proxy(&url.URL{Scheme: t.Scheme, Host: t.Addr})
+	u, err := p.client.network.Load().proxy(&url.URL{Scheme: t.Scheme, Host: t.Addr})
 	if err != nil {
 		// The error of the environment's parser quotes the setting, which may hold a password.
 		return invalid("The proxy for " + quote(t.Addr) + " is not a valid URL: correct HTTP_PROXY or HTTPS_PROXY.")

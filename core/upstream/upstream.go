@@ -82,7 +82,7 @@ func New(s Settings) *Client {
 	}
 	s.TLS = tlsBase(s.TLS)
 	cl.set = s
-	cl.network.Store(&network{ipv4: s.ForceIPv4, tls: s.TLS})
+	cl.network.Store(&network{ipv4: s.ForceIPv4, tls: s.TLS, proxy: s.Proxy})
 	cl.trips.New = func() any { return newTrip(cl) }
 	cl.writers.New = func() any { return bufio.NewWriterSize(nil, writeBuffer) }
 	return cl
