@@ -202,6 +202,8 @@ func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 func (e *endpoint) answer(x *llm.Exchange) (*llm.Reply, error) {
 	raw := e.raw(x)
 	switch {
+	case media(x.Op):
+		return mediaAnswer(x, raw)
 	case x.Op == llm.OpEmbedding:
 		return openai.EmbeddingReply(x, raw)
 	case len(raw) > 0 && raw[0] == '{':
