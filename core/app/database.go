@@ -247,6 +247,9 @@ func (a *App) openStore(ctx context.Context, cfg *config.Config, src source) (st
 	if t := g.DatabaseConnectionTimeout; t != nil {
 		s.Timeout = t.Duration()
 	}
+	if v.DatabaseUser != "" && v.DatabaseUsername != "" && v.DatabaseUser != v.DatabaseUsername {
+		warn("DATABASE_USERNAME and DATABASE_USER differ: DATABASE_USERNAME counts")
+	}
 	if v.IAMTokenDBAuth {
 		var err error
 		if s.Password, err = a.databaseToken(cfg, src.url); err != nil {
