@@ -85,7 +85,7 @@ func variablesGToL() []Setting {
 			Doc: "Host name put in Datadog logs as hostname and tag."},
 		{Path: "HUGGINGFACE_API_BASE", Type: TypeString, Area: "provider", Status: InEffect,
 			Doc: "Second name of HF_API_BASE."},
-		{Path: "IAM_TOKEN_DB_AUTH", Type: TypeBool, Default: "false", Area: "store",
+		{Path: "IAM_TOKEN_DB_AUTH", Type: TypeBool, Default: "false", Area: "store", Status: InEffect,
 			Doc: "Logs in to PostgreSQL on AWS RDS with a short-lived IAM token made from the AWS credentials instead of a password, and renews it before its 15 minutes end."},
 		{Path: "JSON_LOGS", Type: TypeBool, Default: "false", Area: "log", Status: InEffect,
 			Doc: "Every log line is one JSON object, from the first line of the start on."},
