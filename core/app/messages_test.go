@@ -183,3 +183,31 @@ func TestMessagesCountTokens(t *testing.T) {
 		t.Fatalf("%d %s", r.Status, r.Body)
 	}
 }
+
+// Events of Anthropic's go out as they came; what breaks a stream off is an event of the API.
+func TestMessagesNativeStream(t *testing.T) {
+	t.Parallel()
+	events := named(t, `{"type":"message_start","message":{"id":"msg_1","type":"message","content":[],"usage":{"input_tokens":3,"output_tokens":1}}}`,
+		`{"type":"content_block_start","index":0,"content_block":{"type":"new_block","x":[1,  2]}}`,
+		`{"type":"content_block_delta","index":0,"delta":{"type":"new_delta","y":1}}`, `{"type":"content_block_stop","index":0}`, `{"type":"ping"}`,
+		`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":4}}`, `{"type":"message_stop"}`)
+	failed := named(t, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`)
+	v := ut.New(t, ut.SSERaw(events...), ut.SSERaw(append(events[:2:2], failed...)...), ut.CutStream(`{"type":"message_start","message":{"id":"msg_1"}}`), ut.SSERaw(failed...))
+	s := apptest.Start(t, claude(v))
+	ask := func() *apptest.Response {
+		return s.Post(messages, `{"model":"m","max_tokens":5,"stream":true,"messages":[{"role":"user","content":"hi"}]}`)
+	}
+	if r := ask(); r.Status != 200 || r.Body != strings.Join(events, "") {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	for range 2 {
+		r := ask()
+		got := apptest.Events(r.Body)
+		if r.Status != 200 || !strings.Contains(got[len(got)-1], `{"type":"error","error":{"type":"`) || strings.Contains(r.Body, "message_stop") {
+			t.Fatalf("%d %s", r.Status, r.Body)
+		}
+	}
+	if r := ask(); r.Status != 500 || !strings.Contains(r.Body, `"type":"overloaded_error"`) {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+}

@@ -211,3 +211,46 @@ func TestResponsesNative(t *testing.T) {
 	f("POST", respond+"/"+made.ID+"/cancel", "", "POST "+base+"/responses/resp_abc/cancel")
 	f("GET", "/openai/v1/responses/"+made.ID+"/input_items?limit=2", "", "GET "+base+"/responses/resp_abc/input_items?limit=2")
 }
+
+// An editor that writes requests as for the Responses API gets chat completions.
+func TestCursor(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.JSON(200, ut.Completion("llama", "Hello", 3, 2)))
+	s := apptest.Start(t, compatible(v))
+	r := s.Post("/cursor/chat/completions", `{"model":"chat","input":[{"role":"user","content":"hi"}],"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}]}`)
+	if r.Status != 200 || !strings.Contains(r.Body, `"object":"chat.completion"`) || !strings.Contains(r.Body, `"model":"chat"`) {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	sameJSON(t, string(v.Requests()[0].Body), `{"model":"llama","tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"messages":[{"role":"user","content":"hi"}]}`)
+	if r := s.Post("/cursor/chat/completions", `{"model":"chat","messages":[{"role":"user","content":"hi"}]}`); r.Status != 200 {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	if r := s.Post("/cursor/chat/completions", `{"model":"chat","input":5}`); r.Status != 400 {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+}
+
+// Events of a vendor with the API go out as they came, but for the ids of responses; an error in them is one.
+func TestResponsesNativeStream(t *testing.T) {
+	t.Parallel()
+	events := []string{
+		ut.NamedEvent("response.created", `{"type":"response.created","sequence_number":0,"response":{"id":"resp_abc","status":"in_progress","output":[]}}`),
+		ut.NamedEvent("response.output_text.delta", `{"type":"response.output_text.delta","sequence_number":1,"item_id":"msg_1", "new":[1,  2],"delta":"Hi"}`),
+		ut.NamedEvent("response.completed", `{"type":"response.completed","sequence_number":2,"response":{"id":"resp_abc","status":"completed","output":[],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}}}`),
+	}
+	v := ut.New(t, ut.SSERaw(events...), ut.SSERaw(events[0], ut.NamedEvent("error", `{"type":"error","code":"server_error","message":"broke","param":null,"sequence_number":1}`)),
+		ut.JSON(429, `{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limit_exceeded"}}`))
+	s := apptest.Start(t, compatible(v))
+	r := s.Post(respond, `{"model":"m","stream":true,"input":"hi"}`)
+	got := apptest.Events(r.Body)
+	if r.Status != 200 || len(got) != 3 || !strings.Contains(r.Body, events[1]) || strings.Contains(r.Body, "resp_abc") || strings.Contains(r.Body, "[DONE]") {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	r = s.Post(respond, `{"model":"m","stream":true,"input":"hi"}`)
+	if got := apptest.Events(r.Body); r.Status != 200 || len(got) != 2 || !strings.Contains(r.Body, "event: error\n") || !strings.Contains(got[1], "broke") {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	if r = s.Post(respond, `{"model":"m","stream":true,"input":"hi"}`); r.Status != 429 || !strings.Contains(r.Body, "slow down") {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+}

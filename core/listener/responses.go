@@ -270,6 +270,7 @@ func (c *conversations) unlink(e *conversation) {
 
 // responseRoutes adds the routes of the API.
 func (s *Server) responseRoutes(r *router.Router) {
+	r.POST("/cursor/chat/completions", s.cursor)
 	f := &responsesFront{kept: &s.kept}
 	for _, prefix := range []string{"/v1", "", "/openai/v1"} {
 		path := prefix + "/responses"
@@ -280,6 +281,22 @@ func (s *Server) responseRoutes(r *router.Router) {
 		r.POST(path+"/{id}/cancel", s.storedResponse(f, "acancel_responses", prefix))
 		r.GET(path+"/{id}/input_items", s.storedResponse(f, "alist_input_items", prefix))
 	}
+}
+
+// cursor serves POST /cursor/chat/completions: chat completions for an editor that writes its requests as for the
+// Responses API and reads chunks of chat completions (litellm/proxy/response_api_endpoints/endpoints.py).
+func (s *Server) cursor(ctx *fasthttp.RequestCtx) {
+	const path = "/cursor/chat/completions"
+	var o llm.Object
+	if err := o.Parse(ctx.Request.Body()); err == nil && o.Index("messages") < 0 && o.Index("input") >= 0 {
+		chat, err := responses.AppendChat(nil, &o, responses.Options{})
+		if err != nil {
+			s.fail(ctx, llm.AsError(err))
+			return
+		}
+		ctx.Request.SetBodyRaw(chat)
+	}
+	s.call(llm.OpChat, path, "")(ctx)
 }
 
 // storedResponse returns the handler of a route about one response. It is the gateway's own, or goes to the deployment

@@ -46,7 +46,11 @@ const (
 // were made.
 func CallOf(x *llm.Exchange, u llm.Usage) Call {
 	c := Call{Took: x.Upstream}
-	if tier, ok := llm.Text(x.Body.Get("service_tier")); ok {
+	asked := x.Body.Get("service_tier")
+	if asked == nil { // a request in another dialect, which nobody translated
+		asked = x.Native.Get("service_tier")
+	}
+	if tier, ok := llm.Text(asked); ok {
 		switch string(tier) {
 		case "flex":
 			c.Tier = llm.TierFlex

@@ -206,6 +206,19 @@ func TestDiscountAndMargin(t *testing.T) {
 	}
 }
 
+// The Responses API has the tiers too.
+func TestCallOfNative(t *testing.T) {
+	t.Parallel()
+	x := new(llm.Exchange)
+	x.Reset()
+	if err := x.Native.Parse([]byte(`{"service_tier":"flex"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if c := price.CallOf(x, llm.Usage{}); c.Tier != llm.TierFlex {
+		t.Fatalf("%+v", c)
+	}
+}
+
 func TestCallOf(t *testing.T) {
 	t.Parallel()
 	f := func(body string, u llm.Usage, want price.Call) {
