@@ -160,7 +160,8 @@ func TestGenerateContentErrors(t *testing.T) {
 	}
 }
 
-// TestGoogleCountTokens counts without calling anybody.
+// TestGoogleCountTokens counts: Google itself where the model is there, and else the gateway, without calling anybody.
+// The caller's key may be in the query.
 func TestGoogleCountTokens(t *testing.T) {
 	t.Parallel()
 	v := ut.New(t)
@@ -177,8 +178,23 @@ func TestGoogleCountTokens(t *testing.T) {
 	if r := s.Post("/v1beta/models/o:countTokens", `{}`, "Authorization: Bearer wrong"); r.Status != 401 {
 		t.Errorf("%d %s", r.Status, r.Body)
 	}
+	if r := s.Do("POST", "/v1beta/models/o:countTokens?key=wrong", `{}`, "Authorization:"); r.Status != 401 {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
 	if len(v.Requests()) != 0 {
 		t.Error("the vendor was asked")
+	}
+	v.Script(ut.JSON(200, `{"totalTokens":1234}`), ut.JSON(500, `{}`))
+	const body = `{"generateContentRequest":{"model":"models/m","contents":[{"parts":[{"text":"one two three"}]}]}}`
+	r := s.Do("POST", "/v1beta/models/m:countTokens?key=sk-1234", body, "Authorization:")
+	if r.Status != 200 || !strings.HasPrefix(r.Body, `{"totalTokens":1234,`) {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+	if q := v.Last(); q.Path != "/v1beta/models/gemini-2.5-flash:countTokens" || string(q.Body) != strings.Replace(body, "/m", "/gemini-2.5-flash", 1) {
+		t.Errorf("%s %s", q.Path, q.Body)
+	}
+	if r := s.Post("/v1beta/models/m:countTokens", body); r.Status != 200 || !strings.HasPrefix(r.Body, `{"totalTokens":10,`) {
+		t.Errorf("%d %s", r.Status, r.Body)
 	}
 }
 

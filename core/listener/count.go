@@ -7,12 +7,9 @@ import (
 
 // count answers how many tokens a request of a dialect has, without calling a model. within returns the request that the
 // body asks about, answer the body of the answer.
-func (s *Server) count(
-	ctx *fasthttp.RequestCtx, f front, path, model string,
-	within func(body *llm.Object) []byte, answer func(dst []byte, tokens int) []byte,
+func (c *session) count(
+	ctx *fasthttp.RequestCtx, model string, within func(body *llm.Object) []byte, answer func(dst []byte, tokens int) []byte,
 ) {
-	c := s.open(ctx, llm.OpChat, path)
-	c.front = f
 	n, err := c.tokens(ctx, model, within)
 	if err != nil {
 		c.fail(ctx, err)

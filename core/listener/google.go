@@ -35,20 +35,24 @@ func (s *Server) google(prefix string) fasthttp.RequestHandler {
 			s.unrouted(ctx, []byte(prefix+tail))
 			return
 		}
-		f := googleFront{}
+		f, counts := googleFront{}, false
 		switch tail[i+1:] {
 		case "generateContent":
 		case "streamGenerateContent":
 			f.stream, f.events = true, string(ctx.QueryArgs().Peek("alt")) == "sse"
 		case "countTokens":
-			s.count(ctx, f, prefix+strings.Clone(tail), decode(tail[:i]), gemini.CountedRequest, gemini.AppendCount)
-			return
+			counts = true
 		default:
 			detail(ctx, fasthttp.StatusNotFound, `{"detail":"Not Found"}`)
 			return
 		}
 		c := s.open(ctx, llm.OpChat, prefix+strings.Clone(tail))
 		c.front = f
+		c.vendorKey(ctx, "gemini")
+		if counts {
+			c.count(ctx, decode(tail[:i]), gemini.CountedRequest, gemini.AppendCount)
+			return
+		}
 		if err := c.decodeNative(ctx, decode(tail[:i])); err != nil {
 			c.fail(ctx, err)
 			return

@@ -22,7 +22,9 @@ func (s *Server) messagesRoutes(r *router.Router) {
 	const path, count = "/v1/messages", "/v1/messages/count_tokens"
 	r.POST(path, s.ask(messagesFront{}, path))
 	r.POST(count, func(ctx *fasthttp.RequestCtx) {
-		s.count(ctx, messagesFront{}, count, "", func(*llm.Object) []byte { return nil }, anthropic.AppendCount)
+		c := s.open(ctx, llm.OpChat, count)
+		c.front = messagesFront{}
+		c.count(ctx, "", func(*llm.Object) []byte { return nil }, anthropic.AppendCount)
 	})
 	r.POST("/api/event_logging/batch", func(ctx *fasthttp.RequestCtx) { detail(ctx, fasthttp.StatusOK, `{"status":"ok"}`) })
 }

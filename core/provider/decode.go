@@ -21,7 +21,7 @@ func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 		return e.refused(a)
 	}
 	r.Status = 200
-	if x.AsNative {
+	if x.AsNative || e.counts(x) {
 		return e.decodeNative(x, a, r)
 	}
 	if chat := e.chat(x.Op); chat != nil {

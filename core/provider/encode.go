@@ -29,7 +29,7 @@ func (e *endpoint) encode(x *llm.Exchange, c *llm.Call) error {
 			return err
 		}
 	}
-	if x.AsNative {
+	if x.AsNative || e.counts(x) {
 		return e.encodeNative(&t)
 	}
 	if chat := e.chat(x.Op); chat != nil {

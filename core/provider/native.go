@@ -7,6 +7,10 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
+// CountTokens, as the Call of an exchange in a vendor's own dialect, asks how many tokens the request has. The reply is
+// the vendor's answer.
+const CountTokens = "acount_tokens"
+
 // Native lets chats that came in another dialect go out as they came, and the answers come back as the vendor gave them.
 type Native struct {
 	Dialect llm.Dialect
@@ -21,6 +25,16 @@ type Native struct {
 	// finish reason was noted.
 	Events func(t *Turn, r *llm.Reply) func(e *Event, p *llm.Part) error
 	Frames Frames // how events come; the zero value is server-sent events
+	Counts bool   // the vendor counts tokens: Route and Request heed CountTokens
+}
+
+// counts reports whether the exchange asks for a count, and the vendor knows.
+func (e *endpoint) counts(x *llm.Exchange) bool {
+	if x.Call != CountTokens {
+		return false
+	}
+	n := e.native(x.Dialect)
+	return n != nil && n.Counts
 }
 
 // Speaks implements Speaker.

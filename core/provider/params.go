@@ -102,7 +102,7 @@ func (p *params) collect(t *Turn, supported []string, dst []openai.Param) ([]ope
 		switch {
 		case key == "model", key == "stream", key == "stream_options":
 		case openai.Control(borrow(key)) && !(key == "metadata" && p.allowed(x, key)):
-		case x.Dialect == llm.DialectMessages && saidOtherwise(x, t.Site.v.Name, key):
+		case x.Dialect != llm.DialectOpenAI && saidOtherwise(x, t.Site.v.Name, key):
 		default:
 			add(key, x.Body.Value(m))
 		}
@@ -114,8 +114,8 @@ func (p *params) collect(t *Turn, supported []string, dst []openai.Param) ([]ope
 	return dst[:start+len(list)], err
 }
 
-// saidOtherwise reports whether a member of a request that came for the Messages API is said by another one as well, in
-// words that more vendors know, or is a hint that does not change the answer. thinking with its budget of tokens goes to
+// saidOtherwise reports whether a member of a request that came for another API is said by another one as well, in words
+// that more vendors know, or is a hint that does not change the answer. thinking with its budget of tokens goes to
 // those who take it as the Messages API has it, as in the reference.
 func saidOtherwise(x *llm.Exchange, vendor, name string) bool {
 	thinks := vendor == "bedrock" || vendor == "gemini" || vendor == "vertex_ai"

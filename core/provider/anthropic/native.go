@@ -16,7 +16,7 @@ var _ provider.Speaker = (*endpoint)(nil)
 
 // CountTokens, as the Call of an exchange in the dialect of the Messages API, asks how many tokens the request has
 // (https://platform.claude.com/docs/en/api/messages/count_tokens). The reply is the API's answer.
-const CountTokens = "acount_tokens"
+const CountTokens = provider.CountTokens
 
 // counts reports whether the exchange asks for a count.
 func counts(x *llm.Exchange) bool { return x.Call == CountTokens }

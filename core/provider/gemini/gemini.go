@@ -38,9 +38,10 @@ type own struct {
 	model    string // as it stands in paths
 	resource string // the path before the model: "/models/", or Vertex AI's
 	whole    bool   // the base URL is that of the model
-	three    bool   // Gemini 3 or later
-	old      bool   // before Gemini 2
-	fixed    bool   // the operator sets parameters, so no request can go out as it came
+	vertex   bool
+	three    bool // Gemini 3 or later
+	old      bool // before Gemini 2
+	fixed    bool // the operator sets parameters, so no request can go out as it came
 	safety   []byte
 	now      func() time.Time
 }
@@ -70,7 +71,7 @@ func New(s Settings) *provider.Translated {
 // bind prepares a deployment.
 func bind(site *provider.Site, s Settings) error {
 	d := site.Deployment
-	o := &own{model: strings.TrimPrefix(d.Model, "models/"), safety: s.Safety, now: s.Now}
+	o := &own{vertex: s.Vertex, model: strings.TrimPrefix(d.Model, "models/"), safety: s.Safety, now: s.Now}
 	o.three = threeOf(o.model)
 	if major, _ := gemini.Version(o.model); major == 1 {
 		o.old = true

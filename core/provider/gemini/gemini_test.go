@@ -188,3 +188,42 @@ func TestNative(t *testing.T) {
 		d.Defaults = []llm.Pair{{Name: "temperature", Value: "1"}}
 	})
 }
+
+// TestCountTokens asks how many tokens a request has.
+func TestCountTokens(t *testing.T) {
+	t.Parallel()
+	f := func(s gemini.Settings, want string, change func(*llm.Deployment)) {
+		t.Helper()
+		e, err := gemini.New(s).Bind(deployment(change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := new(llm.Exchange)
+		x.Reset()
+		x.Op, x.Dialect, x.Call = llm.OpChat, llm.DialectGoogle, provider.CountTokens
+		request := `{"contents":[{"parts":[{"text":"hi"}]}],"tools":[],"safetySettings":[],"systemInstruction":{},"tags":["a"],"model":"m"}`
+		if err := x.Native.Parse([]byte(request)); err != nil {
+			t.Fatal(err)
+		}
+		var c llm.Call
+		if err := e.Encode(x, &c); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(c.Path) + " " + string(bytes.Join(c.Body, nil)); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		var r llm.Reply
+		answer := `{"totalTokens":3}`
+		if err := e.Decode(x, &llm.Answer{Status: 200, Size: -1, Body: io.NopCloser(strings.NewReader(answer))}, &r); err != nil {
+			t.Fatal(err)
+		}
+		defer r.Rest.Close()
+		if string(r.First.Data) != answer {
+			t.Errorf("%s", r.First.Data)
+		}
+	}
+	f(settings(), `/v1beta/models/gemini-2.5-flash:countTokens {"generateContentRequest":{"model":"models/gemini-2.5-flash",`+
+		`"contents":[{"parts":[{"text":"hi"}]}],"tools":[],"safetySettings":[],"systemInstruction":{}}}`, nil)
+	f(vertex(), `/v1beta1/projects/p/locations/us-central1/publishers/google/models/gemini-2.5-flash:countTokens `+
+		`{"contents":[{"parts":[{"text":"hi"}]}],"tools":[],"systemInstruction":{}}`, func(d *llm.Deployment) { set(d, "vertex_project", "p") })
+}

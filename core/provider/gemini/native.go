@@ -13,12 +13,22 @@ import (
 func native() *provider.Native {
 	return &provider.Native{
 		Dialect: llm.DialectGoogle, Speaks: func(s *provider.Site) bool { return !s.Own.(*own).fixed },
-		Route: generate, Request: nativeRequest, Whole: nativeWhole, Events: nativeEvents,
+		Route: nativeRoute, Request: nativeRequest, Whole: nativeWhole, Events: nativeEvents, Counts: true,
 	}
+}
+
+func nativeRoute(t *provider.Turn, dst []byte) []byte {
+	if t.Exchange.Call == provider.CountTokens {
+		return ownOf(t).route(dst, "countTokens", false)
+	}
+	return generate(t, dst)
 }
 
 // nativeRequest appends the request without what is for the gateway. One that holds nothing of it goes out byte for byte.
 func nativeRequest(t *provider.Turn, dst []byte) ([]byte, error) {
+	if t.Exchange.Call == provider.CountTokens {
+		return ownOf(t).counted(&t.Exchange.Native, dst), nil
+	}
 	o, raw := &t.Exchange.Native, t.Exchange.Native.Raw()
 	safety := ownOf(t).safety
 	if o.Index("safetySettings") >= 0 || o.Index("safety_settings") >= 0 {
