@@ -25,7 +25,6 @@ func (a *API) otherRoutes() []route {
 		{"POST", "/config/pass_through_endpoint", adminOnly, a.newPassThrough},
 		{"POST", "/config/pass_through_endpoint/{id}", adminOnly, a.updatePassThrough},
 		{"DELETE", "/config/pass_through_endpoint", adminOnly, a.deletePassThrough},
-		{"POST", "/reload/model_cost_map", adminOnly, a.reloadPrices},
 		{"GET", "/routes", everybody, a.listRoutes},
 		{"GET", "/v2/user/info", everybody, a.userInfoV2},
 	}
@@ -307,17 +306,6 @@ func (a *API) deletePassThrough(c *call) (any, error) {
 		return nil, err
 	}
 	return map[string]any{"endpoints": gone}, nil
-}
-
-func (a *API) reloadPrices(c *call) (any, error) {
-	if a.Policy.ReloadPrices == nil {
-		return nil, badRequest("", "There is no cost map to load: prices are those built in.")
-	}
-	n, err := a.Policy.ReloadPrices(c.ctx())
-	if err != nil {
-		return nil, problem(502, "internal_server_error", "", "The cost map was not loaded, and the former prices stay: "+err.Error())
-	}
-	return map[string]any{"message": "Price data reloaded successfully", "status": "success", "models_count": n, "timestamp": store.Clean(a.Now())}, nil
 }
 
 func (a *API) listRoutes(c *call) (any, error) {

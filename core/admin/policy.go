@@ -38,8 +38,7 @@ type Policy struct {
 
 	ModelGroups func() map[string][]string // models of the configuration by access group; nil has none
 
-	BaseURL      func() string                          // PROXY_BASE_URL; nil is unknown
-	ReloadPrices func(ctx context.Context) (int, error) // fetches the cost map again and counts its models; nil has none
+	BaseURL func() string // PROXY_BASE_URL; nil is unknown
 
 	CheckModel func(name string, params, info map[string]any) error // whether a deployment can be made of it; nil takes all
 	Apply      func(ctx context.Context) error                      // makes changed models and credentials take effect; nil does nothing

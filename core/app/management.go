@@ -86,6 +86,8 @@ func (a *App) adminPolicy(db *database) admin.Policy {
 		Shown: func(section string) any { return a.settings().Shown(section) }, CheckStored: a.checkStored,
 		CheckModel:  func(name string, params, info map[string]any) error { return a.checkNewModel(db, name, params, info) },
 		Apply:       a.applied,
+		Cost:        a.cost,
+		Estimate:    a.estimate,
 		ModelGroups: a.modelGroups,
 		BaseURL:     func() string { return a.settings().Variables.ProxyBaseURL },
 	}
