@@ -49,7 +49,6 @@ type builder struct {
 	prices         prices
 	custom         map[string]provider.Provider // vendors that plugins speak for
 	ring           *keyring                     // nil without a database
-	clouds         clouds                       // credentials of Amazon and Azure
 
 	accessGroups map[string][]string // model groups by access group
 	fullNames    map[string]string   // model groups by "vendor/model" of a deployment

@@ -154,6 +154,18 @@ func TestBedrockAnthropicSDK(t *testing.T) {
 		t.Errorf("nova: %s %s", got.Path, got.Body)
 	}
 
+	b.Script(upstreamtest.JSON(200, `{"inputTokens":12}`))
+	count := anthropic.MessageCountTokensParams{Messages: ask("").Messages}
+	for _, model := range []string{"claude", "nova"} {
+		count.Model = anthropic.Model(model)
+		before := len(b.Requests())
+		n, err := client.Messages.CountTokens(t.Context(), count)
+		asked := len(b.Requests()) > before
+		if err != nil || asked != (model == "claude") || asked && n.InputTokens != 12 || n.InputTokens < 1 {
+			t.Errorf("%s: counted %+v, %v, and Bedrock was asked: %v", model, n, err, asked)
+		}
+	}
+
 	b.Script(upstreamtest.JSON(503, `{"message":"Bedrock is unable to process your request."}`))
 	var apiErr *anthropic.Error
 	if _, err := client.Messages.New(t.Context(), ask("claude")); !errors.As(err, &apiErr) || apiErr.StatusCode != 503 {

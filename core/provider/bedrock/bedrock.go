@@ -29,6 +29,7 @@ type Settings struct {
 // site is a deployment.
 type site struct {
 	id     string // the model in paths, escaped
+	bare   string // the same without the prefix of an inference profile, for counting tokens
 	name   string // what says which family the model is of
 	region string
 	family family
@@ -167,7 +168,7 @@ func parse(d *llm.Deployment) (m *site, problem string) {
 	if part := strings.Split(id, ":"); m.region == "" && len(part) > 5 && part[0] == "arn" {
 		m.region = part[3]
 	}
-	m.id, m.name = escape(id), m.name+name
+	m.id, m.bare, m.name = escape(id), escape(bare(id)), m.name+name
 	if base, ok := d.Info["base_model"].(string); ok {
 		m.name += " " + base
 	}
@@ -182,6 +183,16 @@ func parse(d *llm.Deployment) (m *site, problem string) {
 	}
 	m.version = func(major, minor int) bool { return anthropic.AtLeast(m.name, major, minor) }
 	return m, ""
+}
+
+// bare is a model without the prefix that says among which regions calls are shared
+// (https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html).
+func bare(id string) string {
+	switch prefix, rest, _ := strings.Cut(id, "."); prefix {
+	case "us", "eu", "apac", "global", "jp", "au", "ca", "us-gov":
+		return rest
+	}
+	return id
 }
 
 // imported reports whether the word is an architecture of imported models.

@@ -3,6 +3,7 @@ package bedrock_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"strings"
@@ -183,7 +184,8 @@ func TestMessages(t *testing.T) {
 		{Name: []byte("Anthropic-Beta"), Value: []byte("claude-code-20250219, context-1m-2025-08-07,interleaved-thinking-2025-05-14")},
 		{Name: []byte("anthropic-beta"), Value: []byte("advanced-tool-use-2025-11-20,context-1m-2025-08-07")},
 	}
-	c, parts, r, err := native(t, d, `{"model":"mine","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"Hi","cache_control":{"type":"ephemeral"}}]}],"metadata":{"user_id":"u"}}`,
+	d.AdditionalDrop = []string{"top_k"}
+	c, parts, r, err := native(t, d, `{"model":"mine","num_retries":1,"guardrails":["g"],"top_k":3,"max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"Hi","cache_control":{"type":"ephemeral"}}]}],"metadata":{"user_id":"u"}}`,
 		header, answer(200, "application/json", `{"model":"claude-sonnet-4-5-20250929","id":"msg_1","type":"message","role":"assistant","content":[{"type":"text","text":"Hi."}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":3,"cache_creation_input_tokens":5,"cache_read_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":1},"output_tokens":2}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -210,6 +212,43 @@ func TestMessages(t *testing.T) {
 	wantUsage := llm.Usage{Prompt: 15, Completion: 2, Total: 17, Cached: 7, CacheWrite: 5, CacheWriteHour: 1}
 	if r.Usage != wantUsage || r.Finish != "stop" || r.Dialect != llm.DialectMessages {
 		t.Errorf("usage %+v, finish %q, dialect %v", r.Usage, r.Finish, r.Dialect)
+	}
+}
+
+// https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
+func TestCountTokens(t *testing.T) {
+	t.Parallel()
+	e, err := newProvider().Bind(deployment(claude))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := new(llm.Exchange)
+	x.Reset()
+	x.Op, x.Call = llm.OpChat, provider.CountTokens
+	if err := x.Native.Parse([]byte(`{"model":"mine","messages":[{"role":"user","content":"Hi"}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	x.Speak(llm.DialectMessages, nil)
+	var c llm.Call
+	if err := e.Encode(x, &c); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"input":{"invokeModel":{"body":"` + base64.StdEncoding.EncodeToString([]byte(
+		`{"anthropic_version":"bedrock-2023-05-31","messages":[{"role":"user","content":"Hi"}],"max_tokens":1}`)) + `"}}}`
+	if got := string(bytes.Join(c.Body, nil)); got != want || string(c.Path) != "/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens" {
+		t.Errorf("%s %s", c.Path, got)
+	}
+	for body, want := range map[string]string{`{"inputTokens":12}`: `{"input_tokens":12}`, `{}`: ""} {
+		var r llm.Reply
+		err := e.Decode(x, answer(200, "application/json", body), &r)
+		if string(r.First.Data) != want || (err == nil) != (want != "") {
+			t.Errorf("%s became %s, %v", body, r.First.Data, err)
+		}
+		if err == nil {
+			if err := r.Rest.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 

@@ -1,11 +1,13 @@
 package bedrock
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/anthropic"
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/upstream/eventstream"
@@ -16,16 +18,26 @@ import (
 const anthropicVersion = "bedrock-2023-05-31"
 
 // messages sends a request of the Messages API to Claude as it came, through InvokeModel, and the answer back as the model
-// gave it.
+// gave it. It also counts tokens.
 func messages() *provider.Native {
+	invoke := route("/invoke", "/invoke-with-response-stream")
 	return &provider.Native{
 		Dialect: llm.DialectMessages,
 		Speaks:  func(s *provider.Site) bool { m := s.Own.(*site); return m.family == familyClaude && m.plain },
-		Route:   route("/invoke", "/invoke-with-response-stream"),
-		Request: native, Whole: nativeWhole, Events: nativeEvents,
+		Route: func(t *provider.Turn, dst []byte) []byte {
+			if counts(t) {
+				return append(append(append(dst, "/model/"...), own(t).bare...), "/count-tokens"...)
+			}
+			return invoke(t, dst)
+		},
+		Request: native, Whole: nativeWhole, Events: nativeEvents, Counts: true,
 		Frames: provider.Frames{Types: []string{eventstream.ContentType}, New: newFrames(true)},
 	}
 }
+
+// counts reports whether the tokens of a request are to be counted
+// (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html).
+func counts(t *provider.Turn) bool { return t.Exchange.Call == provider.CountTokens }
 
 // bindInvoke prepares header lines for what a deployment sets for Converse in the body
 // (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html). A deployment that sets anything
@@ -56,31 +68,40 @@ func (m *site) bindInvoke(d *llm.Deployment) {
 	}
 }
 
-// native writes the body: the caller's, without the model and the stream, which are in the path, and with the version and
-// the betas, which are header lines elsewhere.
+// native writes the body: the caller's, without the model and the stream, which are in the path, without what is meant for
+// the gateway, and with the version and the betas, which are header lines elsewhere.
 func native(t *provider.Turn, dst []byte) ([]byte, error) {
-	x := t.Exchange
+	x, d := t.Exchange, t.Site.Deployment
 	b := dialect.Build(dst)
 	b.Open('{').Key("anthropic_version").Quote(anthropicVersion)
-	given := false
 	for _, m := range x.Native.Members() {
-		switch key := string(x.Native.Key(m)); key {
-		case "model", "stream", "anthropic_version":
+		switch key := string(x.Native.Key(m)); {
+		case key == "model", key == "stream", key == "anthropic_version":
+		case key != "metadata" && openai.Control(x.Native.Key(m)), slices.Contains(d.AdditionalDrop, key), provider.Lists(x.Controls.AdditionalDrop, key):
 		default:
-			given = given || key == "anthropic_beta"
 			b.Key(key).Raw(x.Native.Value(m))
 		}
 	}
-	if list := betas(x.Header); len(list) > 0 && !given {
+	if list := betas(x.Header); len(list) > 0 && x.Native.Index("anthropic_beta") < 0 {
 		b.Key("anthropic_beta").Open('[')
 		for _, name := range list {
 			b.Quote(name)
 		}
 		b.Close(']')
 	}
+	if !counts(t) {
+		t.Call.Header = append(t.Call.Header, own(t).guard...)
+		b.Close('}')
+		return b.Bytes(), nil
+	}
+	if x.Native.Index("max_tokens") < 0 { // the body must be complete, though none is made
+		b.Key("max_tokens").Int(1)
+	}
 	b.Close('}')
-	t.Call.Header = append(t.Call.Header, own(t).guard...)
-	return b.Bytes(), nil
+	out := dialect.Build(nil)
+	out.Open('{').Key("input").Open('{').Key("invokeModel").Open('{').Key("body").Quote(base64.StdEncoding.EncodeToString(b.Bytes()))
+	out.Close('}').Close('}').Close('}')
+	return out.Bytes(), nil
 }
 
 // betas are the names in anthropic-beta lines that Bedrock takes, once each. The others would have it refuse the request;
@@ -117,6 +138,15 @@ func beta(name string) bool {
 
 // nativeWhole hands an answer on. The model in it becomes the name that the caller asked for.
 func nativeWhole(t *provider.Turn, body, dst []byte, r *llm.Reply) ([]byte, error) {
+	if counts(t) {
+		n := dialect.Get(body, "inputTokens")
+		if n == nil {
+			return nil, t.Garbled("holds no inputTokens")
+		}
+		b := dialect.Build(dst)
+		b.Open('{').Member("input_tokens", n).Close('}')
+		return b.Bytes(), nil
+	}
 	var m anthropic.Message
 	if !anthropic.ScanMessage(body, &m) {
 		return nil, t.Garbled("is not a message")
