@@ -50,6 +50,30 @@ func keyCases() []effectCase {
 			"general_settings.default_team_disabled", "general_settings: {default_team_disabled: true}", nil,
 			func(c *Config) any { return c.GeneralSettings.DefaultTeamDisabled }, true,
 		},
+		{
+			"general_settings.allowed_routes", "general_settings: {allowed_routes: [/a]}", nil,
+			func(c *Config) any { return c.GeneralSettings.AllowedRoutes }, []string{"/a"},
+		},
+		{
+			"general_settings.public_routes", "general_settings: {public_routes: [/a]}", nil,
+			func(c *Config) any { return c.GeneralSettings.PublicRoutes }, []string{"/a"},
+		},
+		{
+			"general_settings.admin_only_routes", "general_settings: {admin_only_routes: [/a]}", nil,
+			func(c *Config) any { return c.GeneralSettings.AdminOnlyRoutes }, []string{"/a"},
+		},
+		{
+			"general_settings.enforce_user_param", "general_settings: {enforce_user_param: true}", nil,
+			func(c *Config) any { return c.GeneralSettings.EnforceUserParam }, true,
+		},
+		{
+			"general_settings.enforced_params", "general_settings: {enforced_params: [user]}", nil,
+			func(c *Config) any { return c.GeneralSettings.EnforcedParams }, []string{"user"},
+		},
+		{
+			"general_settings.service_account_settings", "general_settings: {service_account_settings: {enforced_params: [user]}}", nil,
+			func(c *Config) any { return c.GeneralSettings.ServiceEnforcedParams() }, []string{"user"},
+		},
 		{"STORE_MODEL_IN_DB", "{}", []string{"STORE_MODEL_IN_DB=True"}, func(c *Config) any { return c.Variables.StoreModelInDB }, true},
 	}
 }
