@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/apptest"
 	"github.com/sallyport-ai/sallyport/core/store"
 	"github.com/sallyport-ai/sallyport/core/store/storetest"
+	"github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
 )
 
 // databaseServer is a PostgreSQL server, and what a gateway needs to know of one of its databases.
@@ -352,4 +354,47 @@ func (f *passwordFront) forward(conn net.Conn, startup *pgproto3.StartupMessage)
 	_, _ = io.Copy(server, conn)
 	_ = server.Close()
 	<-done
+}
+
+// TestSaltKey checks that a provider's key lies encrypted in the database, and what happens with another salt key.
+func TestSaltKey(t *testing.T) {
+	t.Parallel()
+	vendor := upstreamtest.New(t, upstreamtest.JSON(http.StatusOK, completion))
+	path := filepath.Join(t.TempDir(), "s.db")
+	start := func(salt string) (*apptest.Server, error) {
+		return apptest.Try(t, mockConfig, apptest.Env("DATABASE_URL=sqlite://"+path, "LITELLM_SALT_KEY="+salt))
+	}
+	s, err := start("s1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, s.Post("/model/new", `{"model_name":"n","litellm_params":{"model":"openai/y","api_key":"sk-provider-abc","api_base":"`+vendor.URL+`"}}`,
+		"Authorization: Bearer sk-master"), http.StatusOK, `"model_name":"n"`)
+	for _, suffix := range []string{"", "-wal"} {
+		raw, err := os.ReadFile(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(raw), "sk-provider-abc") {
+			t.Errorf("the key lies in plain text in the file%s", suffix)
+		}
+	}
+	again, err := start("s1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, chatWith(again, "n", "sk-master"), http.StatusOK, "Hi.")
+	if got := vendor.Last().Header.Get("Authorization"); got != "Bearer sk-provider-abc" {
+		t.Errorf("the vendor got %q", got)
+	}
+	other, err := start("s2")
+	text := ""
+	if err != nil {
+		text = err.Error()
+	} else {
+		text = other.Log.String()
+	}
+	if !strings.Contains(text, "LITELLM_SALT_KEY") || strings.Contains(text, "sk-provider-abc") {
+		t.Errorf("with another salt key: %s", text)
+	}
 }
