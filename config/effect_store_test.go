@@ -30,6 +30,7 @@ func storeCases() []effectCase {
 		variable("DATABASE_SCHEMA", "s", func(v Variables) any { return v.DatabaseSchema }, "s"),
 		variable("DIRECT_URL", "postgresql://h/n", func(v Variables) any { return v.DirectURL.Reveal() }, "postgresql://h/n"),
 		variable("DISABLE_SCHEMA_UPDATE", "true", func(v Variables) any { return v.DisableSchemaUpdate }, true),
+		variable("LITELLM_SALT_KEY", "s", func(v Variables) any { return v.SaltKey.Reveal() }, "s"),
 		variable("IAM_TOKEN_DB_AUTH", "True", func(v Variables) any { return v.IAMTokenDBAuth }, true),
 	}
 }

@@ -158,7 +158,7 @@ func variablesGToL() []Setting {
 			Doc: "Least severe level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL."},
 		{Path: "LITELLM_MODE", Type: TypeString, Default: "DEV", Allowed: []string{"DEV", "PRODUCTION"}, Area: "config", Status: InEffect,
 			Doc: "With DEV a .env file in the working directory is read at start, existing variables keeping their value; with PRODUCTION it is not."},
-		{Path: "LITELLM_SALT_KEY", Type: TypeString, Default: "the master key", Area: "secret", Secret: true,
+		{Path: "LITELLM_SALT_KEY", Type: TypeString, Default: "the master key", Area: "secret", Status: InEffect, Secret: true,
 			Doc: "Key with which provider credentials and variables are encrypted in the database."},
 		{Path: "LITELLM_SECRET_AWS_KMS_LITELLM_LICENSE", Type: TypeString, Area: "secret", Status: NotNeeded, Secret: true,
 			Doc:  "No effect for the licence itself; the general form LITELLM_SECRET_AWS_KMS_<NAME> puts the decrypted value in the variable <NAME> when USE_AWS_KMS is True.",
