@@ -1,7 +1,6 @@
 package llm
 
 import (
-	"math"
 	"sync"
 	"time"
 )
@@ -67,20 +66,20 @@ func (l *Live) check(s *Scope, ask *Ask) (Refusal, time.Duration) {
 	if r := l.afford(s, ask); r != Passed {
 		return r, 0
 	}
-	if s.Parallel != 0 && l.open >= s.Parallel {
+	if s.Parallel != 0 && l.open >= ask.share(s.Parallel) {
 		return OverParallel, 0
 	}
 	if s.RPM != 0 || s.TPM != 0 {
 		m := l.turn(ask.Now)
-		if s.RPM != 0 && m.requests.at(ask.Now) >= s.RPM {
-			return OverRequests, m.requests.wait(ask.Now, s.RPM)
+		if s.RPM != 0 && m.requests.at(ask.Now) >= ask.share(s.RPM) {
+			return OverRequests, m.requests.wait(ask.Now, ask.share(s.RPM))
 		}
 		if s.TPM != 0 {
-			if used := m.tokens.at(ask.Now); used >= s.TPM {
-				if used-m.reserved < s.TPM {
+			if used := m.tokens.at(ask.Now); used >= ask.share(s.TPM) {
+				if used-m.reserved < ask.share(s.TPM) {
 					return ReservedToken, 0
 				}
-				return OverTokens, m.tokens.wait(ask.Now, s.TPM)
+				return OverTokens, m.tokens.wait(ask.Now, ask.share(s.TPM))
 			}
 		}
 	}
@@ -245,8 +244,7 @@ func (l *Live) LoadWindow(begin time.Time, spent float64) {
 func (l *Live) Saved(amount float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.unsaved -= amount
-	if math.Abs(l.unsaved) < 1e-15 {
+	if l.unsaved -= amount; l.unsaved < 1e-15 {
 		l.unsaved = 0
 	}
 }
@@ -276,6 +274,13 @@ func (l *Live) Over(s *Scope, now int64) Refusal {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.afford(s, &Ask{Now: now})
+}
+
+// Unsaved returns what a database has of what was spent, and what it has not yet.
+func (l *Live) Unsaved() (saved, unsaved float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.spent - l.unsaved, l.unsaved
 }
 
 // Open returns how many requests are open, of those that were limited.

@@ -111,6 +111,15 @@ type Ask struct {
 	Tokens int64   // how many it may use; an estimate
 	Cost   float64 // how much it may cost, in US dollars; an upper estimate
 	Free   bool    // the model is known to cost nothing: budgets do not matter
+	Share  int64   // of how many replicas this is one, while they cannot count together; less than 2 is alone
+}
+
+// share is the part of a limit that a replica may use alone.
+func (a *Ask) share(limit int64) int64 {
+	if a.Share < 2 || limit < 1 {
+		return limit
+	}
+	return (limit + a.Share - 1) / a.Share
 }
 
 // Refusal says why a scope does not let a request pass.
@@ -156,6 +165,15 @@ type Hold struct {
 	money  bool
 	counts bool // requests are counted
 
+	// Shared says that what was taken here was taken for all replicas together, too.
+	Shared bool
+
 	// What was left when the request passed, for the response's headers; -1 where there is no limit.
 	RequestsLeft, TokensLeft int64
+}
+
+// Taken tells what a hold took: tokens and US dollars, and whether it has a place among the open requests, counts among
+// those of the minute, and holds money.
+func (h *Hold) Taken() (tokens int64, cost float64, open, counts, money bool) {
+	return h.tokens, h.cost, h.open, h.counts, h.money
 }
