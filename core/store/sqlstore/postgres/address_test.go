@@ -102,3 +102,21 @@ func FuzzParseAddress(f *testing.F) {
 		_, _ = pgxpool.ParseConfig(a.dsn) // errs or not, but does not panic
 	})
 }
+
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	rows := func(n, size int) [][]any {
+		all := make([][]any, n)
+		for i := range all {
+			all[i] = []any{1, strings.Repeat("x", size)}
+		}
+		return all
+	}
+	for _, c := range []struct{ rows, size, want int }{
+		{1, 1, 1}, {3, 1, 3}, {pipeline + 1, 1, pipeline}, {3, pipelineBytes + 1, 1}, {10, pipelineBytes / 4, 4},
+	} {
+		if got := together(rows(c.rows, c.size)); got != c.want {
+			t.Errorf("%d rows of %d bytes: %d together, want %d", c.rows, c.size, got, c.want)
+		}
+	}
+}

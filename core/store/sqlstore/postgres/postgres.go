@@ -238,14 +238,17 @@ func (t *transaction) Query(ctx context.Context, text string, args ...any) (sqls
 	return t.tx.Query(ctx, text, args...)
 }
 
-// pipeline is how many statements are on their way at once.
-const pipeline = 500
+// What is on its way at once is bounded, by statements and by the bytes of their texts: a batch is held in memory whole.
+const (
+	pipeline      = 500
+	pipelineBytes = 4 << 20
+)
 
 // Many is of sqlstore.Conn.
 func (t *transaction) Many(ctx context.Context, text string, rows [][]any) (int64, error) {
 	var touched int64
 	for len(rows) > 0 {
-		n := min(len(rows), pipeline)
+		n := together(rows)
 		some, err := t.batch(ctx, text, rows[:n])
 		touched += some
 		if err != nil {
@@ -254,6 +257,22 @@ func (t *transaction) Many(ctx context.Context, text string, rows [][]any) (int6
 		rows = rows[n:]
 	}
 	return touched, nil
+}
+
+// together is how many of the rows go into one batch; at least one.
+func together(rows [][]any) int {
+	size := 0
+	for i, args := range rows {
+		for _, arg := range args {
+			if text, ok := arg.(string); ok {
+				size += len(text)
+			}
+		}
+		if size > pipelineBytes || i == pipeline {
+			return max(i, 1)
+		}
+	}
+	return len(rows)
 }
 
 func (t *transaction) batch(ctx context.Context, text string, rows [][]any) (touched int64, err error) {
