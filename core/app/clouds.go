@@ -99,6 +99,11 @@ func (c claudeBeside) Bind(d *llm.Deployment) (provider.Endpoint, error) {
 	return c.claude.Bind(&own)
 }
 
+// Supported implements provider.Parameters.
+func (c claudeBeside) Supported(op llm.Operation) ([]string, bool) {
+	return provider.SupportedBy(c.others, op)
+}
+
 // defaultRegion is where calls go if nobody says a region, as with the reference
 // (litellm/llms/bedrock/base_aws_llm.py, _get_aws_region_name).
 const defaultRegion = "us-west-2"

@@ -64,6 +64,11 @@ type vertexAI struct {
 	sign    func(d *llm.Deployment) (llm.Signer, error)
 }
 
+// Supported implements provider.Parameters, for Google's own models.
+func (v *vertexAI) Supported(op llm.Operation) ([]string, bool) {
+	return provider.SupportedBy(v.google, op)
+}
+
 // Bind implements provider.Provider. The names of models are those that the reference takes
 // (litellm/llms/vertex_ai/vertex_ai_partner_models/main.py).
 func (v *vertexAI) Bind(d *llm.Deployment) (provider.Endpoint, error) {

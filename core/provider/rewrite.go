@@ -56,4 +56,4 @@ func (e *rewritingEndpoint) Speaks(d llm.Dialect) bool {
 }
 
 // Supported implements Parameters.
-func (p *rewriting) Supported(op llm.Operation) ([]string, bool) { return supportedBy(p.inner, op) }
+func (p *rewriting) Supported(op llm.Operation) ([]string, bool) { return SupportedBy(p.inner, op) }

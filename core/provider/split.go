@@ -73,10 +73,11 @@ func (p *split) Supported(op llm.Operation) ([]string, bool) {
 	if slices.Contains(p.operations, op) {
 		part = p.further
 	}
-	return supportedBy(part, op)
+	return SupportedBy(part, op)
 }
 
-func supportedBy(p Provider, op llm.Operation) ([]string, bool) {
+// SupportedBy is what p, a provider that others are made of, says as Parameters.
+func SupportedBy(p Provider, op llm.Operation) ([]string, bool) {
 	if s, ok := p.(Parameters); ok {
 		return s.Supported(op)
 	}

@@ -1,7 +1,8 @@
 // Package compat is the table of vendors, and the rule by which a model's name tells its vendor. Most rows are vendors
-// that speak OpenAI's API: what differs between them fits into a row. The others have a provider of their own. The names, addresses and variables are those of the
-// reference system (litellm/constants.py, litellm/litellm_core_utils/get_llm_provider_logic.py and
-// litellm/llms/openai_like/providers.json), so that its configurations work.
+// that speak OpenAI's API: what differs between them fits into a row. The others have a provider of their own. The names,
+// addresses and variables are those of the reference system (litellm/constants.py,
+// litellm/litellm_core_utils/get_llm_provider_logic.py and litellm/llms/openai_like/providers.json), so that its
+// configurations work.
 package compat
 
 import (
@@ -74,7 +75,7 @@ func Lookup(name string) (Vendor, bool) {
 	case "ai21":
 		name = "ai21_chat"
 	}
-	rows := all()
+	rows := All()
 	if i := slices.IndexFunc(rows, func(v Vendor) bool { return v.Name == name }); i >= 0 {
 		return rows[i], true
 	}
@@ -84,8 +85,8 @@ func Lookup(name string) (Vendor, bool) {
 // Vendors returns the rows of the vendors that speak OpenAI's API. The caller owns them.
 func Vendors() []Vendor { return slices.Concat(hosted(), gateways(), local(), templated()) }
 
-// all are the rows of all vendors.
-func all() []Vendor { return slices.Concat(own(), further(), clouds(), Vendors()) }
+// All are the rows of all vendors.
+func All() []Vendor { return slices.Concat(own(), further(), clouds(), Vendors()) }
 
 // Resolve tells which vendor a model of the configuration is of, and the vendor's own name for it. The rule is the
 // reference's: custom_llm_provider if it is given, else the part of the name before the first slash, else a base URL
@@ -164,7 +165,7 @@ func byBase(base string) (Vendor, bool) {
 	if have == "" {
 		return Vendor{}, false
 	}
-	for _, v := range all() {
+	for _, v := range All() {
 		if own := address(v.Base); own != "" && !v.local() && (have == own || strings.HasPrefix(have, own+"/")) {
 			return v, true
 		}
@@ -235,7 +236,7 @@ func nearest(name string) string {
 		distance int
 	}
 	var list []candidate
-	for _, v := range all() {
+	for _, v := range All() {
 		list = append(list, candidate{v.Name, levenshtein.Distance(strings.ToLower(name), v.Name, nil)})
 	}
 	slices.SortStableFunc(list, func(a, b candidate) int { return a.distance - b.distance })

@@ -102,6 +102,9 @@ func (c chat) Bind(d *llm.Deployment) (provider.Endpoint, error) {
 	return out, nil
 }
 
+// Supported implements provider.Parameters.
+func (c chat) Supported(op llm.Operation) ([]string, bool) { return provider.SupportedBy(c.inner, op) }
+
 type endpoint struct {
 	provider.Endpoint
 	d         *llm.Deployment
