@@ -16,7 +16,7 @@ import (
 // environment variables say, and those of files_settings, finetune_settings and assistant_settings.
 func (b *builder) resources() map[gateway.Resource]*llm.Deployment {
 	out := map[gateway.Resource]*llm.Deployment{}
-	for _, v := range compat.Vendors() {
+	for _, v := range compat.All() {
 		if slices.Contains(v.Offers, llm.OpResource) && (v.Base != "" || firstSet(b.cfg.Env(), v.BaseVars) != "") {
 			b.resource(out, "", v.Name, config.ResourceSettings{CustomLLMProvider: v.Name}, "")
 		}

@@ -30,8 +30,9 @@ var (
 	errJSON       = errors.New("malformed JSON")
 )
 
-// AppendTexts lists every text of a request: what is in messages[].content, prompt and input, be it a string, a list of
-// strings, or a list of parts with a text or contents of their own. It refuses what two parsers could read differently,
+// AppendTexts lists every text of a request: what is in messages[].content, prompt, input, instructions (of speech),
+// query and documents (of reranking), be it a string, a list of strings, or a list of parts with a text or contents of
+// their own. It refuses what two parsers could read differently,
 // because then a guardrail might check another text than the model gets.
 func AppendTexts(dst []Text, o *llm.Object) ([]Text, error) {
 	w := walker{list: dst}
@@ -40,7 +41,7 @@ func AppendTexts(dst []Text, o *llm.Object) ([]Text, error) {
 		case "messages":
 			w.start(o.Value(m), m.Value.Start)
 			w.messages()
-		case "prompt", "input":
+		case "prompt", "input", "instructions", "query", "documents":
 			w.start(o.Value(m), m.Value.Start)
 			w.items()
 		}

@@ -20,3 +20,14 @@ func TestSuite(t *testing.T) {
 	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: "openai", Model: "vendor-model", APIKey: "sk-0123456789abc"}
 	providertest.Run(t, openai.New(openai.Settings{}), d, os.DirFS("testdata"), o)
 }
+
+// TestMediaSuite runs the scripts of what is no chat. They are apart because most vendors of the API do not offer it.
+func TestMediaSuite(t *testing.T) {
+	t.Parallel()
+	o := providertest.Options{Skip: providertest.Cases()}
+	if *update {
+		o.Update = "testdata/media"
+	}
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: "openai", Model: "vendor-model", APIKey: "sk-0123456789abc"}
+	providertest.Run(t, openai.New(openai.Settings{}), d, os.DirFS("testdata/media"), o)
+}
