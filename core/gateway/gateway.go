@@ -212,7 +212,13 @@ func (t *turn) dialect(endpoint provider.Endpoint) error {
 	if x.AsNative {
 		return nil
 	}
-	return x.Chat()
+	if err := x.Chat(); err != nil {
+		return err
+	}
+	if t.x.Tried.DropParams {
+		return nil
+	}
+	return x.Lost
 }
 
 // limit sets how long the call may take. A stream has no limit on the whole, only on each wait.

@@ -48,9 +48,12 @@ func (messagesFront) decode(x *llm.Exchange) error {
 
 func messagesToChat(x *llm.Exchange) error {
 	raw := x.Native.Raw()
-	chat, err := anthropic.AppendChat(make([]byte, 0, len(raw)+len(raw)/8+256), &x.Native)
+	chat, lost, err := anthropic.AppendChat(make([]byte, 0, len(raw)+len(raw)/8+256), &x.Native)
 	if err != nil {
 		return err
+	}
+	if x.Controls.DropParams != 1 {
+		x.Lost = lost
 	}
 	return parseChat(x, chat)
 }

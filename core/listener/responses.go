@@ -56,7 +56,7 @@ func invalidMember(name, problem string) error {
 }
 
 func (f *responsesFront) toChat(x *llm.Exchange) error {
-	opt := responses.Options{Drop: x.Controls.DropParams == 1}
+	var opt responses.Options
 	if v, ok := llm.Text(x.Native.Get("previous_response_id")); ok {
 		id := string(v)
 		if e := f.kept.get(id, ownerOf(x)); e != nil {
@@ -69,9 +69,12 @@ func (f *responsesFront) toChat(x *llm.Exchange) error {
 		}
 	}
 	raw := x.Native.Raw()
-	chat, err := responses.AppendChat(make([]byte, 0, len(raw)+len(opt.Earlier)+len(raw)/8+256), &x.Native, opt)
+	chat, lost, err := responses.AppendChat(make([]byte, 0, len(raw)+len(opt.Earlier)+len(raw)/8+256), &x.Native, opt)
 	if err != nil {
 		return err
+	}
+	if x.Controls.DropParams != 1 {
+		x.Lost = lost
 	}
 	return parseChat(x, chat)
 }
@@ -289,7 +292,10 @@ func (s *Server) cursor(ctx *fasthttp.RequestCtx) {
 	const path = "/cursor/chat/completions"
 	var o llm.Object
 	if err := o.Parse(ctx.Request.Body()); err == nil && o.Index("messages") < 0 && o.Index("input") >= 0 {
-		chat, err := responses.AppendChat(nil, &o, responses.Options{})
+		chat, lost, err := responses.AppendChat(nil, &o, responses.Options{})
+		if err == nil {
+			err = lost
+		}
 		if err != nil {
 			s.fail(ctx, llm.AsError(err))
 			return

@@ -29,6 +29,7 @@ type Exchange struct {
 	Call      string      // what records call the request, where the operation does not tell; see CallType
 	Tail      string      // what follows the path of a pass-through endpoint
 	Pinned    *Deployment // the one deployment the route stands for; nil lets the router choose
+	Lost      error       // what Body does not say of Native, an *llm.Error; nil if it says all
 	Home      string      // the ID of the deployment that holds what the request goes on with; "" for most
 	Wanted    string      // the model that a request to Pinned names, which the principal must be allowed; "" if none
 	Model     string      // the model group asked for; a hook may change it before routing
@@ -110,7 +111,7 @@ func (x *Exchange) Reset() {
 	x.Body, x.Model, x.Streamed, x.WantUsage = body, "", false, false
 	x.Native.Reset()
 	x.Form.Reset()
-	x.Dialect, x.AsNative, x.toChat, x.chat = DialectOpenAI, false, nil, nil
+	x.Dialect, x.AsNative, x.Lost, x.toChat, x.chat = DialectOpenAI, false, nil, nil, nil
 	x.Raw, x.Call, x.Tail, x.Pinned, x.Wanted, x.Home, x.Overrides = nil, "", "", nil, "", "", nil
 	x.Controls = Controls{Retries: -1, DropParams: -1}
 	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied = nil, 0, 0, 0, applied

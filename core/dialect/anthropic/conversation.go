@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"bytes"
-	"encoding/base64"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -43,8 +42,8 @@ func (t *translator) turn(at string) error {
 		return invalid(at+".content", "is missing")
 	}
 	for _, m := range t.message.Members() {
-		if key := string(t.message.Key(m)); key != "role" && key != "content" {
-			return invalid(at+"."+key, "is not known")
+		if key := string(t.message.Key(m)); key != "role" && key != "content" && t.lost == nil {
+			t.lost = invalid(at+"."+key, "has no counterpart in chat completions")
 		}
 	}
 	switch string(role) {
@@ -244,7 +243,7 @@ func (t *translator) address(at string) error {
 	return nil
 }
 
-// document writes a document as a file. One that is made of blocks stays as it is.
+// document writes a document as a file. One that is text, or made of blocks, stays as it is.
 // https://platform.claude.com/docs/en/build-with-claude/pdf-support
 func (t *translator) document(block *llm.Object, at string) error {
 	if err := parse(&t.source, block.Get("source"), at+".source"); err != nil {
@@ -252,7 +251,7 @@ func (t *translator) document(block *llm.Object, at string) error {
 	}
 	kind := string(t.source.Get("type"))
 	switch kind {
-	case `"base64"`, `"url"`, `"file"`, `"text"`:
+	case `"base64"`, `"url"`, `"file"`:
 	default:
 		t.b.Raw(block.Raw())
 		return nil
@@ -275,13 +274,6 @@ func (t *translator) document(block *llm.Object, at string) error {
 		if id, err = t.fileID(at); err == nil {
 			t.b.Key("file_id").Raw(id)
 		}
-	case `"text"`:
-		text, ok := llm.Text(t.source.Get("data"))
-		if !ok {
-			return invalid(at+".source.data", "must be a string")
-		}
-		t.b.Key("file_data").Lit(`"data:text/plain;base64,`)
-		t.b = dialect.Resumed(append(base64.StdEncoding.AppendEncode(t.b.Bytes(), text), '"'))
 	}
 	if err != nil {
 		return err

@@ -57,7 +57,11 @@ func told(t *testing.T, kind string, in []byte) (out []byte) {
 		if err := o.Parse(bytes.TrimSpace(in)); err != nil {
 			t.Fatal(err)
 		}
-		out, err = AppendChat(nil, &o)
+		var lost error
+		if out, lost, err = AppendChat(nil, &o); err == nil && lost != nil {
+			out = append(out, "\nlost: "+llm.AsError(lost).Message...)
+			return append(out, '\n')
+		}
 	case "chat":
 		out, err = v.Whole(nil, bytes.TrimSpace(in))
 	case "chunks":
@@ -132,7 +136,7 @@ func FuzzAppendChat(f *testing.F) {
 		if o.Parse(b) != nil {
 			return
 		}
-		out, err := AppendChat(nil, &o)
+		out, _, err := AppendChat(nil, &o)
 		switch {
 		case err != nil && llm.AsError(err).Message == "":
 			t.Errorf("%v", err)

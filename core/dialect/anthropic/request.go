@@ -18,8 +18,8 @@ import (
 // are said a second time as reasoning_effort and response_format, for vendors that know only these.
 //
 // An error is an *llm.Error of kind llm.KindInvalid that names the member. It refuses what two parsers could read
-// differently.
-func AppendChat(dst []byte, o *llm.Object) ([]byte, error) {
+// differently. lost is such an error for what could not be said; nil if all was.
+func AppendChat(dst []byte, o *llm.Object) (chat []byte, lost, err error) {
 	t := translators.Get().(*translator)
 	defer t.release()
 	t.b, t.o = dialect.Build(dst), o
@@ -30,13 +30,13 @@ func AppendChat(dst []byte, o *llm.Object) ([]byte, error) {
 			continue
 		}
 		if err := t.member(key, v); err != nil {
-			return dst, err
+			return dst, nil, err
 		}
 	}
 	t.effort()
 	t.format()
 	t.b.Close('}')
-	return t.b.Bytes(), nil
+	return t.b.Bytes(), t.lost, nil
 }
 
 var translators = sync.Pool{New: func() any { return new(translator) }}
@@ -49,6 +49,7 @@ type translator struct {
 	message, block, inner, source, more llm.Object
 
 	order []kind // of the blocks of the answer under way
+	lost  error  // what could not be said
 }
 
 // add goes on with the value that was written last.
@@ -61,7 +62,7 @@ func (t *translator) add(pieces ...[]byte) {
 }
 
 func (t *translator) release() {
-	t.b, t.o = dialect.Builder{}, nil
+	t.b, t.o, t.lost = dialect.Builder{}, nil, nil
 	for _, o := range [...]*llm.Object{&t.message, &t.block, &t.inner, &t.source, &t.more} {
 		o.Reset()
 	}

@@ -45,6 +45,8 @@ func (p *Plain) member(o *llm.Object, key string, v []byte) error {
 		return p.tools(o, v)
 	case "thinking", "output_config", "output_format", "context_management", "cache_control", "speed":
 		return nil // told by reasoning_effort and response_format, or hints
+	case "previous_response_id":
+		return p.refuse(key, "names a response that the gateway does not keep")
 	case "mcp_servers", "container", "inference_geo",
 		"generation_config", "tool_config", "safety_settings", "cached_content", "model_armor_config":
 		if dialect.Null(v) || string(v) == "[]" {
@@ -311,6 +313,11 @@ func (p *Plain) part(raw []byte, at string, tool bool) error {
 	case "file":
 		return p.file(raw, at)
 	case "document":
+		if source := dialect.Get(raw, "source"); string(dialect.Get(source, "type")) == `"text"` {
+			text, _ := llm.Text(dialect.Get(source, "data"))
+			p.document(dialect.Get(raw, "title"), string(text))
+			return nil
+		}
 		return p.texts(raw, dialect.Get(dialect.Get(raw, "source"), "content"), at)
 	case "search_result":
 		return p.texts(raw, dialect.Get(raw, "content"), at)

@@ -180,6 +180,10 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 			return
 		}
 		seen |= which
+		if string(c.Key()) == "source" && c.First() == '{' {
+			w.source(c)
+			continue
+		}
 		switch {
 		case which == role && c.First() == '"':
 			at := c.Span()
@@ -196,6 +200,41 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 			s.Role = speaker
 		}
 	}
+}
+
+// source walks the source of a document in the form of Anthropic's API: its text, or the blocks that it is made of. Data of
+// another kind is no text.
+func (w *walker) source(outer *dialect.Cursor) {
+	c := outer.Enter()
+	var data llm.Span
+	seen, plain := 0, false
+	for w.err == nil && c.Next() {
+		which := 0
+		switch key := c.Key(); string(key) {
+		case "type":
+			which, plain = 1, string(c.Value()) == `"text"`
+		case "data":
+			which = 2
+			if c.First() == '"' {
+				data = c.Span()
+			}
+		case "content":
+			which = 4
+			w.contents(&c, 1)
+		default:
+			if bytes.IndexByte(key, '\\') >= 0 {
+				w.fail(errEscapedKey)
+			}
+		}
+		if seen&which != 0 {
+			w.fail(errTwice)
+		}
+		seen |= which
+	}
+	if plain && data.End > 0 && w.err == nil {
+		w.add(data)
+	}
+	w.leave(outer, &c)
 }
 
 // Edit is a new text for the one with a number.

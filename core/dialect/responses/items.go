@@ -23,6 +23,9 @@ func (t *translator) messages() error {
 			return err
 		}
 	}
+	if prompt := t.o.Get("prompt"); !dialect.Null(prompt) { // its variables are part of what the model reads
+		t.b.Open('{').Key("role").Lit(`"user"`).Key("content").QuoteBytes(prompt).Close('}')
+	}
 	switch input := t.o.Get("input"); {
 	case dialect.Null(input):
 	case input[0] == '"':
@@ -67,9 +70,13 @@ func (t *translator) one(at string) error {
 		t.reasoning()
 		return nil
 	case "item_reference":
-		return t.refuse(at, "refers to an item that the vendor stores")
+		t.lose(at, "refers to an item that the vendor stores")
+	default:
+		t.lose(at, "is an item of the type "+clipped(kind))
 	}
-	return t.refuse(at, "is an item of the type "+clipped(kind))
+	t.flush()
+	t.b.Open('{').Key("role").Lit(`"user"`).Key("content").QuoteBytes(t.item.Raw()).Close('}')
+	return nil
 }
 
 // flush ends the message of the assistant that is under way: its texts, its calls and what it thought are items of their
@@ -225,7 +232,9 @@ func (t *translator) piece(b *dialect.Builder, at string) error {
 		b.Open('{').Key("type").Lit(`"input_audio"`).Member("input_audio", p.Get("input_audio")).Close('}')
 		return nil
 	}
-	return t.refuse(at, "is a part of the type "+clipped(kind))
+	t.lose(at, "is a part of the type "+clipped(kind))
+	b.Open('{').Key("type").Lit(`"text"`).Key("text").QuoteBytes(p.Raw()).Close('}')
+	return nil
 }
 
 func (t *translator) image(b *dialect.Builder, at string) error {

@@ -15,8 +15,6 @@ type Options struct {
 	Earlier []byte
 	// Found tells that previous_response_id was found. One that was not goes along, for a vendor that has it.
 	Found bool
-	// Drop leaves out what chat completions has nothing for, instead of refusing it by name.
-	Drop bool
 }
 
 // AppendChat appends the chat completions request that says what o, a request for POST /v1/responses, says. The members
@@ -25,8 +23,12 @@ type Options struct {
 // Items become messages: what the assistant said, the tools it called and the results. Reasoning goes along as
 // thinking_blocks with the signature that its encrypted_content holds, see Voice. Tools with free text as input become
 // functions with one parameter. Hints that do not change the answer (store, prompt_cache_key, truncation, a summary of
-// the reasoning) are left out. What else chat completions has nothing for is an *llm.Error that names it.
-func AppendChat(dst []byte, o *llm.Object, opt Options) ([]byte, error) {
+// the reasoning) are left out.
+//
+// An error is an *llm.Error of kind llm.KindInvalid that names what cannot be used. lost is such an error for what chat
+// completions has nothing for, such as the call of a tool that the vendor runs; nil if all was said. Where an item or a
+// part is lost, a text with all of it stands in its place, so that whoever looks at the texts of the request misses none.
+func AppendChat(dst []byte, o *llm.Object, opt Options) (chat []byte, lost, err error) {
 	t := &translator{b: dialect.Build(dst), o: o, opt: opt}
 	t.b.Open('{')
 	for _, m := range o.Members() {
@@ -35,13 +37,13 @@ func AppendChat(dst []byte, o *llm.Object, opt Options) ([]byte, error) {
 			continue
 		}
 		if err := t.member(string(o.Key(m)), v); err != nil {
-			return dst, err
+			return dst, nil, err
 		}
 	}
 	if err := t.messages(); err != nil {
-		return dst, err
+		return dst, nil, err
 	}
-	return t.b.Close('}').Bytes(), nil
+	return t.b.Close('}').Bytes(), t.lost, nil
 }
 
 // translator makes a chat of one request.
@@ -55,6 +57,7 @@ type translator struct {
 	calls    []byte
 	thinking []byte
 	order    []int // kinds of what the message holds
+	lost     error // what could not be said
 
 	item, part llm.Object
 }
@@ -67,12 +70,11 @@ func invalid(at, problem string) *llm.Error {
 	}
 }
 
-// refuse is the error for what cannot be carried; nil if it may be left out.
-func (t *translator) refuse(at, what string) error {
-	if t.opt.Drop {
-		return nil
+// lose notes what could not be said.
+func (t *translator) lose(at, what string) {
+	if t.lost == nil {
+		t.lost = invalid(at, what+", which only vendors with the Responses API have: remove it or set drop_params")
 	}
-	return invalid(at, what+", which only vendors with the Responses API have: remove it or set drop_params")
 }
 
 func parse(o *llm.Object, raw []byte, at string) error {
@@ -116,10 +118,10 @@ func (t *translator) member(key string, v []byte) error {
 		}
 	case "background":
 		if string(v) != "false" {
-			return t.refuse(key, "asks for a response in the background")
+			t.lose(key, "asks for a response in the background")
 		}
 	case "conversation", "prompt", "max_tool_calls":
-		return t.refuse(key, "is a feature of what the vendor stores or runs")
+		t.lose(key, "is a feature of what the vendor stores or runs")
 	default: // those that both APIs have, such as temperature, and the gateway's controls
 		t.b.Key(key).Raw(v)
 	}
@@ -203,9 +205,7 @@ func (t *translator) tools(v []byte) error {
 		case bytes.HasPrefix(kind, []byte("web_search")):
 			search = c.Value()
 		default:
-			if err := t.refuse(at, "is the tool "+clipped(kind)); err != nil {
-				return err
-			}
+			t.lose(at, "is the tool "+clipped(kind))
 		}
 	}
 	t.b.Close(']')
@@ -248,9 +248,7 @@ func (t *translator) search(v []byte) error {
 		return err
 	}
 	if f := t.item.Get("filters"); !dialect.Null(f) {
-		if err := t.refuse("tools.web_search.filters", "limits a search to some sites"); err != nil {
-			return err
-		}
+		t.lose("tools.web_search.filters", "limits a search to some sites")
 	}
 	t.b.Key("web_search_options").Open('{').Member("search_context_size", t.item.Get("search_context_size"))
 	if where := t.item.Get("user_location"); len(where) > 0 && where[0] == '{' {
@@ -290,7 +288,8 @@ func (t *translator) toolChoice(v []byte) error {
 		t.b.Close(']').Close('}').Close('}')
 		return nil
 	}
-	return t.refuse("tool_choice", "chooses a tool that the vendor runs")
+	t.lose("tool_choice", "chooses a tool that the vendor runs")
+	return nil
 }
 
 func orEmpty(v []byte) []byte {

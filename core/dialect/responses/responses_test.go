@@ -67,7 +67,11 @@ func told(t *testing.T, kind string, in []byte) (out []byte) {
 		if err := o.Parse(bytes.TrimSpace(in)); err != nil {
 			t.Fatal(err)
 		}
-		out, err = AppendChat(nil, &o, Options{})
+		var lost error
+		if out, lost, err = AppendChat(nil, &o, Options{}); err == nil && lost != nil {
+			out = append(out, "\nlost: "+llm.AsError(lost).Message...)
+			return append(out, '\n')
+		}
 	case "chat":
 		out, err = v.Whole(nil, bytes.TrimSpace(in))
 	case "chunks":
@@ -162,7 +166,7 @@ func TestReasoningComesBack(t *testing.T) {
 	if err := o.Parse([]byte(`{"model":"m","input":[` + string(v.Items()) + `,{"type":"function_call_output","call_id":"c1","output":"1"}]}`)); err != nil {
 		t.Fatal(err)
 	}
-	out, err := AppendChat(nil, &o, Options{})
+	out, _, err := AppendChat(nil, &o, Options{})
 	const want = `{"model":"m","messages":[{"role":"assistant","content":"a","thinking_blocks":[{"type":"thinking","thinking":"t\n","signature":"s=="},{"type":"redacted_thinking","data":"d"}],"tool_calls":[{"id":"c1","type":"function","function":{"name":"n","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c1","content":"1"}]}`
 	if err != nil || string(out) != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, out, want)
@@ -177,7 +181,7 @@ func FuzzAppendChat(f *testing.F) {
 		if o.Parse(b) != nil {
 			return
 		}
-		out, err := AppendChat(nil, &o, Options{})
+		out, _, err := AppendChat(nil, &o, Options{})
 		switch {
 		case err != nil && llm.AsError(err).Message == "":
 			t.Errorf("%v", err)

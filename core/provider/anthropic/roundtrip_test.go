@@ -22,7 +22,7 @@ func around(t testing.TB, endpoint provider.Endpoint, raw string) (chat, again [
 		return nil, nil, err
 	}
 	x.Speak(llm.DialectMessages, func(x *llm.Exchange) error {
-		b, err := dialect.AppendChat(nil, &x.Native)
+		b, _, err := dialect.AppendChat(nil, &x.Native)
 		if err != nil {
 			return err
 		}
