@@ -74,6 +74,63 @@ func keyCases() []effectCase {
 			"general_settings.service_account_settings", "general_settings: {service_account_settings: {enforced_params: [user]}}", nil,
 			func(c *Config) any { return c.GeneralSettings.ServiceEnforcedParams() }, []string{"user"},
 		},
+		{
+			"general_settings.disable_spend_logs", "general_settings: {disable_spend_logs: true}", nil,
+			func(c *Config) any { return c.GeneralSettings.DisableSpendLogs }, true,
+		},
+		{
+			"general_settings.disable_retry_on_max_parallel_request_limit_error", "general_settings: {disable_retry_on_max_parallel_request_limit_error: true}", nil,
+			func(c *Config) any { return c.GeneralSettings.DisableRetryOnMaxParallel }, true,
+		},
+		{
+			"general_settings.disable_reset_budget", "general_settings: {disable_reset_budget: true}", nil,
+			func(c *Config) any { return c.GeneralSettings.DisableResetBudget }, true,
+		},
+		{
+			"general_settings.disable_adding_master_key_hash_to_db", "general_settings: {disable_adding_master_key_hash_to_db: true}", nil,
+			func(c *Config) any { return c.GeneralSettings.DisableAddingMasterKeyHash }, true,
+		},
+		{
+			"general_settings.global_max_parallel_requests", "general_settings: {global_max_parallel_requests: 3}", nil,
+			func(c *Config) any { return *c.GeneralSettings.GlobalMaxParallelRequests }, 3,
+		},
+		{
+			"general_settings.store_prompts_in_spend_logs", "general_settings: {store_prompts_in_spend_logs: true}", nil,
+			func(c *Config) any { return c.GeneralSettings.StorePromptsInSpendLogs }, true,
+		},
+		{
+			"general_settings.proxy_budget_rescheduler_min_time", "general_settings: {proxy_budget_rescheduler_min_time: 1}", nil,
+			func(c *Config) any { return *c.GeneralSettings.BudgetReschedulerMinTime }, Seconds(1),
+		},
+		{
+			"general_settings.proxy_budget_rescheduler_max_time", "general_settings: {proxy_budget_rescheduler_max_time: 3}", nil,
+			func(c *Config) any { return *c.GeneralSettings.BudgetReschedulerMaxTime }, Seconds(3),
+		},
+		{
+			"general_settings.proxy_batch_write_at", "general_settings: {proxy_batch_write_at: 2}", nil,
+			func(c *Config) any { return *c.GeneralSettings.ProxyBatchWriteAt }, Seconds(2),
+		},
+		{
+			"general_settings.user_api_key_cache_ttl", "general_settings: {user_api_key_cache_ttl: 2}", nil,
+			func(c *Config) any { return *c.GeneralSettings.UserAPIKeyCacheTTL }, Seconds(2),
+		},
+		{
+			"general_settings.allow_requests_on_db_unavailable", "general_settings: {allow_requests_on_db_unavailable: true}", nil,
+			func(c *Config) any { return c.GeneralSettings.AllowRequestsOnDBUnavailable }, true,
+		},
+		{
+			l + "disable_end_user_cost_tracking", "litellm_settings: {disable_end_user_cost_tracking: true}", nil,
+			lite(func(s S) any { return s.DisableEndUserCostTracking }), true,
+		},
+		{
+			"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES", "{}", []string{"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES=2"},
+			func(c *Config) any { return c.Variables.ParallelRetries }, "2",
+		},
+		{
+			"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT", "{}", []string{"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT=1"},
+			func(c *Config) any { return c.Variables.ParallelRetryTimeout }, "1",
+		},
+		{"SPEND_LOGS_URL", "{}", []string{"SPEND_LOGS_URL=http://h"}, func(c *Config) any { return c.Variables.SpendLogsURL }, "http://h"},
 		{"STORE_MODEL_IN_DB", "{}", []string{"STORE_MODEL_IN_DB=True"}, func(c *Config) any { return c.Variables.StoreModelInDB }, true},
 	}
 }

@@ -42,7 +42,7 @@ func litellmSettings() []Setting {
 			Doc: "Turns the answer cache on; the same request sent twice reaches the model once. With no cache_params the cache is Redis at REDIS_HOST."},
 		{Path: "cache_params", Type: TypeObject, Default: "{}", Area: "cache",
 			Doc: "Chooses the cache's kind, place, lifetime and what it applies to; string values may be os.environ/ references."},
-		{Path: "disable_end_user_cost_tracking", Type: TypeBool, Default: "false", Area: "spend",
+		{Path: "disable_end_user_cost_tracking", Type: TypeBool, Default: "false", Area: "spend", Status: InEffect,
 			Doc: "The end user of a request is left out of spend rows, spend by end user and metrics."},
 		{Path: "disable_end_user_cost_tracking_prometheus_only", Type: TypeBool, Default: "false", Area: "metrics",
 			Doc: "The end user is left out of metric labels but kept in spend rows."},

@@ -104,7 +104,7 @@ func variablesMToZ() []Setting {
 			Doc: "Turns the connection to the mail server into TLS before login (STARTTLS)."},
 		{Path: "SMTP_USERNAME", Type: TypeString, Area: "alert",
 			Doc: "User name for the mail server."},
-		{Path: "SPEND_LOGS_URL", Type: TypeString, Area: "spend",
+		{Path: "SPEND_LOGS_URL", Type: TypeString, Area: "spend", Status: InEffect,
 			Doc: "Address of a collecting server: spend rows are posted as a JSON array to <address>/spend/update instead of being written to the database; spend totals are still written."},
 		{Path: "SSL_CERTIFICATE", Type: TypeString, Area: "provider", Status: InEffect,
 			Doc: "Client certificate (PEM, with key) shown to models and other servers that ask for one."},
