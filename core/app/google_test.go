@@ -198,6 +198,18 @@ func TestGoogleCountTokens(t *testing.T) {
 	}
 }
 
+// TestGeminiSpeech has a text read out.
+func TestGeminiSpeech(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.JSON(200, `{"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"audio/L16;codec=pcm;rate=16000","data":"YWJjZA=="}}]}}]}`))
+	s := apptest.Start(t, google(v))
+	r := s.Post("/v1/audio/speech", `{"model":"m","input":"Hi","voice":"Kore"}`)
+	const wav = "RIFF(\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80>\x00\x00\x00}\x00\x00\x02\x00\x10\x00data\x04\x00\x00\x00abcd"
+	if r.Status != 200 || r.Body != wav || r.Header.Get("Content-Type") != "audio/wav" || r.Header.Get("x-litellm-model-id") == "" {
+		t.Errorf("%d %q %v", r.Status, r.Body, r.Header)
+	}
+}
+
 // account writes a service account's file whose tokens come from base.
 func account(t *testing.T, base string) string {
 	t.Helper()

@@ -232,7 +232,21 @@ func (w *whole) form(e *endpoint, x *llm.Exchange, a *llm.Answer, r *llm.Reply, 
 		return e.named(err)
 	}
 	openai.Count(&r.Usage, t.Usage)
+	if t.Type != "" {
+		r.Verbatim, r.Header = true, retyped(r.Header, t.Type)
+	}
 	return nil
+}
+
+// retyped is a header with another Content-Type.
+func retyped(h llm.Header, kind string) llm.Header {
+	out := make(llm.Header, 0, len(h)+1)
+	for _, f := range h {
+		if !llm.EqualFold(f.Name, "Content-Type") {
+			out = append(out, f)
+		}
+	}
+	return append(out, llm.Field{Name: borrow("Content-Type"), Value: borrow(kind)})
 }
 
 // join reads a stream that nobody asked for.

@@ -15,9 +15,10 @@ type Turn struct {
 	Exchange *llm.Exchange
 	Drop     bool                // leave out what cannot be carried, instead of refusing it
 	Call     *llm.Call           // on the way out: Request may add to it, and choose another Target
-	Params   *openai.ChatRequest // on the way out, for a Form: the members of the request are its Params
+	Params   *openai.ChatRequest // on the way out: the request; that of a Form has its members as Params
 	Header   llm.Header          // on the way back: the answer's
 	Usage    llm.Usage           // on the way back, for a Form: what Answer found
+	Type     string              // on the way back, for a Form: the Content-Type of what Answer appended, if it is no JSON
 	Ended    bool                // on the way back: the events are over; what follows is not read
 
 	scratch []byte

@@ -10,5 +10,6 @@ func forms(vertex bool) map[llm.Operation]*provider.Form {
 	return map[llm.Operation]*provider.Form{
 		llm.OpEmbedding: embeddings(vertex),
 		llm.OpImage:     images(),
+		llm.OpSpeech:    speech(),
 	}
 }

@@ -128,7 +128,7 @@ func imageAnswer(t *provider.Turn, body, dst []byte) ([]byte, error) {
 		}
 	}
 	if n == 0 {
-		return dst, refusedImage(t, &a, body)
+		return dst, refusedMedia(t, &a, body, "image")
 	}
 	t.Usage = a.Usage.Tokens()
 	t.Usage.Images = n
@@ -141,9 +141,9 @@ func imageAnswer(t *provider.Turn, body, dst []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// refusedImage is the error for an answer without an image, which is what the filters leave.
-func refusedImage(t *provider.Turn, a *gemini.Answer, body []byte) error {
-	why := "the prompt or the images were filtered"
+// refusedMedia is the error for an answer without an image, or a sound, which is what the filters leave.
+func refusedMedia(t *provider.Turn, a *gemini.Answer, body []byte, what string) error {
+	why := "the prompt or what was made was filtered"
 	c := dialect.Array(dialect.Get(body, "predictions"))
 	if c.Next() {
 		if s := t.Text(dialect.Get(c.Value(), "raiFilteredReason")); s != "" {
@@ -155,6 +155,6 @@ func refusedImage(t *provider.Turn, a *gemini.Answer, body []byte) error {
 	}
 	return &llm.Error{
 		Op: "gemini.Decode", Kind: llm.KindContentPolicy, Provider: t.Site.Deployment.Provider, Type: "invalid_request_error",
-		Message: "no image was made: " + why,
+		Message: "no " + what + " was made: " + why,
 	}
 }
