@@ -26,6 +26,7 @@ type clouds struct {
 	print [sha256.Size]byte // of the environment
 	aws   *awscredential.Source
 	azure *azurecredential.Source
+	wire  wire
 }
 
 // of returns the sources for an environment.
@@ -40,8 +41,8 @@ func (c *clouds) of(env *config.Env) (*awscredential.Source, *azurecredential.So
 	defer c.mu.Unlock()
 	if c.aws == nil || print != c.print {
 		c.print = print
-		c.aws = awscredential.New(awscredential.Settings{Env: env.Get})
-		c.azure = azurecredential.New(azurecredential.Settings{Env: env.Get})
+		c.aws = awscredential.New(awscredential.Settings{Env: env.Get, Client: c.wire.client(), Prepare: c.wire.prepare})
+		c.azure = azurecredential.New(azurecredential.Settings{Env: env.Get, Client: c.wire.client()})
 	}
 	return c.aws, c.azure
 }

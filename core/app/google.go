@@ -30,7 +30,7 @@ func (b *builder) safety() []byte {
 // vertexAI makes the provider of Vertex AI, where Google serves its own models and those of others, each in the form of
 // its maker's API.
 func (b *builder) vertexAI(most int64) provider.Provider {
-	source := google.New(google.Settings{Env: b.cfg.Env().Get})
+	source := google.New(google.Settings{Env: b.cfg.Env().Get, Client: b.clouds.wire.client()})
 	v := &vertexAI{
 		project: func(d *llm.Deployment) string {
 			if s := d.Setting("vertex_project"); s != "" {

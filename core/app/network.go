@@ -98,4 +98,5 @@ func (a *App) use(next network) {
 	}
 	a.opened = next.key
 	a.upstream.Use(next.Network)
+	a.clouds.wire.use(next.Network)
 }

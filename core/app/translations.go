@@ -34,7 +34,7 @@ func (b *builder) translated(v compat.Vendor, most int64) provider.Provider {
 	case ollama.Name:
 		return ollama.New(ollama.Settings{MaxResponse: most})
 	case watsonx.Name:
-		return watsonx.New(watsonx.Settings{Sign: ibm.New(ibm.Settings{Env: b.cfg.Env().Get}).Signer, MaxResponse: most})
+		return watsonx.New(watsonx.Settings{Sign: ibm.New(ibm.Settings{Env: b.cfg.Env().Get, Client: b.clouds.wire.client()}).Signer, MaxResponse: most})
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (b *builder) vendorEndpoints(deployments []*llm.Deployment) []gateway.Pass 
 	env := func(name string) string { return b.cfg.Env().Get(name) }
 	p := &passes{
 		b: b, client: b.cfg.GeneralSettings.UseClientCredentials,
-		aws: b.amazon(), google: google.New(google.Settings{Env: env}),
+		aws: b.amazon(), google: google.New(google.Settings{Env: env, Client: b.clouds.wire.client()}),
 	}
 	for _, v := range vendorPasses() {
 		p.keyed(v, deployments)

@@ -22,8 +22,12 @@ import (
 // Settings say where credentials are looked for. The zero value is usable.
 type Settings struct {
 	Env    func(name string) string // of a variable; nil is os.Getenv
-	Client *http.Client             // for Amazon's token service and metadata servers; nil is the SDK's own
 	Now    func() time.Time         // nil is time.Now
+	Client *http.Client             // nil is the SDK's own for Amazon's services, and http.DefaultClient for others
+
+	// Prepare sets up connections to Amazon's services and metadata servers, which are then not made by Client. It is called
+	// for each credential that is fetched.
+	Prepare func(*http.Transport)
 }
 
 // Options are the credentials of one deployment, by the names of its settings. What is empty comes from the variable of

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
@@ -65,8 +66,8 @@ func (s *Source) found(ctx context.Context, o Options) (sdk.CredentialsProvider,
 	if path := env("AWS_CONFIG_FILE"); path != "" {
 		load = append(load, config.WithSharedConfigFiles([]string{path}))
 	}
-	if s.s.Client != nil {
-		load = append(load, config.WithHTTPClient(s.s.Client))
+	if client := s.client(); client != nil {
+		load = append(load, config.WithHTTPClient(client))
 	}
 	if o.Region != "" {
 		load = append(load, config.WithRegion(o.Region))
@@ -120,10 +121,22 @@ func (s *Source) sts(o Options, from sdk.CredentialsProvider) *sts.Client {
 	if o.STSEndpoint != "" {
 		opts.BaseEndpoint = &o.STSEndpoint
 	}
-	if s.s.Client != nil {
-		opts.HTTPClient = s.s.Client
+	if client := s.client(); client != nil {
+		opts.HTTPClient = client
 	}
 	return sts.New(opts)
+}
+
+// client is what calls Amazon's services; nil is the SDK's own. Of the SDK's own kind, it takes AWS_CA_BUNDLE and gives up on
+// a metadata server that is not there.
+func (s *Source) client() sdk.HTTPClient {
+	switch {
+	case s.s.Prepare != nil:
+		return awshttp.NewBuildableClient().WithTransportOptions(s.s.Prepare)
+	case s.s.Client != nil:
+		return s.s.Client
+	}
+	return nil
 }
 
 // stsRegion is the region that the address of a token service names, or "".
