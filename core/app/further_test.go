@@ -116,7 +116,7 @@ func TestVendorsByVariables(t *testing.T) {
 		{"databricks/x", "", openai, []string{"DATABRICKS_API_BASE=%s/serving-endpoints", "DATABRICKS_API_KEY=k"}, "/serving-endpoints/chat/completions", "Bearer k"},
 		{"huggingface/x", "", openai, []string{"HF_API_BASE=%s", "HF_TOKEN=k"}, "/v1/chat/completions", "Bearer k"},
 		{"huggingface/x", "", openai, []string{"HUGGINGFACE_API_BASE=%s", "HUGGINGFACE_API_KEY=k"}, "/v1/chat/completions", "Bearer k"},
-		{"predibase/x", ", tenant_id: t", openai, []string{"PREDIBASE_API_BASE=%s", "PREDIBASE_API_KEY=k"}, "/t/deployments/v2/llms/x/v1/chat/completions", "Bearer k"},
+		{"predibase/x", ", tenant_id: t", `{"generated_text":"Hi."}`, []string{"PREDIBASE_API_BASE=%s", "PREDIBASE_API_KEY=k"}, "/t/deployments/v2/llms/x/generate", "Bearer k"},
 		{"cohere/x", "", cohere, []string{"COHERE_API_BASE=%s", "COHERE_API_KEY=k"}, "/v2/chat", "Bearer k"},
 		{"cohere_chat/x", "", cohere, []string{"COHERE_API_BASE=%s", "CO_API_KEY=k"}, "/v2/chat", "Bearer k"},
 		{"ollama/x", "", ollama, []string{"OLLAMA_API_BASE=%s"}, "/api/chat", ""},

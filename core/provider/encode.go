@@ -89,6 +89,7 @@ func (e *endpoint) encodeChat(t *Turn, chat *Chat) error {
 	} else if err := r.Parse(members); err != nil {
 		return err
 	}
+	t.Params = r
 	path := chat.Path
 	if t.Exchange.Streamed && chat.StreamPath != "" {
 		path = chat.StreamPath
