@@ -36,6 +36,7 @@ func (s *Server) table() *router.Router {
 	}
 	r.POST("/v2/rerank", s.call(llm.OpRerank, "/v2/rerank", ""))
 	s.resourceRoutes(r)
+	r.POST("/utils/transform_request", s.transform)
 	for _, path := range []string{"/realtime", "/v1/realtime", "/openai/v1/realtime"} {
 		r.GET(path, s.realtime(path))
 	}
