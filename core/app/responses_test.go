@@ -11,6 +11,7 @@ import (
 	"github.com/openai/openai-go/v3/responses"
 	"github.com/sallyport-ai/sallyport/core/apptest"
 	ut "github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
+	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
 
 const respond = "/v1/responses"
@@ -252,5 +253,39 @@ func TestResponsesNativeStream(t *testing.T) {
 	}
 	if r = s.Post(respond, `{"model":"m","stream":true,"input":"hi"}`); r.Status != 429 || !strings.Contains(r.Body, "slow down") {
 		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+}
+
+// With a guardrail that looks at requests, what only the vendor's own API can say still goes there as it came; what
+// would have to go as chat completions is refused by name. Nothing of the text is hidden from the guardrail.
+func TestResponsesGuarded(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.JSON(200, `{"id":"resp_abc","object":"response","status":"completed","model":"gpt-5","output":[]}`))
+	s := apptest.Start(t, compatible(v)+fmt.Sprintf(`
+guardrails:
+  - guardrail_name: words
+    litellm_params: {guardrail: %s, mode: pre_call, default_on: true, config: {words: [forbidden]}}
+`, plugintest.Build(t, "../../plugins/keyword-guard")))
+	f := func(status int, part, body string) {
+		t.Helper()
+		if r := s.Post(respond, body); r.Status != status || !strings.Contains(r.Body, part) {
+			t.Errorf("%s: %d %s", body, r.Status, r.Body)
+		}
+	}
+	const items = `"input":[{"type":"message","role":"user","content":"hi"},{"type":"item_reference","id":"x"}],"tools":[{"type":"code_interpreter","container":{"type":"auto"}}],"background":true`
+	f(200, `"status":"completed"`, `{"model":"m",`+items+`}`)
+	if got := string(v.Requests()[0].Body); got != `{"model":"gpt-5",`+items+`}` {
+		t.Fatalf("sent %s", got)
+	}
+	f(400, "input[1]", `{"model":"chat","input":[{"type":"message","role":"user","content":"hi"},{"type":"item_reference","id":"x"}]}`)
+	for _, hidden := range []string{
+		`"input":"a forbidden word"`, `"instructions":"forbidden","input":"x"`, `"input":[{"type":"mcp_call","output":"forbidden"}]`,
+		`"input":[{"role":"user","content":[{"type":"new","data":"forbidden"}]}]`, `"input":[{"type":"function_call_output","call_id":"c","output":"forbidden"}]`,
+		`"input":"x","prompt":{"id":"p","variables":{"a":"forbidden"}}`,
+	} {
+		f(400, "not allowed", `{"model":"m",`+hidden+`}`)
+	}
+	if len(v.Requests()) != 1 {
+		t.Fatalf("%d requests reached the vendor", len(v.Requests()))
 	}
 }

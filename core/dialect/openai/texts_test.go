@@ -260,3 +260,34 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// Documents in the form of Anthropic's API are texts too, where they are.
+func TestTextsOfDocuments(t *testing.T) {
+	t.Parallel()
+	f := func(part string, want ...string) {
+		t.Helper()
+		var o llm.Object
+		if err := o.Parse([]byte(`{"messages":[{"role":"user","content":[` + part + `]}]}`)); err != nil {
+			t.Fatal(err)
+		}
+		texts, err := AppendTexts(nil, &o)
+		if (err != nil) != (len(want) == 1 && want[0] == "error") {
+			t.Fatalf("%s: %v", part, err)
+		}
+		var got []string
+		for _, s := range texts {
+			got = append(got, string(o.Raw()[s.Text.Start:s.Text.End]))
+		}
+		if err == nil && strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s: %v, want %v", part, got, want)
+		}
+	}
+	f(`{"type":"document","source":{"type":"text","media_type":"text/plain","data":"a"},"title":"t"}`, `"a"`)
+	f(`{"type":"document","source":{"data":"a","type":"text"}}`, `"a"`)
+	f(`{"type":"document","source":{"type":"base64","data":"AAAA"}}`)
+	f(`{"type":"document","source":{"type":"content","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}`, `"a"`, `"b"`)
+	f(`{"type":"document","source":{"type":"content","content":"a"}}`, `"a"`)
+	f(`{"type":"search_result","source":"https://x","content":[{"type":"text","text":"a"}]}`, `"a"`)
+	f(`{"source":{"type":"text","data":"a","data":"b"}}`, "error")
+	f(`{"source":{"type":"text","d\u0061ta":"b"}}`, "error")
+}
