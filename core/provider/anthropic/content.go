@@ -74,6 +74,9 @@ func (n *encoder) part(m *message, raw []byte, at string, allow parts, cache []b
 		return n.textPart(m, raw, at, cache)
 	}
 	if allow != textOnly && n.native(kind, raw, allow) {
+		if string(kind) == `"container_upload"` || string(dialect.Get(dialect.Get(raw, "source"), "type")) == `"file"` {
+			n.use(betaFiles)
+		}
 		n.comma()
 		n.raw(raw)
 		return nil
@@ -160,6 +163,7 @@ func (n *encoder) file(m *message, f []byte, at string, cache []byte) error {
 		return n.source(m, id, format, about, at+".file.file_id", "document", cache)
 	}
 	kind, _ := llm.Text(format)
+	n.use(betaFiles)
 	n.openSource(blockOf(kind, "document"), `"file","file_id":`)
 	n.quoted(id)
 	n.closeSource(blockOf(kind, "document"), about, cache)

@@ -47,6 +47,9 @@ func (e *endpoint) encode(x *llm.Exchange, c *llm.Call) error {
 		return err
 	}
 	c.Body = append(c.Body, n.dst)
+	if len(n.betas) > 0 {
+		n.turnOn(c)
+	}
 	return nil
 }
 
@@ -95,6 +98,7 @@ type encoder struct {
 	jsonTool bool // the answer comes as the input of a tool
 	format   []byte
 	effort   string
+	betas    []string // features to turn on
 }
 
 // keepList is how many entries of the lists are kept for the next request.
@@ -371,6 +375,7 @@ func (n *encoder) others() error {
 		if dialect.Null(p.value) || translated(borrowed(p.name)) {
 			continue
 		}
+		n.memberBeta(p.name, p.value)
 		n.put(`,"`)
 		n.raw(p.name)
 		n.put(`":`)

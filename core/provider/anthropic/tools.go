@@ -104,7 +104,8 @@ func (n *encoder) tool(raw []byte) error {
 	case len(function) > 0 && function[0] == '{' && (string(kind) == `"function"` || kind == nil):
 		n.comma()
 		return n.function(raw, function, cache, at)
-	case native || versioned(kind):
+	case native || versioned(kind) || string(kind) == `"mcp_toolset"` || n.x.Dialect == llm.DialectMessages && kind != nil:
+		n.use(toolBeta(kind))
 		n.comma()
 		n.raw(raw)
 		return nil
