@@ -129,7 +129,7 @@ func (s *PostgresServer) Start() {
 func (s *PostgresServer) try(port int) error {
 	p, err := run(s.dir, "INT", s.program, "-D", s.data(), "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
 		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
-		"-c", "shared_buffers=64MB", "-c", "max_wal_size=512MB")
+		"-c", "shared_buffers=64MB", "-c", "max_wal_size=512MB", "-c", "deadlock_timeout=20ms")
 	if err != nil {
 		return err
 	}
