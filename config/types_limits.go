@@ -155,6 +155,7 @@ type StateVariables struct {
 	RedisClusterNodes  string `config:"REDIS_CLUSTER_NODES"`
 	RedisSentinelNodes string `config:"REDIS_SENTINEL_NODES"`
 	RedisServiceName   string `config:"REDIS_SERVICE_NAME"`
+	RedisSocketTimeout string `config:"REDIS_SOCKET_TIMEOUT"`
 }
 
 // readStateVariables fills StateVariables; the checker has refused bad values.
@@ -171,7 +172,7 @@ func readStateVariables(env *Env) StateVariables {
 		RedisURL:             Secret(env.Get("REDIS_URL")), RedisHost: env.Get("REDIS_HOST"), RedisPort: env.Get("REDIS_PORT"),
 		RedisUsername: env.Get("REDIS_USERNAME"), RedisPassword: Secret(env.Get("REDIS_PASSWORD")),
 		RedisClusterNodes: env.Get("REDIS_CLUSTER_NODES"), RedisSentinelNodes: env.Get("REDIS_SENTINEL_NODES"),
-		RedisServiceName: env.Get("REDIS_SERVICE_NAME"),
+		RedisServiceName: env.Get("REDIS_SERVICE_NAME"), RedisSocketTimeout: env.Get("REDIS_SOCKET_TIMEOUT"),
 	}
 	v.DisableSchemaUpdate, _ = parseBool(env.Get("DISABLE_SCHEMA_UPDATE"))
 	v.IAMTokenDBAuth, _ = parseBool(env.Get("IAM_TOKEN_DB_AUTH"))

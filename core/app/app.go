@@ -100,12 +100,17 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if a.plugins, err = newPlugins(); err != nil {
 		return nil, err
 	}
+	if err := a.startRedis(cfg); err != nil {
+		return nil, err
+	}
 	if err := a.startDatabase(ctx, cfg); err != nil {
+		a.closeRedis()
 		return nil, err
 	}
 	next, err := a.assemble(ctx, cfg)
 	if err != nil {
 		a.closeDatabase()
+		a.closeRedis()
 		return nil, err
 	}
 	a.current.Store(next)
@@ -196,6 +201,7 @@ func (a *App) Stop() error {
 	a.gateway.Swap(&gateway.Snapshot{})
 	a.Settle()
 	a.closeDatabase()
+	a.closeRedis()
 	a.upstream.Close()
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/auth/virtualkey"
 	"github.com/sallyport-ai/sallyport/core/callback/spend"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
 	"github.com/sallyport-ai/sallyport/core/store"
 	"github.com/sallyport-ai/sallyport/core/store/sqlstore/postgres"
 	"github.com/sallyport-ai/sallyport/core/store/sqlstore/sqlite"
@@ -29,7 +30,8 @@ type memory struct {
 	db       atomic.Pointer[database]
 	wanted   atomic.Bool // a database is configured and not there yet
 	keys     atomic.Pointer[keyring]
-	replica  string // names this process to the others
+	replica  string         // names this process to the others
+	shared   *shared.Counts // nil without Redis
 }
 
 // keyring is what one configuration remembers of the database's rows.

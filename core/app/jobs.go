@@ -238,11 +238,13 @@ func (a *App) changed(ctx context.Context, list []store.Change) {
 			refs = append(refs, store.Ref{Entity: store.Entity(c.Kind), ID: c.ID})
 		}
 	}
+	before := a.spentBefore(list)
 	if everything {
 		err = errors.Join(err, db.loader.Refresh(ctx))
 	} else if len(refs) > 0 {
 		err = errors.Join(err, db.loader.RefreshRefs(ctx, refs...))
 	}
+	a.tellSpent(ctx, before)
 	if err != nil && ctx.Err() == nil {
 		a.log.Warn("what changed in the database could not be read", "error", err)
 	}

@@ -266,6 +266,9 @@ func (b *builder) limits(list []*llm.Deployment) []pipeline.Hook {
 	}
 	db := b.db.Load()
 	s.Charge = db != nil
+	if b.shared != nil {
+		s.Shared = b.shared
+	}
 	hooks := []pipeline.Hook{{Name: "limits", Blind: true, Do: limit.New(s)}}
 	if db != nil {
 		hooks = append([]pipeline.Hook{{Name: "journal", Blind: true, Do: roomHook{db.journal}}}, hooks...)

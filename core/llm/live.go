@@ -95,6 +95,16 @@ func (l *Live) afford(s *Scope, ask *Ask) Refusal {
 		if l.spent >= limit {
 			return OverBudget
 		}
+		if ask.Share > 1 {
+			// Alone, a replica may spend its part of what was left when a database last knew.
+			room := (limit - l.spent + l.unsaved) / float64(ask.Share)
+			if l.unsaved >= room {
+				return OverBudget
+			}
+			if l.unsaved+l.held >= room {
+				return ReservedMoney
+			}
+		}
 		if l.spent+l.held >= limit {
 			return ReservedMoney
 		}

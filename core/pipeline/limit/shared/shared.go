@@ -33,13 +33,13 @@ type Settings struct {
 	Client  redis.UniversalClient
 	Replica string        // names this process
 	Prefix  string        // of all keys; default "sallyport"
-	Timeout time.Duration // of a round trip on a request's path; default 50 ms
+	Timeout time.Duration // of a round trip on a request's path; default 100 ms
 	Logger  *slog.Logger
 }
 
 const (
 	defaultPrefix  = "sallyport"
-	defaultTimeout = 50 * time.Millisecond
+	defaultTimeout = 100 * time.Millisecond
 	breakAfter     = 3 // failures in a row after which Redis is left alone
 	probeEvery     = 500 * time.Millisecond
 	beat           = 2 * time.Second // how often a replica says that it is there

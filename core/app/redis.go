@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+// redisAddress is where the configuration says Redis is: router_settings first, then the REDIS_ variables.
+func redisAddress(cfg *config.Config) (shared.Address, error) {
+	r, v := cfg.RouterSettings, cfg.Variables
+	if r.RedisURL != "" || r.RedisHost != "" {
+		a := shared.Address{URL: r.RedisURL.Reveal(), Host: r.RedisHost, Password: r.RedisPassword.Reveal(), DB: or(r.RedisDB)}
+		if r.RedisPort != nil {
+			a.Port = fmt.Sprint(r.RedisPort)
+		}
+		return a, nil
+	}
+	a := shared.Address{
+		URL: v.RedisURL.Reveal(), Host: v.RedisHost, Port: v.RedisPort, Username: v.RedisUsername, Password: v.RedisPassword.Reveal(),
+		TLS: v.RedisSSL, Primary: v.RedisServiceName,
+	}
+	var err error
+	if v.RedisClusterNodes != "" {
+		if a.Cluster, err = redisNodes(v.RedisClusterNodes); err != nil {
+			return a, fmt.Errorf("REDIS_CLUSTER_NODES: %w", err)
+		}
+	}
+	if v.RedisSentinelNodes != "" {
+		if a.Sentinels, err = redisNodes(v.RedisSentinelNodes); err != nil {
+			return a, fmt.Errorf("REDIS_SENTINEL_NODES: %w", err)
+		}
+	}
+	return a, nil
+}
+
+// redisNodes reads a JSON list of nodes, each {"host", "port"} or [host, port], as the reference has them
+// (litellm/_redis.py), or host:port with commas between them.
+func redisNodes(text string) ([]string, error) {
+	var list []any
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		if strings.ContainsAny(text, "[{") {
+			return nil, fmt.Errorf("this is no JSON list of nodes: %w", err)
+		}
+		return strings.Split(strings.ReplaceAll(text, " ", ""), ","), nil
+	}
+	var out []string
+	for _, n := range list {
+		switch n := n.(type) {
+		case string:
+			out = append(out, n)
+		case map[string]any:
+			out = append(out, net.JoinHostPort(fmt.Sprint(n["host"]), fmt.Sprint(n["port"])))
+		case []any:
+			if len(n) == 2 {
+				out = append(out, net.JoinHostPort(fmt.Sprint(n[0]), fmt.Sprint(n[1])))
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf(`no node is listed: write [{"host": "10.0.0.1", "port": 6379}]`)
+	}
+	return out, nil
+}
+
+// startRedis connects to Redis, if there is one. It does not wait for it: without it each replica counts alone.
+func (a *App) startRedis(cfg *config.Config) error {
+	addr, err := redisAddress(cfg)
+	if err != nil || addr.Empty() {
+		return err
+	}
+	redis.SetLogger(shared.Quiet{})
+	client, err := shared.Connect(addr)
+	if err != nil {
+		return err
+	}
+	s := shared.Settings{Client: client, Replica: a.replica, Logger: a.log}
+	if f, err := strconv.ParseFloat(cfg.Variables.RedisSocketTimeout, 64); err == nil && f > 0 {
+		s.Timeout = time.Duration(f * float64(time.Second))
+	}
+	a.shared = shared.New(s)
+	return nil
+}
+
+func (a *App) closeRedis() {
+	if a.shared != nil {
+		_ = a.shared.Close()
+	}
+}
+
+// spentOf is what a scope had spent before a change.
+type spentOf struct {
+	*llm.Live
+	spent  float64
+	change int64
+}
+
+// spentBefore notes what the scopes of changed rows have spent, for tellSpent.
+func (a *App) spentBefore(list []store.Change) (out []spentOf) {
+	if a.shared == nil {
+		return nil
+	}
+	for _, c := range list {
+		if kind, ok := scopeKind(c.Kind); ok {
+			if live := a.registry.Find(kind, c.ID); live != nil {
+				spent, _ := live.Spent()
+				out = append(out, spentOf{live, spent, c.Seq})
+			}
+		}
+	}
+	return out
+}
+
+// tellSpent tells all replicas of spend that became less: a period ended, or somebody set it. What became more is what
+// other replicas wrote, which Redis has already.
+func (a *App) tellSpent(ctx context.Context, before []spentOf) {
+	for _, s := range before {
+		if now, _ := s.Spent(); now < s.spent-s.spent*1e-9 {
+			a.shared.Spent(ctx, s.Kind, s.ID, now, s.change)
+		}
+	}
+}
+
+// scopeKind is the kind of scope that a row's spend belongs to.
+func scopeKind(k store.Kind) (llm.ScopeKind, bool) {
+	switch k {
+	case store.KindKey:
+		return llm.ScopeKey, true
+	case store.KindTeam:
+		return llm.ScopeTeam, true
+	case store.KindTeamMember:
+		return llm.ScopeTeamMember, true
+	case store.KindUser:
+		return llm.ScopeUser, true
+	case store.KindOrganization:
+		return llm.ScopeOrganization, true
+	case store.KindOrgMember:
+		return llm.ScopeOrgMember, true
+	case store.KindEndUser:
+		return llm.ScopeEndUser, true
+	case store.KindTag:
+		return llm.ScopeTag, true
+	}
+	return 0, false
+}

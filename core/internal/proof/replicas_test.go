@@ -1,0 +1,151 @@
+package proof
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/apptest"
+	"github.com/sallyport-ai/sallyport/core/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+// fleet starts replicas with one PostgreSQL and, if redis is an address, one Redis.
+func fleet(t testing.TB, n int, database, redis string) []*apptest.Server {
+	t.Helper()
+	v := vendor(t)
+	var out []*apptest.Server
+	for range n {
+		env := []string{"DATABASE_URL=" + database, "SALLYPORT_STATE_DIR=" + t.TempDir()}
+		if redis != "" {
+			// A machine that is busy with tests must not pass for a Redis that is away.
+			env = append(env, "REDIS_URL="+redis, "REDIS_SOCKET_TIMEOUT=5")
+		}
+		out = append(out, apptest.Start(t, settings(v, "proxy_batch_write_at: 1", "", ""), apptest.Env(env...)))
+	}
+	return out
+}
+
+// crowd makes calls at all replicas at once and counts those that passed; any answer but 200 and status fails the test.
+func crowd(t testing.TB, list []*apptest.Server, k string, callers, each, status int) int {
+	t.Helper()
+	var passed atomic.Int64
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			for range each {
+				switch r := chat(list[i%len(list)], k, ""); r.Status {
+				case 200:
+					passed.Add(1)
+				case status:
+				default:
+					t.Errorf("%d %s", r.Status, r.Body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return int(passed.Load())
+}
+
+// TestReplicas shows three replicas on PostgreSQL and Redis: a budget is exact, limits are within one percent, and what
+// one replica changes holds at the others within a second or so.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	list := fleet(t, 3, storetest.Postgres(t), storetest.Redis(t).URL())
+	first := list[0]
+	const calls = 40
+	k := key(t, first, object{"max_budget": calls * callCost})
+	passed := crowd(t, list, k, 200, 1, 400)
+	if passed > calls || passed < calls*8/10 {
+		t.Errorf("%d calls passed, the budget is for %d", passed, calls)
+	}
+	eventually(t, "the spend of all replicas is written", func() bool { return near(spent(t, first, k), float64(passed)*callCost) })
+	k = key(t, first, object{"rpm_limit": 200})
+	if got := crowd(t, list, k, 30, 12, 429); got < 198 || got > 202 {
+		t.Errorf("%d requests passed, the limit is 200", got)
+	}
+	k = key(t, first, object{"tpm_limit": 3000})
+	if got := crowd(t, list, k, 12, 15, 429); got < 99 || got > 101 {
+		t.Errorf("%d requests of 30 tokens passed, the limit is 3000", got)
+	}
+	k = key(t, first, object{"max_budget": callCost})
+	ok(t, chat(list[1], k, ""))
+	refused(t, chat(list[2], k, ""), 400, "budget_exceeded", "")
+	eventually(t, "the spend is written", func() bool { return near(spent(t, first, k), callCost) })
+	post(t, first, "/key/"+k+"/reset_spend", object{"reset_to": 0})
+	eventually(t, "the key may spend again", func() bool { return chat(list[0], k, "").Status == 200 })
+	refused(t, chat(list[2], k, ""), 400, "budget_exceeded", "")
+	k = key(t, first, object{})
+	ok(t, chat(list[1], k, ""))
+	begun := time.Now()
+	post(t, first, "/key/block", object{"key": k})
+	eventually(t, "the other replica knows", func() bool { return chat(list[1], k, "").Status == 401 })
+	if took := time.Since(begun); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestReplicasWithoutRedis shows that replicas without Redis learn of each other's spend through the database.
+func TestReplicasWithoutRedis(t *testing.T) {
+	t.Parallel()
+	list := fleet(t, 2, storetest.Postgres(t), "")
+	k := key(t, list[0], object{"max_budget": 3 * callCost})
+	for range 3 {
+		ok(t, chat(list[0], k, ""))
+	}
+	eventually(t, "the other replica refuses", func() bool { return chat(list[1], k, "").Status == 400 })
+}
+
+// TestRedisOutage shows that calls go on without Redis, and that none is lost in the books.
+func TestRedisOutage(t *testing.T) {
+	t.Parallel()
+	redis := storetest.Redis(t)
+	list := fleet(t, 2, storetest.Postgres(t), redis.URL())
+	k := key(t, list[0], object{"max_budget": 1000, "rpm_limit": 100000})
+	passed := crowd(t, list, k, 4, 10, 0)
+	redis.Stop()
+	begun := time.Now()
+	passed += crowd(t, list, k, 4, 25, 0)
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("100 calls without Redis took %v", took)
+	}
+	redis.Start()
+	passed += crowd(t, list, k, 4, 10, 0)
+	if passed != 180 {
+		t.Errorf("%d of 180 calls passed", passed)
+	}
+	eventually(t, "all is written", func() bool { return near(spent(t, list[0], k), float64(passed)*callCost) })
+}
+
+// TestDatabaseOutage shows that keys in use stay good while the database is away, that others are refused or let in as
+// the settings say, and that nothing that was spent meanwhile is lost.
+func TestDatabaseOutage(t *testing.T) {
+	t.Parallel()
+	server := storetest.StartPostgres(t)
+	dsn := server.Database(t)
+	v := vendor(t)
+	start := func(general string) *apptest.Server {
+		return apptest.Start(t, settings(v, "proxy_batch_write_at: 1, database_connection_timeout: 2"+general, "", ""),
+			apptest.Env("DATABASE_URL="+dsn, "SALLYPORT_STATE_DIR="+t.TempDir()))
+	}
+	strict, open := start(""), start(", allow_requests_on_db_unavailable: true")
+	k := key(t, strict, object{"max_budget": 100})
+	ok(t, chat(strict, k, ""))
+	ok(t, chat(open, k, ""))
+	server.Stop()
+	for range 20 {
+		ok(t, chat(strict, k, ""))
+	}
+	refused(t, chat(strict, "sk-unknown", ""), 503, "no_db_connection", "cannot be reached")
+	ok(t, chat(open, "sk-unknown", ""))
+	server.Start()
+	eventually(t, "what was spent is written", func() bool {
+		r := strict.Get("/key/info?key=" + k)
+		return r.Status == 200 && near(spent(t, strict, k), 22*callCost)
+	})
+	eventually(t, "unknown keys are known to be unknown", func() bool { return chat(open, "sk-unknown", "").Status == 401 })
+}
