@@ -376,7 +376,8 @@ func (dialect) Error(err error) (again bool, meaning error) {
 	}
 	switch failure.Code() & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
-		return true, fmt.Errorf("%w: another process holds the database file: %w", store.ErrUnavailable, err)
+		// It was waited for already.
+		return false, fmt.Errorf("%w: another process holds the database file: %w", store.ErrUnavailable, err)
 	case lib.SQLITE_FULL, lib.SQLITE_IOERR, lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY:
 		return false, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	case lib.SQLITE_TOOBIG, lib.SQLITE_MISMATCH:
