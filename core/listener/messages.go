@@ -67,9 +67,10 @@ func parseChat(x *llm.Exchange, chat []byte) error {
 }
 
 // voice implements front.
-func (messagesFront) voice(_ *llm.Exchange, r *llm.Reply) voice {
+func (messagesFront) voice(x *llm.Exchange, r *llm.Reply) voice {
 	v := messagesVoices.Get().(*messagesVoice)
 	v.Reset(r.Usage)
+	v.Tools = x.Native.Get("tools")
 	return v
 }
 

@@ -14,6 +14,8 @@ import (
 // extensions: thinking_blocks with signatures, reasoning_content, provider_specific_fields, and the counts of caches in
 // the usage. It is used for one answer at a time; Reset makes it ready for another.
 type Voice struct {
+	Tools []byte // those of the request: a name that had to be cut for a vendor is told in full
+
 	first  llm.Usage // what is known of the usage when the stream begins
 	counts counts
 	out    []byte
@@ -421,7 +423,7 @@ func (v *Voice) toolUse(b *dialect.Builder, call []byte) error {
 	} else {
 		b.Raw(id)
 	}
-	b.Key("name").Raw(name).Key("input")
+	b.Key("name").Raw(dialect.LongToolName(v.Tools, name)).Key("input")
 	arguments := dialect.Get(function, "arguments")
 	switch s, ok := llm.Text(arguments); {
 	case len(arguments) > 0 && arguments[0] == '{':

@@ -298,7 +298,7 @@ func (v *Voice) beginCall(raw, name []byte, index int64) {
 	} else {
 		b.Raw(id)
 	}
-	b.Key("name").Raw(name).Key("input").Lit("{}").Member("caller", dialect.Get(raw, "caller")).Close('}')
+	b.Key("name").Raw(dialect.LongToolName(v.Tools, name)).Key("input").Lit("{}").Member("caller", dialect.Get(raw, "caller")).Close('}')
 	v.scratch = b.Bytes()
 	v.start(kCall, string(v.scratch))
 }

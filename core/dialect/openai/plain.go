@@ -53,6 +53,13 @@ func (p *Plain) member(o *llm.Object, key string, v []byte) error {
 			return nil
 		}
 		return p.refuse(key, "has no counterpart in the API of "+p.Vendor)
+	case "tool_choice":
+		if f := dialect.Get(v, "function"); f != nil {
+			p.b.Key(key).Open('{').Key("type").Lit(`"function"`).Key("function")
+			p.named(f)
+			p.b.Close('}')
+			return nil
+		}
 	case "max_tokens":
 		if p.NewLimit && o.Index("max_completion_tokens") < 0 {
 			key = "max_completion_tokens"
@@ -87,7 +94,8 @@ func (p *Plain) tools(o *llm.Object, v []byte) error {
 		switch {
 		case len(function) > 0 && function[0] == '{':
 			count++
-			p.b.Open('{').Key("type").Lit(`"function"`).Key("function").Raw(function)
+			p.b.Open('{').Key("type").Lit(`"function"`).Key("function")
+			p.named(function)
 			if p.Cache {
 				p.b.Member("cache_control", dialect.Get(raw, "cache_control"))
 			}
@@ -118,6 +126,23 @@ func (p *Plain) tools(o *llm.Object, v []byte) error {
 }
 
 func clipped(b []byte) string { return string(b[:min(len(b), 64)]) }
+
+// named writes an object with a name that the vendor takes.
+func (p *Plain) named(object []byte) {
+	if len(object) == 0 || object[0] != '{' || len(dialect.ShortToolName(dialect.Get(object, "name"))) == len(dialect.Get(object, "name")) {
+		p.b.Raw(object)
+		return
+	}
+	p.b.Open('{')
+	for c := dialect.Object(object); c.Next(); {
+		v := c.Value()
+		if string(c.Key()) == "name" {
+			v = dialect.ShortToolName(v)
+		}
+		p.b.Key(string(c.Key())).Raw(v)
+	}
+	p.b.Close('}')
+}
 
 // search writes web_search_options (https://platform.openai.com/docs/guides/tools-web-search?api-mode=chat).
 func (p *Plain) search(tool []byte) error {
@@ -243,6 +268,9 @@ func (p *Plain) calls(v []byte) {
 		for in := dialect.Object(c.Value()); in.Next(); {
 			switch key := string(in.Key()); key {
 			case "cache_control", "caller", "provider_specific_fields":
+			case "function":
+				p.b.Key(key)
+				p.named(in.Value())
 			default:
 				p.b.Key(key).Raw(in.Value())
 			}
@@ -301,12 +329,12 @@ func (p *Plain) part(raw []byte, at string, tool bool) error {
 	}
 	switch string(kind) {
 	case "text":
-		p.b.Open('{').Key("type").Lit(`"text"`).Key("text").Raw(dialect.Get(raw, "text"))
+		p.b.Open('{').Key("type").Lit(`"text"`).Member("text", dialect.Get(raw, "text"))
 		p.cache(raw)
 		p.b.Close('}')
 		return nil
 	case "image_url":
-		p.b.Open('{').Key("type").Lit(`"image_url"`).Key("image_url").Raw(dialect.Get(raw, "image_url"))
+		p.b.Open('{').Key("type").Lit(`"image_url"`).Member("image_url", dialect.Get(raw, "image_url"))
 		p.cache(raw)
 		p.b.Close('}')
 		return nil

@@ -396,6 +396,7 @@ func (v *Voice) toolCall(raw []byte) error {
 			}
 			return unreadable("a piece of a tool's arguments belongs to no call, or to one that has ended")
 		}
+		name = dialect.LongToolName(v.Ask.Get("tools"), name)
 		v.start(callItem, "fc")
 		v.calls++
 		v.call, v.callID = index, append(v.callID[:0], id...)
