@@ -92,7 +92,9 @@ func (k *checker) rules(root *node) {
 	k.unique(root, "guardrails", "guardrail_name")
 	k.models(root.get("model_list"), credentials)
 	k.guardrails(root.get("guardrails"))
-	k.pin(root.get("general_settings").get("custom_auth_settings"), "general_settings.custom_auth_settings")
+	for _, name := range []string{"custom_auth_settings", "custom_key_generate_settings", "custom_sso_settings", "custom_ui_sso_sign_in_handler_settings"} {
+		k.pin(general.get(name), "general_settings."+name)
+	}
 	k.pins(root)
 	k.unique(root, "prompts", "prompt_id")
 	groups := modelGroups(root)

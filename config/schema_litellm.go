@@ -121,7 +121,7 @@ func litellmTailSettings() []Setting {
 			Doc: "US dollars each end user, the `user` of requests, may spend."},
 		{Path: "max_end_user_budget_id", Type: TypeString, Area: "budget",
 			Doc: "Stored budget that applies to every end user."},
-		{Path: "max_ui_session_budget", Type: TypeNumber, Default: "0.25", Area: "budget",
+		{Path: "max_ui_session_budget", Type: TypeNumber, Default: "0.25", Area: "budget", Status: InEffect,
 			Doc: "US dollars a login to the UI may spend on trying models."},
 		{Path: "default_soft_budget", Type: TypeNumber, Default: "50", Area: "budget",
 			Doc: "Spend of a key above which an alert is sent."},

@@ -11,7 +11,7 @@ func variablesAToF() []Setting {
 			Doc: "Account part of the address to which the `aispend` callback reports the daily tokens and cost of each request."},
 		{Path: "AISPEND_API_KEY", Type: TypeString, Area: "callback", Secret: true,
 			Doc: "Bearer value of the `aispend` callback."},
-		{Path: "ALLOWED_EMAIL_DOMAINS", Type: TypeString, Default: "none (all)", Area: "sso",
+		{Path: "ALLOWED_EMAIL_DOMAINS", Type: TypeString, Default: "none (all)", Area: "sso", Status: InEffect,
 			Doc: "Only people whose e-mail address at the identity provider ends in one of these domains may log in; others get 401 that names the domain."},
 		{Path: "ARIZE_API_KEY", Type: TypeString, Area: "trace", Secret: true,
 			Doc: "API key sent with traces by the `arize` callback; the callback does not start without it."},

@@ -222,6 +222,7 @@ type GeneralSettings struct {
 	ImageGenerationModel string `config:"image_generation_model"`
 	ModerationModel      string `config:"moderation_model"`
 	StateSettings        `config:",squash"`
+	LoginSettings        `config:",squash"`
 	ManagementSettings   `config:",squash"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
@@ -522,4 +523,5 @@ type Variables struct {
 	TiktokenCacheDir string `config:"CUSTOM_TIKTOKEN_CACHE_DIR"`
 
 	StateVariables `config:",squash"`
+	LoginVariables `config:",squash"`
 }

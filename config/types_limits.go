@@ -71,6 +71,7 @@ type BudgetSettings struct {
 	MaxBudget                  *float64 `config:"max_budget"`
 	BudgetDuration             string   `config:"budget_duration"`
 	MaxEndUserBudget           *float64 `config:"max_end_user_budget"`
+	MaxUISessionBudget         *float64 `config:"max_ui_session_budget"`
 	MaxEndUserBudgetID         string   `config:"max_end_user_budget_id"`
 	DisableEndUserCostTracking bool     `config:"disable_end_user_cost_tracking"`
 	// TagBudgetConfig holds budgets by tag of a request.

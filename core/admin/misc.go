@@ -174,7 +174,7 @@ func (a *API) uiSettings(*call) (any, error) {
 		base = a.Policy.BaseURL()
 	}
 	return map[string]any{
-		"PROXY_BASE_URL": base, "PROXY_LOGOUT_URL": nil, "DEFAULT_TEAM_DISABLED": a.Policy.NeedTeam, "SSO_ENABLED": false,
+		"PROXY_BASE_URL": base, "PROXY_LOGOUT_URL": nil, "DEFAULT_TEAM_DISABLED": a.Policy.NeedTeam, "SSO_ENABLED": a.Policy.SSO,
 		"NUM_SPEND_LOGS_ROWS": 0, "DISABLE_EXPENSIVE_DB_QUERIES": false,
 	}, nil
 }

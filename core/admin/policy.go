@@ -39,6 +39,7 @@ type Policy struct {
 	ModelGroups func() map[string][]string // models of the configuration by access group; nil has none
 
 	BaseURL func() string // PROXY_BASE_URL; nil is unknown
+	SSO     bool          // people sign in at an identity provider
 
 	CheckModel func(name string, params, info map[string]any) error // whether a deployment can be made of it; nil takes all
 	Apply      func(ctx context.Context) error                      // makes changed models and credentials take effect; nil does nothing

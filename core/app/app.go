@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/admin/login"
 	"github.com/sallyport-ai/sallyport/core/gateway"
 	"github.com/sallyport-ai/sallyport/core/listener"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -39,11 +41,12 @@ type Options struct {
 	Grace           time.Duration // how long Stop waits for requests under way; 0 takes 30 s
 
 	// For tests. The zero values are those of a real process.
-	Environ  []string  // NAME=value pairs; nil takes the process's environment
-	Dir      string    // where .env is looked for; empty is the working directory
-	Log      io.Writer // where log lines go; nil takes standard error
-	Out      io.Writer // where records are printed that are asked for; nil takes standard output
-	Upstream upstream.Settings
+	Environ     []string  // NAME=value pairs; nil takes the process's environment
+	Dir         string    // where .env is looked for; empty is the working directory
+	Log         io.Writer // where log lines go; nil takes standard error
+	Out         io.Writer // where records are printed that are asked for; nil takes standard output
+	Upstream    upstream.Settings
+	LoginClient *http.Client // asks identity providers; nil takes one of its own
 }
 
 const defaultGrace = 30 * time.Second
@@ -127,7 +130,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	}
 	a.server, err = listener.New(listener.Settings{
 		Gateway: a.gateway, Logger: a.log, Version: Version(), RootPath: cfg.Variables.ServerRootPath, TLS: tlsConfig,
-		Status: a.status, Health: a.Health, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, newManagement(a)}, Count: a.count,
+		Status: a.status, Health: a.Health, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, newManagement(a), loginRoutes{a, login.NewMemory()}}, Count: a.count,
 	})
 	return a, err
 }

@@ -32,6 +32,7 @@ type loaded struct {
 	router      *router.Router
 	deployments []*llm.Deployment
 	plugins     []*plugin
+	admin       adminPlugins
 	prices      prices
 	tokens      *tokens.Counter
 	vendorOf    func(compat.Vendor) provider.Provider
@@ -82,6 +83,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	b := &builder{App: a, cfg: cfg}
 	out := &loaded{cfg: cfg, vendorOf: b.vendor, tokens: b.counter()}
 	b.startPrices(ctx)
+	b.adminPlugins(ctx, out)
 	b.customProviders(ctx, out)
 	out.custom = b.custom
 	out.deployments = b.deployments()

@@ -91,6 +91,8 @@ func (a *App) adminPolicy(db *database) admin.Policy {
 		ModelGroups: a.modelGroups,
 		BaseURL:     func() string { return a.settings().Variables.ProxyBaseURL },
 	}
+	l := a.current.Load()
+	p.KeyGenerate, p.SSO = a.keyHook(l), identityProvider(cfg.Variables) != nil || l.admin.begin != nil
 	if general.MasterKey != "" {
 		p.MasterHash = masterkey.Hash(general.MasterKey.Reveal())
 	}

@@ -22,6 +22,10 @@ const (
 // AdminUserID is the user that the master key acts for (litellm_proxy_admin_name in litellm/proxy/proxy_server.py).
 const AdminUserID = "default_user_id"
 
+// SessionTeam is the team of the keys that logins make (UI_TEAM_ID in litellm/constants.py). There is no such team in
+// the database.
+const SessionTeam = "litellm-dashboard"
+
 // Principal is who a request acts for, as an authenticator found out. It is immutable once returned and shared between
 // requests.
 type Principal struct {

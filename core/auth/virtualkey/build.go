@@ -45,10 +45,13 @@ func (b *building) principal(ctx context.Context) (*llm.Principal, error) {
 
 // roleOf is what a key's user lets it do in the management API. A key without a user, or with one that the database does
 // not know, has no role: it calls models and looks at itself. Nor has a key of the administrator's id, which is that of
-// every key made with the master key and no user: it goes to a program, and must not make it an administrator.
-func roleOf(u *store.User) llm.Role {
+// every key made with the master key and no user: it goes to a program, and must not make it an administrator. The key
+// of a login is another matter: it is known by its team, which does not exist, so that nobody can ask for such a key.
+func roleOf(v *store.KeyView) llm.Role {
+	u := v.User
+	login := v.TeamID == llm.SessionTeam && v.Team == nil
 	switch {
-	case u.UserID == llm.AdminUserID:
+	case u.UserID == llm.AdminUserID && !login:
 		return ""
 	case u.UserRole == "":
 		return llm.RoleInternalUser
@@ -61,7 +64,7 @@ func (b *building) relatives() {
 	v, p := b.view, b.p
 	if u := v.User; u != nil {
 		p.Email, p.UserMetadata, p.UserModels = string(u.UserEmail), object(u.Metadata), b.expand(u.Models)
-		p.Role = roleOf(u)
+		p.Role = roleOf(v)
 	}
 	if t := v.Team; t != nil {
 		p.TeamName, p.TeamMetadata, p.TeamBlocked, p.TeamModels = string(t.TeamAlias), object(t.Metadata), t.Blocked, b.expand(t.Models)

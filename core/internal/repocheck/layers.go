@@ -17,7 +17,7 @@ func layers() [][]string {
 			"core/auth/*", "core/pipeline/*", "core/provider/*", "core/store/*", "core/callback/*",
 			"core/wasm", "core/gateway", "plugins/*",
 		},
-		4: {"core/listener", "core/admin", "sdk/plugintest", "sdk/rust", "sdk/tck", "sdk/tck/*"},
+		4: {"core/listener", "core/admin", "core/admin/*", "sdk/plugintest", "sdk/rust", "sdk/tck", "sdk/tck/*"},
 		5: {"core/app", "core/plugintool"},
 		6: {"core/cmd/*", "core/apptest", "core/internal/*", "examples/*"},
 	}

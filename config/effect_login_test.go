@@ -1,0 +1,62 @@
+package config
+
+import "slices"
+
+// loginCases are how people sign in, and what keys they may make.
+func loginCases() []effectCase {
+	const g = "general_settings."
+	general := func(name, value string, get func(GeneralSettings) any, want any) effectCase {
+		return effectCase{g + name, "general_settings: {" + name + ": " + value + "}", nil, func(c *Config) any { return get(c.GeneralSettings) }, want}
+	}
+	v := func(name string, get func(Variables) any) effectCase {
+		return effectCase{name, "", []string{name + "=x1"}, func(c *Config) any { return get(c.Variables) }, "x1"}
+	}
+	type G = GeneralSettings
+	type V = Variables
+	cases := []effectCase{
+		general("custom_key_generate", "a.wasm", func(g G) any { return g.CustomKeyGenerate }, "a.wasm"),
+		general("custom_key_generate_settings", "{config: {a: b}}", func(g G) any { return g.CustomKeyGenerateSettings.Config["a"] }, "b"),
+		general("custom_sso", "a.wasm", func(g G) any { return g.CustomSSO }, "a.wasm"),
+		general("custom_sso_settings", "{config: {a: b}}", func(g G) any { return g.CustomSSOSettings.Config["a"] }, "b"),
+		general("custom_ui_sso_sign_in_handler", "a.wasm", func(g G) any { return g.CustomSignIn }, "a.wasm"),
+		general("custom_ui_sso_sign_in_handler_settings", "{config: {a: b}}", func(g G) any { return g.CustomSignInSettings.Config["a"] }, "b"),
+		general("ui_access_mode", "admin_only", func(g G) any { return g.AdminsOnly() }, true),
+		{"litellm_settings.max_ui_session_budget", "litellm_settings: {max_ui_session_budget: 2}", nil, func(c *Config) any { return *c.LiteLLMSettings.MaxUISessionBudget }, 2.0},
+		v("GENERIC_CLIENT_ID", func(v V) any { return v.GenericClientID }),
+		v("GENERIC_CLIENT_SECRET", func(v V) any { return v.GenericClientSecret.Reveal() }),
+		v("GENERIC_AUTHORIZATION_ENDPOINT", func(v V) any { return v.GenericAuthorizationEndpoint }),
+		v("GENERIC_TOKEN_ENDPOINT", func(v V) any { return v.GenericTokenEndpoint }),
+		v("GENERIC_USERINFO_ENDPOINT", func(v V) any { return v.GenericUserinfoEndpoint }),
+		v("GENERIC_SCOPE", func(v V) any { return v.GenericScope }),
+		v("GENERIC_CLIENT_STATE", func(v V) any { return v.GenericClientState }),
+		v("GENERIC_USER_ID_ATTRIBUTE", func(v V) any { return v.UserIDAttribute }),
+		v("GENERIC_USER_EMAIL_ATTRIBUTE", func(v V) any { return v.UserEmailAttribute }),
+		v("GENERIC_USER_DISPLAY_NAME_ATTRIBUTE", func(v V) any { return v.UserDisplayNameAttribute }),
+		v("GENERIC_USER_FIRST_NAME_ATTRIBUTE", func(v V) any { return v.UserFirstNameAttribute }),
+		v("GENERIC_USER_LAST_NAME_ATTRIBUTE", func(v V) any { return v.UserLastNameAttribute }),
+		v("GENERIC_USER_PROVIDER_ATTRIBUTE", func(v V) any { return v.UserProviderAttribute }),
+		v("GENERIC_USER_ROLE_ATTRIBUTE", func(v V) any { return v.UserRoleAttribute }),
+		v("OPENID_BASE_URL", func(v V) any { return v.OpenIDBaseURL }),
+		v("OPENID_CLIENT_ID", func(v V) any { return v.OpenIDClientID }),
+		v("OPENID_CLIENT_SECRET", func(v V) any { return v.OpenIDClientSecret.Reveal() }),
+		v("GOOGLE_CLIENT_ID", func(v V) any { return v.GoogleClientID }),
+		v("GOOGLE_CLIENT_SECRET", func(v V) any { return v.GoogleClientSecret.Reveal() }),
+		v("MICROSOFT_CLIENT_ID", func(v V) any { return v.MicrosoftClientID }),
+		v("MICROSOFT_CLIENT_SECRET", func(v V) any { return v.MicrosoftClientSecret.Reveal() }),
+		v("MICROSOFT_TENANT", func(v V) any { return v.MicrosoftTenant }),
+		v("ALLOWED_EMAIL_DOMAINS", func(v V) any { return v.AllowedEmailDomains }),
+		v("PROXY_ADMIN_ID", func(v V) any { return v.ProxyAdminID }),
+		v("UI_USERNAME", func(v V) any { return v.UIUsername }),
+		v("UI_PASSWORD", func(v V) any { return v.UIPassword.Reveal() }),
+		{"GENERIC_INCLUDE_CLIENT_ID", "", []string{"GENERIC_INCLUDE_CLIENT_ID=true"}, func(c *Config) any { return c.Variables.GenericIncludeClientID }, true},
+		{"GENERIC_CLIENT_USE_PKCE", "", []string{"GENERIC_CLIENT_USE_PKCE=false"}, func(c *Config) any { return *c.Variables.GenericClientUsePKCE }, false},
+	}
+	options := func(name string, get func(GeneralSettings) PluginOptions) []effectCase {
+		return optionCases(g+name+".", func(option string) string { return "general_settings: {" + name + ": {" + option + "}}" },
+			func(c *Config) PluginOptions { return get(c.GeneralSettings) })
+	}
+	return slices.Concat(cases,
+		options("custom_key_generate_settings", func(g G) PluginOptions { return g.CustomKeyGenerateSettings }),
+		options("custom_sso_settings", func(g G) PluginOptions { return g.CustomSSOSettings }),
+		options("custom_ui_sso_sign_in_handler_settings", func(g G) PluginOptions { return g.CustomSignInSettings }))
+}
