@@ -385,7 +385,7 @@ func resourceCases() []effectCase {
 
 func effectCases() []effectCase {
 	var all []effectCase
-	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), pluginCases(), priceCases(), vendorCases(), googleCases(), cloudCases(), keyCases(), storeCases(), variableCases()} {
+	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), pluginCases(), priceCases(), vendorCases(), googleCases(), cloudCases(), keyCases(), storeCases(), limitCases(), variableCases()} {
 		all = append(all, list...)
 	}
 	return append(all, loginCases()...)

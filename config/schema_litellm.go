@@ -105,9 +105,9 @@ func litellmSettings() []Setting {
 // litellmTailSettings lists the further keys of litellm_settings: LiteLLM takes any attribute of its module.
 func litellmTailSettings() []Setting {
 	return []Setting{
-		{Path: "max_budget", Type: TypeNumber, Default: "0", Area: "budget",
+		{Path: "max_budget", Type: TypeNumber, Default: "0", Area: "budget", Status: InEffect,
 			Doc: "US dollars that the whole gateway may spend in a budget_duration."},
-		{Path: "budget_duration", Type: TypeString, Area: "budget",
+		{Path: "budget_duration", Type: TypeString, Area: "budget", Status: InEffect,
 			Doc: "Length of the gateway's budget period, such as 30d."},
 		{Path: "max_user_budget", Type: TypeNumber, Area: "budget",
 			Doc: "US dollars a person may spend who has no budget of their own."},
@@ -117,9 +117,9 @@ func litellmTailSettings() []Setting {
 			Doc: "Budget of every person added without one."},
 		{Path: "internal_user_budget_duration", Type: TypeString, Area: "budget", Status: InEffect,
 			Doc: "Length of that budget's period."},
-		{Path: "max_end_user_budget", Type: TypeNumber, Area: "budget",
+		{Path: "max_end_user_budget", Type: TypeNumber, Area: "budget", Status: InEffect,
 			Doc: "US dollars each end user, the `user` of requests, may spend."},
-		{Path: "max_end_user_budget_id", Type: TypeString, Area: "budget",
+		{Path: "max_end_user_budget_id", Type: TypeString, Area: "budget", Status: InEffect,
 			Doc: "Stored budget that applies to every end user."},
 		{Path: "max_ui_session_budget", Type: TypeNumber, Default: "0.25", Area: "budget", Status: InEffect,
 			Doc: "US dollars a login to the UI may spend on trying models."},
@@ -153,7 +153,7 @@ func litellmTailSettings() []Setting {
 			Doc: "Fraction by provider that is taken off a call's cost."},
 		{Path: "cost_margin_config", Type: TypeObject, Default: "{}", Area: "spend", Status: InEffect,
 			Doc: "Fraction or amount by provider that is added to a call's cost."},
-		{Path: "tag_budget_config", Type: TypeObject, Area: "budget",
+		{Path: "tag_budget_config", Type: TypeObject, Area: "budget", Status: InEffect,
 			Doc: "Budgets by request tag."},
 		{Path: "custom_prometheus_metadata_labels", Type: TypeStrings, Default: "[]", Area: "metrics",
 			Doc: "Fields of a request's metadata that become metric labels."},
