@@ -39,7 +39,7 @@ func countMember(d llm.Dialect, at *llm.Deployment) string {
 		return ""
 	}
 	switch {
-	case d == llm.DialectMessages && (at.Provider == anthropic.Name || at.Provider == bedrock.Name):
+	case d == llm.DialectMessages && (at.Provider == anthropic.Name || at.Provider == bedrock.Name || at.Provider == gemini.Vertex):
 		return "input_tokens"
 	case d == llm.DialectGoogle && (at.Provider == gemini.Name || at.Provider == gemini.Vertex):
 		return "totalTokens"

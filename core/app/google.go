@@ -43,7 +43,8 @@ func (b *builder) vertexAI(most int64) provider.Provider {
 	v.google = gemini.New(gemini.Settings{Vertex: true, MaxResponse: most, Safety: b.safety(), Sign: v.sign, Project: v.project})
 	v.anthropic = anthropic.New(anthropic.Settings{MaxResponse: most, Cloud: &anthropic.Cloud{
 		// https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
-		Version: "vertex-2023-10-16", Whole: ":rawPredict", Stream: ":streamRawPredict", Locate: v.claude, Sign: v.signed,
+		Version: "vertex-2023-10-16", Whole: ":rawPredict", Stream: ":streamRawPredict", Count: "count-tokens:rawPredict",
+		Locate: v.claude, Sign: v.signed,
 	}})
 	open := openai.Settings{Name: gemini.Vertex, KeyOptional: true, MaxResponse: most}
 	open.Place = v.garden

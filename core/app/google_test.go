@@ -242,8 +242,7 @@ func TestVertexAI(t *testing.T) {
 	const claudeAnswer = `{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","content":[{"type":"text","text":"Bonjour"}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}`
 	token := ut.JSON(200, `{"access_token":"ya29.token","token_type":"Bearer","expires_in":3600}`)
 	chat := ut.JSON(200, ut.Completion("m", "Hallo", 9, 3))
-	v := ut.New(t, token, ut.JSON(200, geminiAnswer), ut.JSON(200, claudeAnswer), ut.JSON(200, claudeAnswer), chat, chat,
-		ut.SSE(ut.ContentChunk("m", "Hallo"), ut.FinishChunk("m", "stop"), ut.Done))
+	v := ut.New(t, token, ut.JSON(200, geminiAnswer), ut.JSON(200, claudeAnswer), ut.JSON(200, claudeAnswer))
 	s := apptest.Start(t, fmt.Sprintf(`
 model_list:
   - {model_name: gemini, litellm_params: {model: vertex_ai/gemini-2.5-pro, api_base: "%[1]s", vertex_location: europe-west4}}
@@ -275,6 +274,11 @@ general_settings: {master_key: sk-1234}
 		`{"anthropic_version":"vertex-2023-10-16","max_tokens":4096,"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]}`, `"Bonjour"`)
 	check(s.Post("/v1/messages", `{"model":"claude","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}`, "anthropic-version: 2023-06-01"), claudePath,
 		`{"anthropic_version":"vertex-2023-10-16","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}`, claudeAnswer)
+	v.Script(ut.JSON(200, `{"input_tokens":11}`))
+	check(s.Post("/v1/messages/count_tokens", `{"model":"claude","messages":[{"role":"user","content":"hi"}]}`),
+		"/v1/projects/p2/locations/global/publishers/anthropic/models/count-tokens:rawPredict",
+		`{"anthropic_version":"vertex-2023-10-16","model":"claude-sonnet-4-5@20250929","messages":[{"role":"user","content":"hi"}]}`, `{"input_tokens":11}`)
+	v.Script(chat, chat, ut.SSE(ut.ContentChunk("m", "Hallo"), ut.FinishChunk("m", "stop"), ut.Done))
 	f("llama", "", "/v1/projects/p1/locations/us-east5/endpoints/openapi/chat/completions",
 		`{"model":"meta/llama-4-scout-maas","messages":[{"role":"user","content":"hi"}]}`, `"Hallo"`)
 	f("mistral", "", "/v1/projects/p1/locations/us-central1/publishers/mistralai/models/mistral-medium-3:rawPredict",

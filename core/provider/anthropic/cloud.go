@@ -17,6 +17,7 @@ type Cloud struct {
 	Locate func(d *llm.Deployment) (string, error)
 	Whole  string // what follows it for a whole answer, such as ":rawPredict"
 	Stream string // what follows it for a stream
+	Count  string // what stands in place of the model, the last part of the path, to count tokens; "" where none are counted
 
 	// Sign returns what completes each call.
 	Sign func(d *llm.Deployment) (llm.Signer, error)
@@ -35,7 +36,11 @@ func (c *Cloud) bind(e *endpoint) error {
 	if query != "" {
 		query = "?" + query
 	}
+	e.target.Trust = provider.Trust(e.d)
 	e.path, e.streamPath = []byte(path+c.Whole+query), []byte(path+c.Stream+query)
+	if c.Count != "" {
+		e.countPath = []byte(path[:strings.LastIndexByte(path, '/')+1] + c.Count + query)
+	}
 	e.signer, err = c.Sign(e.d)
 	return err
 }

@@ -22,7 +22,7 @@ func TestCloud(t *testing.T) {
 	t.Parallel()
 	s := settings()
 	s.Cloud = &anthropic.Cloud{
-		Version: "vertex-2023-10-16", Whole: ":rawPredict", Stream: ":streamRawPredict",
+		Version: "vertex-2023-10-16", Whole: ":rawPredict", Stream: ":streamRawPredict", Count: "count-tokens:rawPredict",
 		Locate: func(d *llm.Deployment) (string, error) {
 			if d.Base != "" {
 				return "", &provider.SettingError{Group: d.Group, Setting: "vertex_location", Problem: "is wrong"}
@@ -38,11 +38,12 @@ func TestCloud(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	call := ""
 	f := func(native bool, body, want string) {
 		t.Helper()
 		x := new(llm.Exchange)
 		x.Reset()
-		x.Op = llm.OpChat
+		x.Op, x.Call = llm.OpChat, call
 		o, decode := &x.Body, openai.Decode
 		if native {
 			x.Dialect, x.AsNative, o, decode = llm.DialectMessages, true, &x.Native, openai.DecodeNative
@@ -73,6 +74,9 @@ func TestCloud(t *testing.T) {
 	f(true, `{"max_tokens":1,"model":"m","stream":true}`, path+`:streamRawPredict {"max_tokens":1,"stream":true,"anthropic_version":"vertex-2023-10-16"}`)
 	f(true, `{"model":"m"}`, path+`:rawPredict {"anthropic_version":"vertex-2023-10-16"}`)
 	f(true, `{"anthropic_version":"own","model":"m"}`, path+`:rawPredict {"anthropic_version":"own"}`)
+	call = anthropic.CountTokens
+	f(true, `{"model":"m","messages":[]}`,
+		`/v1/models/count-tokens:rawPredict {"model":"claude-sonnet-4-5@20250929","messages":[],"anthropic_version":"vertex-2023-10-16"}`)
 	if _, err := bind("x"); err == nil || err.Error() != "model_name mine: litellm_params.vertex_location is wrong" {
 		t.Errorf("got %v", err)
 	}

@@ -34,7 +34,7 @@ func (e *endpoint) encodeNative(x *llm.Exchange, c *llm.Call) error {
 		key := o.Key(list[i])
 		switch set := e.forced(key); {
 		case set != "" && counts(x):
-		case string(key) == "model" && e.p.s.Cloud != nil:
+		case string(key) == "model" && e.p.s.Cloud != nil && !counts(x):
 			s.leave(list, i)
 		case string(key) == "model":
 			s.keep(list[i], e.model)
@@ -55,7 +55,7 @@ func (e *endpoint) encodeNative(x *llm.Exchange, c *llm.Call) error {
 			s.end++
 		}
 	}
-	if o.Index("model") < 0 && e.p.s.Cloud == nil {
+	if o.Index("model") < 0 && (e.p.s.Cloud == nil || counts(x)) {
 		s.add("model", e.model)
 	}
 	s.versioned(o, e.p.s.Cloud)
