@@ -15,7 +15,8 @@ const (
 	bareStreaming   = "bare streaming proxy"
 	sallyport       = "sallyport"
 	sallyportGuards = "sallyport + guardrail"
-	sallyportClaude = "sallyport to Anthropic" // the same process as sallyport
+	sallyportClaude = "sallyport to Anthropic"  // the same process as sallyport
+	sallyportFull   = "sallyport, key to spend" // a key, its team's limits and budgets, cost and spend log on SQLite
 )
 
 const (
@@ -65,7 +66,9 @@ func (f *fleet) find() error {
 		f.missing[sallyportGuards] = err.Error()
 	}
 	if _, err := os.Stat(f.opt.sallyport); err != nil {
-		f.missing[sallyport], f.missing[sallyportGuards], f.missing[sallyportClaude] = err.Error(), err.Error(), err.Error()
+		for _, name := range []string{sallyport, sallyportGuards, sallyportClaude, sallyportFull} {
+			f.missing[name] = err.Error()
+		}
 	}
 	for name, why := range f.missing {
 		progress("without %s: %s", name, why)
@@ -124,7 +127,15 @@ func (f *fleet) start(name string) (*process, error) {
 	if name == sallyportGuards {
 		guardrail = f.opt.guardrail
 	}
-	return startGateway(f.ctx, f.cpus.server, f.opt.sallyport, dir, gatewayConfig(f.mock.addr, guardrail))
+	config := gatewayConfig(f.mock.addr, guardrail)
+	if name == sallyportFull {
+		config += "  database_url: sqlite://" + filepath.Join(dir, "keys.db") + "\n"
+	}
+	p, err := startGateway(f.ctx, f.cpus.server, f.opt.sallyport, dir, config)
+	if err == nil && name == sallyportFull {
+		err = makeKey(f.ctx, p.addr)
+	}
+	return p, err
 }
 
 // gatewayConfig is the configuration of a gateway in front of the mock vendor,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -36,6 +37,12 @@ func scenarios() []scenario {
 			name: "whole", title: "whole reply, 2 KB request", part: 1,
 			request: chatRequest(gatewayName, 2<<10, false),
 			servers: []string{bareServer, bareAgain, sallyport, sallyportGuards},
+		},
+		{
+			name: "full", title: "whole reply with key, team, limits, budgets, cost and spend log, 2 KB request", part: 1,
+			request:  chatRequest(gatewayName, 2<<10, false),
+			servers:  []string{bareServer, sallyport, sallyportFull},
+			requests: map[string][]byte{sallyportFull: bytes.Replace(chatRequest(gatewayName, 2<<10, false), []byte(masterKey), []byte(virtualKey), 1)},
 		},
 		{
 			name: "large", title: "whole reply, 100 KB request", part: 0.5,
