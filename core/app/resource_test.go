@@ -32,7 +32,7 @@ func TestResources(t *testing.T) {
 		t.Helper()
 		before := len(v.Requests())
 		r := s.Do(method, path, body, header...)
-		if r.Status != 200 || r.Body != `{"id":"x","object":"thing"}` || r.Header.Get("llm_provider-openai-version") != "2020-10-01" {
+		if r.Status != 200 || !strings.HasSuffix(r.Body, `","object":"thing"}`) || r.Header.Get("llm_provider-openai-version") != "2020-10-01" {
 			t.Fatalf("%s %s: %d %s %v", method, path, r.Status, r.Body, r.Header)
 		}
 		got := v.Requests()
@@ -133,5 +133,42 @@ func TestResourceErrors(t *testing.T) {
 	f("GET", "/v1/files/%2e%2e/models", "", 400, "percent-encoding")
 	if n := len(v.Requests()); n != 1 {
 		t.Errorf("%d requests reached the vendor", n)
+	}
+}
+
+// What was stored at the deployments of a model group has an id that leads back there.
+func TestModelIDs(t *testing.T) {
+	t.Parallel()
+	model, files := ut.New(t), ut.New(t)
+	s := apptest.Start(t, stored(model, files))
+	f := func(method, path, body string, answer, sent, sentBody string) string {
+		t.Helper()
+		model.Script(ut.JSON(200, answer))
+		r := s.Do(method, path, body)
+		last := model.Last()
+		if r.Status != 200 || last.Path != sent || string(last.Body) != sentBody {
+			t.Fatalf("%s %s: %d %s, sent %s %s", method, path, r.Status, r.Body, last.Path, last.Body)
+		}
+		return r.Body
+	}
+	body, contentType := formOf(t, []byte("{}"), "purpose=batch", "model=m")
+	model.Script(ut.JSON(200, `{"id":"file-abc123","object":"file"}`))
+	r := s.Post("/v1/files", body, contentType)
+	const id = "file-bGl0ZWxsbTpmaWxlLWFiYzEyMzttb2RlbCxt"
+	if r.Body != `{"id":"`+id+`","object":"file"}` || strings.Contains(string(model.Last().Body), `name="model"`) {
+		t.Fatalf("%d %s, sent %s", r.Status, r.Body, model.Last().Body)
+	}
+	f("GET", "/v1/files/"+id, "", `{"id":"file-abc123"}`, "/v1/files/file-abc123", "")
+	if got := f("GET", "/v1/files/"+id+"/content", "", `{"id":"file-abc123"}`, "/v1/files/file-abc123/content", ""); got != `{"id":"file-abc123"}` {
+		t.Errorf("content was changed: %s", got)
+	}
+	got := f("POST", "/v1/batches", `{"input_file_id":"`+id+`","endpoint":"/v1/chat/completions"}`, `{"id":"batch_1","input_file_id":"file-abc123","output_file_id":null}`,
+		"/v1/batches", `{"input_file_id":"file-abc123","endpoint":"/v1/chat/completions"}`)
+	if want := `{"id":"batch_bGl0ZWxsbTpiYXRjaF8xO21vZGVsLG0","input_file_id":"` + id + `","output_file_id":null}`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	f("POST", "/v1/batches/batch_bGl0ZWxsbTpiYXRjaF8xO21vZGVsLG0/cancel", "", `{"id":"batch_1"}`, "/v1/batches/batch_1/cancel", "")
+	if len(files.Requests()) != 0 {
+		t.Error("a request went elsewhere")
 	}
 }

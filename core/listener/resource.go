@@ -130,6 +130,12 @@ func (c *session) decodeResource(ctx *fasthttp.RequestCtx) error {
 // the vendor's own name, as for fine-tuning jobs and assistants.
 func (c *session) chooseResource(ctx *fasthttp.RequestCtx, kind, vendor string) error {
 	x := &c.x
+	if kind == "files" || kind == "batches" {
+		if model := c.modelOfID(); model != "" {
+			x.NameModel([]byte(model))
+			return nil
+		}
+	}
 	for _, named := range [][]byte{x.Header.Get("x-litellm-model"), ctx.QueryArgs().Peek("model")} {
 		if len(named) > 0 {
 			x.NameModel(named)
@@ -160,4 +166,19 @@ func (c *session) chooseResource(ctx *fasthttp.RequestCtx, kind, vendor string) 
 		x.Wanted = x.Model
 	}
 	return nil
+}
+
+// modelOfID finds the model group in the id of a file or batch, and leaves the vendor's own id in its place.
+func (c *session) modelOfID() string {
+	x := &c.x
+	segments := strings.Split(x.Tail, "/") // "", kind, id, what is asked of it
+	if len(segments) > 2 {
+		if id, model, ok := openai.SplitModelID(decode(segments[2])); ok {
+			segments[2] = id
+			x.Tail = strings.Join(segments, "/")
+			return model
+		}
+	}
+	_, model, _ := openai.InputFile(&x.Body)
+	return model
 }

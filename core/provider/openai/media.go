@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
@@ -35,6 +36,8 @@ func (e *endpoint) decodeFurther(x *llm.Exchange, a *llm.Answer, r *llm.Reply) e
 	switch {
 	case x.Op == llm.OpRealtime:
 		return e.decodeRealtime(a, r)
+	case x.Op == llm.OpResource && ofModel(x) && isJSON(a):
+		return e.decodeStored(x, a, r)
 	case x.Op == llm.OpResource:
 		return provider.Relay(a, r, 0, nil)
 	case a.Streamed, !isJSON(a) && verbatim(x.Op):
@@ -47,6 +50,24 @@ func (e *endpoint) decodeFurther(x *llm.Exchange, a *llm.Answer, r *llm.Reply) e
 		return err
 	}
 	r.First, r.Rest = llm.Part{Data: w.bytes()}, w
+	return nil
+}
+
+// ofModel reports whether the request is about files or batches at the deployments of a model group, whose ids must lead
+// back there. The content of a file is left alone.
+func ofModel(x *llm.Exchange) bool {
+	return x.Pinned == nil && (strings.HasPrefix(x.Tail, "/files") || strings.HasPrefix(x.Tail, "/batches")) && !strings.HasSuffix(x.Tail, "/content")
+}
+
+// decodeStored reads an answer about files or batches and gives them ids of the gateway's.
+func (e *endpoint) decodeStored(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
+	w := e.p.wholes.Get().(*whole)
+	w.body = a.Body
+	if err := w.read(a.Size, e.p.s.MaxResponse); err != nil {
+		w.Close()
+		return e.broken(err)
+	}
+	r.First, r.Rest = llm.Part{Data: openai.WithModelIDs(w.bytes(), x.Model)}, w
 	return nil
 }
 
@@ -192,6 +213,10 @@ func (e *endpoint) resourceBody(x *llm.Exchange, c *llm.Call) {
 			continue
 		}
 		p.members++
+		if id, model, ok := openai.InputFile(&x.Body); ok && string(key) == "input_file_id" && model == x.Model {
+			p.put(list[i].Value, llm.AppendQuoted(nil, id))
+			continue
+		}
 		if name, ok := llm.Text(x.Body.Value(list[i])); ok && string(key) == "model" && x.Pinned == nil && string(name) == x.Model {
 			p.put(list[i].Value, e.model)
 		}
