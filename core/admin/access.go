@@ -54,19 +54,19 @@ func (c *call) sees() bool {
 
 // admitted refuses a caller whose role may not call the route. The texts are those of the reference
 // (litellm/proxy/auth/route_checks.py, non_proxy_admin_allowed_routes_check).
-func (c *call) admitted() (any, error) {
+func (c *call) admitted() error {
 	r, ok := c.role()
 	if ok || c.route.who&r != 0 {
-		return nil, nil
+		return nil
 	}
 	if c.route.who&orgAdmin != 0 {
 		leads, err := c.leadsOrganization()
 		if leads || err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if r == viewer {
-		return nil, forbidden("user not allowed to access this route, role= proxy_admin_viewer. Trying to access: " + c.r.URL.Path)
+		return forbidden("user not allowed to access this route, role= proxy_admin_viewer. Trying to access: " + c.r.URL.Path)
 	}
 	role, user := "None", "None"
 	if c.who != nil {
@@ -77,7 +77,7 @@ func (c *call) admitted() (any, error) {
 			user = c.who.UserID
 		}
 	}
-	return nil, &llm.Error{
+	return &llm.Error{
 		Op: "admin.admitted", Kind: llm.KindAuth, Status: http.StatusUnauthorized, Type: "auth_error", Param: "None", Code: "401",
 		Message: "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. " +
 			"Route=" + c.r.URL.Path + ". Your role=" + role + ". Your user_id=" + user,

@@ -121,7 +121,8 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, to *route) {
 		key := *c.who
 		key.UserID, c.who = "", &key
 	}
-	v, err := c.admitted()
+	var v any
+	err := c.admitted()
 	if err == nil {
 		v, err = to.handle(c)
 	}

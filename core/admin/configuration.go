@@ -166,14 +166,14 @@ type field struct {
 	Type  string          `json:"config_type"`
 }
 
-// settingNamed finds a setting of general_settings.
-func settingNamed(name string) (config.Setting, bool) {
+// known reports whether general_settings has a setting of the name.
+func known(name string) bool {
 	for _, s := range config.Settings() {
 		if s.Path == "general_settings."+name {
-			return s, true
+			return true
 		}
 	}
-	return config.Setting{}, false
+	return false
 }
 
 func (c *call) field() (*field, error) {
@@ -187,7 +187,7 @@ func (c *call) field() (*field, error) {
 	if f.Type != "" && f.Type != "general_settings" {
 		return nil, unprocessable{[]detail{{Loc: []any{"body", "config_type"}, Msg: "Input should be 'general_settings'", Type: "literal_error"}}}
 	}
-	if _, ok := settingNamed(f.Name); !ok {
+	if !known(f.Name) {
 		return nil, badRequest("field_name", "Invalid field="+f.Name+" passed in.")
 	}
 	return f, nil
@@ -238,7 +238,7 @@ func (a *API) fieldInfo(c *call) (any, error) {
 	if name == "" {
 		return nil, missingQuery("field_name")
 	}
-	if _, ok := settingNamed(name); !ok {
+	if !known(name) {
 		return nil, badRequest("field_name", "Invalid field="+name+" passed in.")
 	}
 	v, ok := a.shown("general_settings")[name]

@@ -37,7 +37,7 @@ type customerParams struct {
 	DefaultModel *string  `json:"default_model"`
 }
 
-func (p *customerParams) check(c *call) error {
+func (p *customerParams) check() error {
 	if value(p.UserID) == "" {
 		return missing("user_id")
 	}
@@ -114,7 +114,7 @@ func (a *API) newCustomer(c *call) (any, error) {
 	if err := c.body(&p); err != nil {
 		return nil, err
 	}
-	if err := p.check(c); err != nil {
+	if err := p.check(); err != nil {
 		return nil, err
 	}
 	u := store.EndUser{UserID: *p.UserID, Spend: value(p.Spend)}
@@ -182,7 +182,7 @@ func (a *API) updateCustomer(c *call) (any, error) {
 	if err := c.body(&p); err != nil {
 		return nil, err
 	}
-	if err := p.check(c); err != nil {
+	if err := p.check(); err != nil {
 		return nil, err
 	}
 	if _, err := a.findCustomer(c, *p.UserID); err != nil {

@@ -23,7 +23,7 @@ import (
 // is loaded anew finds them as they were, unless the environment has changed.
 type clouds struct {
 	mu    sync.Mutex
-	print [sha256.Size]byte // of the environment
+	mark  [sha256.Size]byte // of the environment
 	aws   *awscredential.Source
 	azure *azurecredential.Source
 	wire  wire
@@ -35,12 +35,12 @@ func (c *clouds) of(env *config.Env) (*awscredential.Source, *azurecredential.So
 	for _, name := range env.Names() {
 		fmt.Fprintf(h, "%q=%q\n", name, env.Get(name))
 	}
-	var print [sha256.Size]byte
-	h.Sum(print[:0])
+	var mark [sha256.Size]byte
+	h.Sum(mark[:0])
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aws == nil || print != c.print {
-		c.print = print
+	if c.aws == nil || mark != c.mark {
+		c.mark = mark
 		c.aws = awscredential.New(awscredential.Settings{Env: env.Get, Client: c.wire.client(), Prepare: c.wire.prepare})
 		c.azure = azurecredential.New(azurecredential.Settings{Env: env.Get, Client: c.wire.client()})
 	}

@@ -212,7 +212,7 @@ func (l *loaded) vendorName(name string, p *llm.Principal) string {
 func supportedParams(l *loaded, r *http.Request) (any, error) {
 	model := r.URL.Query().Get("model")
 	if model == "" {
-		return nil, invalid("model", errors.New("Field required"))
+		return nil, invalid("model", errors.New("Field required")) //nolint:staticcheck // the words of the reference
 	}
 	vendor := ""
 	if list := l.members(model); len(list) > 0 {

@@ -132,7 +132,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config) (*loaded, error)
 		return next, nil
 	}
 	a.log.Error("something in the database cannot be used", "error", err)
-	if doc, err = a.usable(ctx, settings).document(); err != nil {
+	if doc, err = a.usable(settings).document(); err != nil {
 		return nil, err
 	}
 	next, err = a.buildWith(ctx, doc)
@@ -158,7 +158,7 @@ func (a *App) buildWith(ctx context.Context, doc []byte) (*loaded, error) {
 }
 
 // usable leaves out models that cannot be used, and says which.
-func (a *App) usable(ctx context.Context, s *storedSettings) *storedSettings {
+func (a *App) usable(s *storedSettings) *storedSettings {
 	out := &storedSettings{Credentials: s.Credentials, Sections: s.Sections}
 	for _, m := range s.Models {
 		if err := a.checkModel(s.Credentials, m); err != nil {

@@ -27,8 +27,6 @@ func of(t testing.TB, provider, model string) *llm.Price {
 // near compares amounts of money.
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-12+1e-9*math.Abs(b) }
 
-const million = 1_000_000
-
 // The figures are what the vendors publish for a million tokens, read on 2026-11-23:
 // https://developers.openai.com/api/docs/pricing, https://platform.claude.com/docs/en/about-claude/pricing and
 // https://ai.google.dev/gemini-api/docs/pricing. The prompts are split, so that no long-context price is met by chance.

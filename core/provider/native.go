@@ -7,7 +7,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
-// CountTokens, as the Call of an exchange in a vendor's own dialect, asks how many tokens the request has. The reply is
+// CountTokens is the Call of an exchange in a vendor's own dialect that asks how many tokens the request has. The reply is
 // the vendor's answer.
 const CountTokens = "acount_tokens"
 

@@ -245,11 +245,11 @@ func (b *building) modelScopes(meta map[string]any) {
 			}
 		}
 	}
-	max := v.ModelMaxBudget
-	if len(object(max)) == 0 && v.Budget != nil {
-		max = v.Budget.ModelMaxBudget
+	most := v.ModelMaxBudget
+	if len(object(most)) == 0 && v.Budget != nil {
+		most = v.Budget.ModelMaxBudget
 	}
-	limit(llm.ScopeModelPerKey, v.Token, string(v.KeyAlias), meta, max)
+	limit(llm.ScopeModelPerKey, v.Token, string(v.KeyAlias), meta, most)
 	if t := v.Team; t != nil {
 		limit(llm.ScopeModelPerTeam, t.TeamID, string(t.TeamAlias), b.p.TeamMetadata, t.ModelMaxBudget)
 	}

@@ -75,20 +75,3 @@ func pythonList(list []string) string {
 	b.WriteByte(']')
 	return b.String()
 }
-
-func userDenied(p *llm.Principal, path string) *llm.Error {
-	role, user := string(p.Role), p.UserID
-	if role == "" {
-		role = "unknown"
-	}
-	return denied("Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route=" + path +
-		". Your role=" + role + ". Your user_id=" + mask(user))
-}
-
-// mask shows the first six and last two characters of a user's id.
-func mask(id string) string {
-	if len(id) <= 8 {
-		return "***"
-	}
-	return id[:6] + strings.Repeat("*", len(id)-8) + id[len(id)-2:]
-}

@@ -167,7 +167,7 @@ func missing(param string) error {
 func cacheControls(body *llm.Object, allowed []string) error {
 	var o llm.Object
 	if raw := body.Get("cache"); raw == nil || o.Parse(raw) != nil {
-		return nil
+		return nil //nolint:nilerr // what is no object sets nothing
 	}
 	for _, m := range o.Members() {
 		if key := string(o.Key(m)); !slices.Contains(allowed, key) {

@@ -128,7 +128,7 @@ type Part struct {
 func ScanPart(b []byte, p *Part) {
 	*p = Part{Raw: b}
 	for c := dialect.Object(b); c.Next(); {
-		kind := NoPart
+		var kind PartKind
 		switch string(c.Key()) {
 		case "text":
 			if kind = TextPart; c.First() == '"' {

@@ -146,7 +146,7 @@ func (t *turn) part(at string, raw []byte) error {
 // read takes a part that is an object apart.
 func (p *piece) read(thought *bool) error {
 	err := members(p.raw, p.at, func(name string, v []byte) error {
-		kind := NoPart
+		var kind PartKind
 		switch name {
 		case "text":
 			if v[0] != '"' {

@@ -83,8 +83,14 @@ func frame(payload string) string {
 
 func TestPlus(t *testing.T) {
 	t.Parallel()
-	a := llm.Usage{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1.5}
-	want := llm.Usage{2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 3}
+	a := llm.Usage{
+		Prompt: 1, Completion: 2, Total: 3, Cached: 4, Reasoning: 5, CacheWrite: 6, CacheWriteHour: 7, AudioPrompt: 8,
+		AudioCompletion: 9, Images: 10, Characters: 11, Searches: 12, Seconds: 1.5,
+	}
+	want := llm.Usage{
+		Prompt: 2, Completion: 4, Total: 6, Cached: 8, Reasoning: 10, CacheWrite: 12, CacheWriteHour: 14, AudioPrompt: 16,
+		AudioCompletion: 18, Images: 20, Characters: 22, Searches: 24, Seconds: 3,
+	}
 	if got := usage.Plus(a, a); got != want {
 		t.Fatalf("%+v", got)
 	}

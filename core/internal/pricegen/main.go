@@ -109,8 +109,9 @@ func read(wheel string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer r.Close()
-		return io.ReadAll(io.LimitReader(r, price.MaxMap))
+		raw, err := io.ReadAll(io.LimitReader(r, price.MaxMap))
+		_ = r.Close()
+		return raw, err
 	}
 	return nil, fmt.Errorf("%s: no %s in it", wheel, within)
 }

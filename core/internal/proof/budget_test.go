@@ -12,14 +12,14 @@ import (
 	ut "github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
 )
 
-// exhaust calls until the budget of max dollars is spent and returns the refusal.
-func exhaust(t testing.TB, s *apptest.Server, k, more string, max float64) *apptest.Response {
+// exhaust calls until the budget of that many dollars is spent and returns the refusal.
+func exhaust(t testing.TB, s *apptest.Server, k, more string, most float64) *apptest.Response {
 	t.Helper()
 	calls := 0
 	for range 100 {
 		r := chat(s, k, more)
 		if r.Status != 200 {
-			if want := int(max/callCost + 0.5); calls != want {
+			if want := int(most/callCost + 0.5); calls != want {
 				t.Errorf("%d calls passed, the budget is for %d", calls, want)
 			}
 			return r
@@ -34,10 +34,10 @@ func exhaust(t testing.TB, s *apptest.Server, k, more string, max float64) *appt
 func TestBudgets(t *testing.T) {
 	t.Parallel()
 	s := apptest.Start(t, settings(vendor(t), "", "", ""))
-	const max = 3 * callCost
+	const most = 3 * callCost
 	t.Run("key", func(t *testing.T) {
-		k := key(t, s, object{"max_budget": max, "key_alias": "alice", "budget_duration": "30d"})
-		r := exhaust(t, s, k, "", max)
+		k := key(t, s, object{"max_budget": most, "key_alias": "alice", "budget_duration": "30d"})
+		r := exhaust(t, s, k, "", most)
 		refused(t, r, 400, "budget_exceeded", "Budget has been exceeded! Current cost: 0.03, Max budget: 0.03")
 		refused(t, r, 400, "budget_exceeded", "(alice)")
 		refused(t, r, 400, "budget_exceeded", "it resets at ")
@@ -70,32 +70,32 @@ func TestBudgets(t *testing.T) {
 		ok(t, chat(s, k, ""))
 	})
 	t.Run("team", func(t *testing.T) {
-		team, _ := post(t, s, "/team/new", object{"max_budget": max})["team_id"].(string)
+		team, _ := post(t, s, "/team/new", object{"max_budget": most})["team_id"].(string)
 		k := key(t, s, object{"team_id": team})
-		refused(t, exhaust(t, s, k, "", max), 400, "budget_exceeded", "Budget has been exceeded! Team="+team+" Current cost: 0.03, Max budget: 0.03")
+		refused(t, exhaust(t, s, k, "", most), 400, "budget_exceeded", "Budget has been exceeded! Team="+team+" Current cost: 0.03, Max budget: 0.03")
 	})
 	t.Run("team member", func(t *testing.T) {
 		team, _ := post(t, s, "/team/new", object{})["team_id"].(string)
 		post(t, s, "/user/new", object{"user_id": "bob", "auto_create_key": false})
-		post(t, s, "/team/member_add", object{"team_id": team, "member": object{"role": "user", "user_id": "bob"}, "max_budget_in_team": max})
+		post(t, s, "/team/member_add", object{"team_id": team, "member": object{"role": "user", "user_id": "bob"}, "max_budget_in_team": most})
 		k := key(t, s, object{"team_id": team, "user_id": "bob"})
-		refused(t, exhaust(t, s, k, "", max), 400, "budget_exceeded", "Budget has been exceeded! User=bob in Team="+team+" Current cost: 0.03")
+		refused(t, exhaust(t, s, k, "", most), 400, "budget_exceeded", "Budget has been exceeded! User=bob in Team="+team+" Current cost: 0.03")
 	})
 	t.Run("user", func(t *testing.T) {
-		post(t, s, "/user/new", object{"user_id": "carol", "max_budget": max, "auto_create_key": false})
+		post(t, s, "/user/new", object{"user_id": "carol", "max_budget": most, "auto_create_key": false})
 		k := key(t, s, object{"user_id": "carol"})
-		refused(t, exhaust(t, s, k, "", max), 400, "budget_exceeded", "ExceededBudget: User=carol over budget. Spend=0.03, Budget=0.03")
+		refused(t, exhaust(t, s, k, "", most), 400, "budget_exceeded", "ExceededBudget: User=carol over budget. Spend=0.03, Budget=0.03")
 	})
 	t.Run("organization", func(t *testing.T) {
-		org, _ := post(t, s, "/organization/new", object{"organization_alias": "O", "max_budget": max})["organization_id"].(string)
+		org, _ := post(t, s, "/organization/new", object{"organization_alias": "O", "max_budget": most})["organization_id"].(string)
 		team, _ := post(t, s, "/team/new", object{"organization_id": org})["team_id"].(string)
 		k := key(t, s, object{"team_id": team})
-		refused(t, exhaust(t, s, k, "", max), 400, "budget_exceeded", "Budget has been exceeded! Organization="+org+" Current cost: 0.03")
+		refused(t, exhaust(t, s, k, "", most), 400, "budget_exceeded", "Budget has been exceeded! Organization="+org+" Current cost: 0.03")
 	})
 	t.Run("customer", func(t *testing.T) {
-		post(t, s, "/customer/new", object{"user_id": "dave", "max_budget": max})
+		post(t, s, "/customer/new", object{"user_id": "dave", "max_budget": most})
 		k := key(t, s, object{})
-		refused(t, exhaust(t, s, k, `,"user":"dave"`, max), 400, "budget_exceeded", "ExceededBudget: End User=dave over budget. Spend=0.03, Budget=0.03")
+		refused(t, exhaust(t, s, k, `,"user":"dave"`, most), 400, "budget_exceeded", "ExceededBudget: End User=dave over budget. Spend=0.03, Budget=0.03")
 		ok(t, chat(s, k, `,"user":"erin"`))
 		post(t, s, "/customer/block", object{"user_ids": []string{"erin"}})
 		if r := chat(s, k, `,"user":"erin"`); r.Status != 401 {
@@ -103,14 +103,14 @@ func TestBudgets(t *testing.T) {
 		}
 	})
 	t.Run("tag", func(t *testing.T) {
-		post(t, s, "/tag/new", object{"name": "batch", "max_budget": max})
+		post(t, s, "/tag/new", object{"name": "batch", "max_budget": most})
 		k := key(t, s, object{})
-		refused(t, exhaust(t, s, k, `,"metadata":{"tags":["batch"]}`, max), 400, "budget_exceeded", "Budget has been exceeded! Tag=batch Current cost: 0.03")
+		refused(t, exhaust(t, s, k, `,"metadata":{"tags":["batch"]}`, most), 400, "budget_exceeded", "Budget has been exceeded! Tag=batch Current cost: 0.03")
 		ok(t, chat(s, k, ""))
 	})
 	t.Run("model per key", func(t *testing.T) {
-		k := key(t, s, object{"key_alias": "frank", "model_max_budget": object{"m": object{"budget_limit": max, "time_period": "1d"}}})
-		refused(t, exhaust(t, s, k, "", max), 400, "budget_exceeded", "key_alias: frank, exceeded budget for model=m")
+		k := key(t, s, object{"key_alias": "frank", "model_max_budget": object{"m": object{"budget_limit": most, "time_period": "1d"}}})
+		refused(t, exhaust(t, s, k, "", most), 400, "budget_exceeded", "key_alias: frank, exceeded budget for model=m")
 		ok(t, s.Post(chatPath, body("other", ""), "Authorization: Bearer "+k))
 	})
 }

@@ -21,7 +21,7 @@ func (signer) Sign(context.Context, *llm.Call) error { return nil }
 // TestClouds runs the scripts of the OpenAI provider against clouds that speak its API under addresses of their own.
 func TestClouds(t *testing.T) {
 	t.Parallel()
-	f := func(name, base, key, path string, make func(s openai.Settings) provider.Provider, skip ...string) {
+	f := func(name, base, key, path string, bind func(s openai.Settings) provider.Provider, skip ...string) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := openai.Settings{Name: name, KeyHeader: "api-key"}
@@ -30,7 +30,7 @@ func TestClouds(t *testing.T) {
 				s = strings.ReplaceAll(s, "OpenAIException", exception(name))
 				return strings.ReplaceAll(s, " of openai ", " of "+name+" ")
 			}}
-			p := make(s)
+			p := bind(s)
 			providertest.Run(t, p, d, os.DirFS("../../provider/openai/testdata"), o)
 			e, err := p.Bind(d)
 			if err != nil {

@@ -14,7 +14,7 @@ import (
 
 var _ provider.Speaker = (*endpoint)(nil)
 
-// CountTokens, as the Call of an exchange in the dialect of the Messages API, asks how many tokens the request has
+// CountTokens is the Call of an exchange in the dialect of the Messages API that asks how many tokens the request has
 // (https://platform.claude.com/docs/en/api/messages/count_tokens). The reply is the API's answer.
 const CountTokens = provider.CountTokens
 

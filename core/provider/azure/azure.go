@@ -212,7 +212,7 @@ func PlaceAI(s Settings) func(d *llm.Deployment) (*provider.Place, error) {
 	return func(d *llm.Deployment) (*provider.Place, error) {
 		u, err := url.Parse(strings.TrimSpace(d.Base))
 		if err != nil || u.Host == "" {
-			return &provider.Place{}, nil // an address that is wrong or missing is found by whoever binds the deployment
+			return &provider.Place{}, nil //nolint:nilerr // an address that is wrong or missing is found by whoever binds the deployment
 		}
 		host := strings.ToLower(u.Hostname())
 		if strings.Contains(u.Path, "/openai") || strings.HasSuffix(host, ".openai.azure.com") {

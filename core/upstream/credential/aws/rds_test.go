@@ -15,7 +15,7 @@ func TestDatabaseToken(t *testing.T) {
 	env := map[string]string{}
 	source := aws.New(aws.Settings{Env: func(name string) string { return env[name] }, Now: func() time.Time { return at }})
 	keys := aws.Options{AccessKeyID: "AKID", SecretAccessKey: "secret-key", SessionToken: "session"}
-	make := func(o aws.Options, address, role string) url.Values {
+	token := func(o aws.Options, address, role string) url.Values {
 		t.Helper()
 		password, err := source.DatabaseToken(o, address, role)
 		if err != nil {
@@ -38,7 +38,7 @@ func TestDatabaseToken(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, v.Get(name), want)
 		}
 	}
-	v := make(keys, "db.abc.eu-west-1.rds.amazonaws.com:5432", "app user")
+	v := token(keys, "db.abc.eu-west-1.rds.amazonaws.com:5432", "app user")
 	check(v, "Action", "connect")
 	check(v, "DBUser", "app user")
 	check(v, "X-Amz-Expires", "900")
@@ -51,11 +51,11 @@ func TestDatabaseToken(t *testing.T) {
 	}
 	first := v.Get("X-Amz-Signature")
 	at = at.Add(time.Minute)
-	if v := make(keys, "db.abc.eu-west-1.rds.amazonaws.com:5432", "app user"); v.Get("X-Amz-Signature") == first {
+	if v := token(keys, "db.abc.eu-west-1.rds.amazonaws.com:5432", "app user"); v.Get("X-Amz-Signature") == first {
 		t.Error("a later token is the same")
 	}
 	keys.Region = "us-east-2"
-	check(make(keys, "10.0.0.1:6432", "u"), "X-Amz-Credential", "AKID/20260216/us-east-2/rds-db/aws4_request")
+	check(token(keys, "10.0.0.1:6432", "u"), "X-Amz-Credential", "AKID/20260216/us-east-2/rds-db/aws4_request")
 
 	refuses := func(o aws.Options, address, role, part string) {
 		t.Helper()
