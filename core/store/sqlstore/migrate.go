@@ -65,11 +65,62 @@ func (s *Store) migrate(ctx context.Context, o Options) error {
 	if o.KeepSchema {
 		return p.refuse(o.Warn)
 	}
-	err = s.d.Lock(ctx, func(ctx context.Context, db DB) error { return s.apply(ctx, db) })
-	if err != nil {
-		return fmt.Errorf("update the database schema: %w", err)
+	if len(p.statements) > 0 || len(p.steps) > 0 {
+		err = s.d.Lock(ctx, func(ctx context.Context, db DB) error { return s.apply(ctx, db) })
+		if err != nil {
+			return fmt.Errorf("update the database schema: %w", err)
+		}
+	}
+	if len(p.builds) > 0 {
+		s.builds = s.startBuilds(o.Warn)
 	}
 	return nil
+}
+
+// builds are indexes of large tables under way. The gateway serves meanwhile, and reports are slow.
+type builds struct {
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// startBuilds makes the indexes that are missing, beside all else. What is not done when the store is closed is done
+// after the next start.
+func (s *Store) startBuilds(warn func(string)) *builds {
+	ctx, stop := context.WithCancel(context.Background())
+	b := &builds{stop: stop, done: make(chan struct{})}
+	own := *s // Open is not done with s
+	go func() {
+		defer close(b.done)
+		err := own.d.Lock(ctx, func(ctx context.Context, db DB) error {
+			p, err := own.plan(ctx, db)
+			if err != nil {
+				return err
+			}
+			for _, build := range p.builds {
+				if err := own.d.BuildIndex(ctx, db, build.name, build.sql); err != nil {
+					return fmt.Errorf("index %s: %w", build.name, own.fail(err))
+				}
+			}
+			return nil
+		})
+		if err != nil && ctx.Err() == nil {
+			warn("reports may be slow: " + err.Error())
+		}
+	}()
+	return b
+}
+
+// Built waits for indexes that were missing in a database with rows.
+func (s *Store) Built(ctx context.Context) error {
+	if s.builds == nil {
+		return nil
+	}
+	select {
+	case <-s.builds.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // refuse says what is missing; an index is not worth stopping for unless rows could be written twice without it.
@@ -124,11 +175,6 @@ func (s *Store) apply(ctx context.Context, db DB) error {
 	}
 	if err := tx.Commit(ctx); err != nil {
 		return s.fail(err)
-	}
-	for _, b := range p.builds {
-		if err := s.d.BuildIndex(ctx, db, b.name, b.sql); err != nil {
-			return fmt.Errorf("index %s: %w", b.name, s.fail(err))
-		}
 	}
 	return nil
 }

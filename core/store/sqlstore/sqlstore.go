@@ -23,6 +23,7 @@ type Store struct {
 	shapes
 	lookup string // the statement of Keys.Lookup
 	memo   *memo
+	builds *builds  // nil if there is nothing to build
 	tx     *pending // nil outside of a transaction
 }
 
@@ -236,6 +237,10 @@ func (s *Store) Stats() store.Stats { return s.db.Stats() }
 func (s *Store) Close() error {
 	if s.tx != nil {
 		return nil
+	}
+	if s.builds != nil {
+		s.builds.stop()
+		<-s.builds.done
 	}
 	return s.db.Close()
 }

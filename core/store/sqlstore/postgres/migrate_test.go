@@ -186,6 +186,9 @@ func TestFiveReplicas(t *testing.T) {
 						return
 					}
 					defer s.Close()
+					if err := s.Built(t.Context()); err != nil {
+						t.Error(err)
+					}
 					if err := s.Tags().Create(t.Context(), &store.Tag{TagName: fmt.Sprint(i)}); err != nil {
 						t.Errorf("replica %d: %v", i, err)
 					}
@@ -252,5 +255,29 @@ func TestInterruptedIndex(t *testing.T) {
 	valid := texts(t, conn, `SELECT indisvalid::text FROM pg_index WHERE indexrelid = '"LiteLLM_SpendLogs_api_key_startTime_idx"'::regclass`)
 	if !slices.Equal(valid, []string{"true"}) {
 		t.Errorf("valid: %v", valid)
+	}
+}
+
+// TestClosedBuild closes a gateway while indexes of a large table are built: the next start builds the rest.
+func TestClosedBuild(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	conn := connect(t, url)
+	run(t, conn, prisma)
+	run(t, conn, `INSERT INTO "LiteLLM_SpendLogs" ("request_id", "call_type", "startTime", "endTime") SELECT n::text, '', now(), now() FROM generate_series(1, 20000) n`)
+	s, err := postgres.Open(t.Context(), postgres.Settings{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Tags().Create(t.Context(), &store.Tag{TagName: "while indexes are built"}); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	open(t, postgres.Settings{URL: url})
+	open(t, postgres.Settings{URL: url, Options: sqlstore.Options{KeepSchema: true, Warn: func(m string) { t.Error(m) }}})
+	if left := texts(t, conn, `SELECT relname::text FROM pg_class JOIN pg_index ON oid = indexrelid WHERE NOT indisvalid`); len(left) > 0 {
+		t.Errorf("indexes that do not work: %v", left)
 	}
 }

@@ -18,6 +18,9 @@ func open(t testing.TB, s postgres.Settings) store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := opened.Built(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := opened.Close(); err != nil {
 			t.Errorf("close: %v", err)

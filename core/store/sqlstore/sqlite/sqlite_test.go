@@ -179,3 +179,27 @@ func TestBusy(t *testing.T) {
 		t.Errorf("when the other is done: %v", err)
 	}
 }
+
+// TestMissingIndex builds an index that a file lacks.
+func TestMissingIndex(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "store.db")
+	open(t, path, sqlstore.Options{})
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`DROP INDEX "LiteLLM_SpendLogs_api_key_startTime_idx"`); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), sqlite.Settings{Path: path, Options: sqlstore.Options{Warn: func(m string) { t.Error(m) }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Built(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	open(t, path, sqlstore.Options{KeepSchema: true, Warn: func(m string) { t.Error(m) }})
+}
