@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
 	"github.com/sallyport-ai/sallyport/core/store"
+	"github.com/sallyport-ai/sallyport/core/wasm"
 )
 
 // redisAddress is where the configuration says Redis is: router_settings first, then the REDIS_ variables.
@@ -89,6 +90,7 @@ func (a *App) startRedis(cfg *config.Config) error {
 	if f, err := strconv.ParseFloat(cfg.Variables.RedisSocketTimeout, 64); err == nil && f > 0 {
 		s.Timeout = time.Duration(f * float64(time.Second))
 	}
+	a.host.UseStore(wasm.NewRedisStore(client, a.log))
 	a.shared = shared.New(s)
 	return nil
 }

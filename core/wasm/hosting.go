@@ -44,6 +44,9 @@ func NewHost(store Store, metrics *telemetry.Metrics) (*Host, error) {
 	return h, nil
 }
 
+// UseStore replaces the store. It is called before the first Load.
+func (h *Host) UseStore(s Store) { h.store = s }
+
 // Load loads a plugin as the function Load does. If one is loaded already from a file of the same content with the same
 // settings, that one is returned, with its warm instances; it must be closed as often as it was loaded.
 func (h *Host) Load(ctx context.Context, s Settings) (*Plugin, error) {

@@ -114,6 +114,8 @@ func (in *instance) storeFailed(err error) int32 {
 		return abi.ErrLimit
 	case errors.Is(err, ErrNoNumber):
 		return abi.ErrArgument
+	case errors.Is(err, ErrAway): // the store says it once, not for every call
+		return abi.ErrFailed
 	}
 	in.p.log.Warn("the key-value store failed", "error", err)
 	return abi.ErrFailed
