@@ -83,6 +83,11 @@ func (a *App) probe(ctx context.Context, d *llm.Deployment) error {
 		x.Op, body = llm.OpEmbedding, `{"input":["ping"]}`
 	case "completion":
 		x.Op, body = llm.OpCompletion, `{"prompt":"ping","max_tokens":1}`
+	case "responses": // 16 is the least that the API takes
+		x.Dialect = llm.DialectResponses
+		if err := x.Native.Parse([]byte(`{"input":"ping","max_output_tokens":16}`)); err != nil {
+			return err
+		}
 	}
 	if err := x.Body.Parse([]byte(body)); err != nil {
 		return err

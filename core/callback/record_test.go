@@ -199,6 +199,34 @@ func TestOddMetadata(t *testing.T) {
 	}
 }
 
+// A request in another dialect is recorded as it came, or as somebody had it translated.
+func TestRecordOfDialect(t *testing.T) {
+	t.Parallel()
+	f := func(d llm.Dialect, call, native, body, want string) {
+		t.Helper()
+		x := new(llm.Exchange)
+		x.Reset()
+		x.Op = llm.OpChat
+		x.Speak(d, nil)
+		if err := x.Native.Parse([]byte(native)); err != nil {
+			t.Fatal(err)
+		}
+		if body != "" {
+			if err := x.Body.Parse([]byte(body)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rec := callback.NewRecord(x, nil, nil, nil, x.Start, true)
+		if rec.CallType != call || string(rec.Messages) != want {
+			t.Errorf("%s %s, want %s %s", rec.CallType, rec.Messages, call, want)
+		}
+	}
+	f(llm.DialectMessages, "anthropic_messages", `{"system":"s","messages":[1]}`, "", `[1]`)
+	f(llm.DialectMessages, "anthropic_messages", `{"system":"s","messages":[1]}`, `{"messages":[2]}`, `[2]`)
+	f(llm.DialectResponses, "aresponses", `{"input":"hi"}`, "", `"hi"`)
+	f(llm.DialectGoogle, "agenerate_content", `{"contents":[3]}`, "", `[3]`)
+}
+
 func TestRecorder(t *testing.T) {
 	t.Parallel()
 	var got collector
