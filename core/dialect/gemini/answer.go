@@ -11,8 +11,7 @@ type Answer struct {
 	Candidates []byte
 	Feedback   []byte // promptFeedback
 	Error      []byte // nil unless the answer is an error
-	Usage      Usage
-	Counted    bool // Usage was there
+	Counts     []byte // usageMetadata
 }
 
 // ScanAnswer walks an answer once. It is false if b is not one JSON object, as far as that is visible without decoding
@@ -39,10 +38,7 @@ func (a *Answer) member(c *dialect.Cursor) {
 	case "error":
 		a.Error = object(c)
 	case "usageMetadata":
-		if raw := object(c); raw != nil {
-			a.Usage.Scan(raw)
-			a.Counted = true
-		}
+		a.Counts = object(c)
 	}
 }
 

@@ -46,8 +46,8 @@ func (d *decoder) read(body []byte, s *openai.Said, all bool) error {
 	if a.Error != nil {
 		return d.t.Fail(int(dialect.Int(dialect.Get(a.Error, "code"))), body)
 	}
-	if a.Counted {
-		d.usage.Scan(dialect.Get(body, "usageMetadata"))
+	if a.Counts != nil {
+		d.usage.Scan(a.Counts)
 		s.Usage = d.usage.Tokens()
 	}
 	if reason := a.Block(); reason != nil && len(a.Candidates) <= 2 {
@@ -141,6 +141,24 @@ func (d *decoder) candidate(g *gemini.Candidate, s, first *openai.Said) {
 	}
 	s.Text, s.Reasoning = w.text.String(), w.thought.String()
 	s.Finish = gemini.Finish(g.Finish)
+	if w.marks.Len() > 0 || w.parts.Len() > 0 || g.Message != nil || !gemini.Plain(g.Finish) {
+		s.Specific = w.specific(g)
+	}
+	if g.Logprobs != nil {
+		s.Logprobs = logprobs(g.Logprobs)
+	}
+	if g.Grounding != nil {
+		s.Annotations = annotations(g.Grounding)
+		for c := dialect.Array(dialect.Get(g.Grounding, "webSearchQueries")); c.Next(); {
+			d.searches++
+			first.Usage.Searches = d.searches
+		}
+	}
+	d.extra.add(g)
+}
+
+// specific is what provider_specific_fields say about a candidate.
+func (w *spoken) specific(g *gemini.Candidate) []byte {
 	b := dialect.Build(nil)
 	b.Open('{')
 	if w.marks.Len() > 0 {
@@ -155,21 +173,8 @@ func (d *decoder) candidate(g *gemini.Candidate, s, first *openai.Said) {
 	if g.Message != nil {
 		b.Key("finish_message").Raw(g.Message)
 	}
-	if b.Len() > 1 {
-		b.Close('}')
-		s.Specific = b.Bytes()
-	}
-	if g.Logprobs != nil {
-		s.Logprobs = logprobs(g.Logprobs)
-	}
-	if g.Grounding != nil {
-		s.Annotations = annotations(g.Grounding)
-		for c := dialect.Array(dialect.Get(g.Grounding, "webSearchQueries")); c.Next(); {
-			d.searches++
-			first.Usage.Searches = d.searches
-		}
-	}
-	d.extra.add(g)
+	b.Close('}')
+	return b.Bytes()
 }
 
 // part reads a part. A signature is listed whatever it is of, and stands beside the thought or the call that it belongs to.

@@ -130,7 +130,7 @@ func imageAnswer(t *provider.Turn, body, dst []byte) ([]byte, error) {
 	if n == 0 {
 		return dst, refusedMedia(t, &a, body, "image")
 	}
-	t.Usage = a.Usage.Tokens()
+	t.Usage = tokens(&a)
 	t.Usage.Images = n
 	b.Close(']')
 	if u := t.Usage; u.Known() {
@@ -139,6 +139,12 @@ func imageAnswer(t *provider.Turn, body, dst []byte) ([]byte, error) {
 	}
 	b.Close('}')
 	return b.Bytes(), nil
+}
+
+func tokens(a *gemini.Answer) llm.Usage {
+	var u gemini.Usage
+	u.Scan(a.Counts)
+	return u.Tokens()
 }
 
 // refusedMedia is the error for an answer without an image, or a sound, which is what the filters leave.

@@ -104,8 +104,8 @@ func (n *noter) note(t *provider.Turn, body []byte, r *llm.Reply) error {
 	if a.Error != nil {
 		return t.Fail(int(dialect.Int(dialect.Get(a.Error, "code"))), body)
 	}
-	if a.Counted {
-		n.usage.Scan(dialect.Get(body, "usageMetadata"))
+	if a.Counts != nil {
+		n.usage.Scan(a.Counts)
 		r.Usage = n.usage.Tokens()
 	}
 	if a.Block() != nil {

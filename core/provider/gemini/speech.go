@@ -79,7 +79,7 @@ func speechAnswer(t *provider.Turn, body, dst []byte) ([]byte, error) {
 			}
 			kind := t.Text(dialect.Get(p.Value, "mimeType"))
 			if !bare(kind) {
-				t.Type, t.Usage = strings.Clone(kind), a.Usage.Tokens()
+				t.Type, t.Usage = strings.Clone(kind), tokens(&a)
 				return append(dst[:start], dst[start+wavHeader:]...), nil
 			}
 			if _, said, ok := strings.Cut(kind, "rate="); ok {
@@ -94,7 +94,7 @@ func speechAnswer(t *provider.Turn, body, dst []byte) ([]byte, error) {
 	if size == 0 {
 		return dst[:start], refusedMedia(t, &a, body, "speech")
 	}
-	t.Usage = a.Usage.Tokens()
+	t.Usage = tokens(&a)
 	if pcm(t) {
 		t.Type = "audio/pcm"
 		return append(dst[:start], dst[start+wavHeader:]...), nil

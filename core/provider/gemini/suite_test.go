@@ -1,12 +1,16 @@
 package gemini_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"testing"
 	"time"
 
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/gemini"
 	"github.com/sallyport-ai/sallyport/core/provider/providertest"
 )
@@ -66,4 +70,37 @@ func TestVertex(t *testing.T) {
 		Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}, {Name: "vertex_location", Value: "europe-west4"}},
 	}
 	providertest.Run(t, gemini.New(vertex()), d, os.DirFS("testdata/vertex"), o)
+}
+
+// FuzzNative sends requests in Google's dialect on, and has their tokens counted.
+func FuzzNative(f *testing.F) {
+	s := vertex()
+	s.Safety = []byte(`[{"category":"C"}]`)
+	e, err := gemini.New(s).Bind(deployment(func(d *llm.Deployment) { set(d, "vertex_project", "p1") }))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, request := range []string{
+		`{"contents":[{"parts":[{"text":"hi"}]}]}`, `{ "model" : "m" , "contents":[],"extra_body":{"y":2,"contents":3},"tags":[] }`, `{}`,
+		`{"safety_settings":null,"stream":true}`, `{"tools":[],"generationConfig":{"a":1},"metadata":{}}`,
+	} {
+		f.Add([]byte(request))
+	}
+	f.Fuzz(func(t *testing.T, request []byte) {
+		for _, call := range []string{"", provider.CountTokens} {
+			x := new(llm.Exchange)
+			x.Reset()
+			x.Op, x.Dialect, x.AsNative, x.Call = llm.OpChat, llm.DialectGoogle, true, call
+			if !json.Valid(request) || x.Native.Parse(request) != nil || openai.DecodeNative(x) != nil {
+				return
+			}
+			var c llm.Call
+			if err := e.Encode(x, &c); err != nil {
+				continue
+			}
+			if sent := bytes.Join(c.Body, nil); !json.Valid(sent) {
+				t.Fatalf("%s becomes %s", request, sent)
+			}
+		}
+	})
 }
