@@ -104,7 +104,7 @@ func (c *session) tell(w io.Writer) (n int64, err error) {
 				return c.bytes, err
 			}
 		}
-		switch err = c.reply.Rest.Next(&part); err {
+		switch err = c.reply.Rest.Next(&part); err { //nolint:errorlint // a stream returns io.EOF bare
 		case nil:
 			continue
 		case io.EOF:

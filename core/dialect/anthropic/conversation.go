@@ -17,7 +17,7 @@ func (t *translator) messages(v []byte) error {
 		}
 		t.b.Close('}')
 	}
-	if v != nil && v[0] != '[' {
+	if len(v) > 0 && v[0] != '[' {
 		return invalid("messages", "must be a list")
 	}
 	i := 0

@@ -74,7 +74,7 @@ func told(t *testing.T, kind string, in []byte) (out []byte) {
 		if err != nil {
 			out = v.Fail(out, llm.AsError(err), llm.AsError(err).Message)
 		} else {
-			out, err = v.End(out, false)
+			out, _ = v.End(out, false)
 		}
 		for line := range bytes.Lines(out) {
 			if data, ok := bytes.CutPrefix(line, []byte("data: ")); ok && !json.Valid(data) {

@@ -179,7 +179,7 @@ func (v *Voice) Whole(dst, chat []byte) ([]byte, error) {
 	if err := silent.take(dialect.Get(choice, "message")); err != nil {
 		return dst, err
 	}
-	v.response = v.object(nil, v.status(), nil)
+	v.response = v.object(v.status(), nil)
 	return append(dst, v.response...), nil
 }
 
@@ -213,10 +213,10 @@ func (v *Voice) status() string {
 	return "completed"
 }
 
-// object appends the response object with the members of
+// object is the response object with the members of
 // https://platform.openai.com/docs/api-reference/responses/object. What the request says is repeated.
-func (v *Voice) object(dst []byte, status string, failure *llm.Error) []byte {
-	b := dialect.Build(dst)
+func (v *Voice) object(status string, failure *llm.Error) []byte {
+	b := dialect.Build(nil)
 	b.Open('{').Key("id").Quote(v.ID).Key("object").Lit(`"response"`).Key("created_at").Int(v.Now.Unix())
 	b.Key("status").Quote(status).Key("background").Lit("false").Key("error")
 	if failure != nil {

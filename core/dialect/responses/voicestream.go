@@ -80,7 +80,7 @@ func (v *Voice) begin() {
 	v.begun = true
 	for _, name := range [...]string{"response.created", "response.in_progress"} {
 		b := v.event(name)
-		b.Key("response").Raw(v.object(nil, "in_progress", nil))
+		b.Key("response").Raw(v.object("in_progress", nil))
 		v.sent(b)
 	}
 }
@@ -505,7 +505,7 @@ func (v *Voice) End(dst []byte, native bool) ([]byte, error) {
 	v.last = true
 	v.closeItem()
 	status := v.status()
-	v.response = v.object(nil, status, nil)
+	v.response = v.object(status, nil)
 	b := v.event("response." + status)
 	b.Key("response").Raw(v.response)
 	v.sent(b)
@@ -520,7 +520,7 @@ func (v *Voice) Fail(dst []byte, e *llm.Error, message string) []byte {
 	v.out = dst
 	if v.begun {
 		b := v.event("response.failed")
-		b.Key("response").Raw(v.object(nil, "failed", &failure))
+		b.Key("response").Raw(v.object("failed", &failure))
 		v.sent(b)
 	} else {
 		b := v.event("error")

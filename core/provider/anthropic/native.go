@@ -188,7 +188,7 @@ func (e *endpoint) decodeNative(x *llm.Exchange, a *llm.Answer, r *llm.Reply) er
 		r.Dialect, r.First, r.Rest = llm.DialectMessages, llm.Part{Data: w.in}, w
 		return nil
 	case a.Streamed && x.Streamed:
-		return e.decodeEvents(x, a, r)
+		return e.decodeEvents(a, r)
 	case x.Streamed:
 		return e.decodeWhole(x, a, r)
 	}
@@ -205,7 +205,7 @@ func (e *endpoint) decodeNative(x *llm.Exchange, a *llm.Answer, r *llm.Reply) er
 }
 
 // decodeEvents reads the first event, so that a vendor which fails at once is an ordinary error.
-func (e *endpoint) decodeEvents(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
+func (e *endpoint) decodeEvents(a *llm.Answer, r *llm.Reply) error {
 	s := e.p.natives.Get().(*relay)
 	s.e, s.r, s.header = e, r, a.Header
 	s.body = limited{ReadCloser: a.Body, left: e.p.s.MaxResponse + 1}
