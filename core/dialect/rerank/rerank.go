@@ -100,7 +100,7 @@ func ReadResults(list []byte) ([]Result, bool) {
 				}
 			}
 		}
-		if r.Index < 0 || len(r.Score) == 0 || r.Score[0] == '"' || r.Score[0] == '{' || r.Score[0] == '[' {
+		if r.Index < 0 || len(r.Score) == 0 || r.Score[0] != '-' && (r.Score[0] < '0' || r.Score[0] > '9') {
 			return nil, false
 		}
 		out = append(out, r)

@@ -22,3 +22,8 @@ func TestSuite(t *testing.T) {
 	p := cohere.New(cohere.Settings{Now: func() time.Time { return time.Unix(1741569952, 0) }})
 	providertest.Run(t, p, d, os.DirFS("testdata"), o)
 }
+
+func FuzzProvider(f *testing.F) {
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: cohere.Name, Model: "vendor-model", APIKey: "sk-0123456789abc"}
+	providertest.Fuzz(f, cohere.New(cohere.Settings{}), d, os.DirFS("testdata"))
+}

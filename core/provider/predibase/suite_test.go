@@ -23,3 +23,9 @@ func TestSuite(t *testing.T) {
 	p := predibase.New(predibase.Settings{Now: func() time.Time { return time.Unix(1741569952, 0) }})
 	providertest.Run(t, p, d, os.DirFS("testdata"), o)
 }
+
+func FuzzProvider(f *testing.F) {
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: predibase.Name, Model: "vendor-model", APIKey: "sk-0123456789abc",
+		Settings: []llm.Pair{{Name: "tenant_id", Value: "t1"}}}
+	providertest.Fuzz(f, predibase.New(predibase.Settings{}), d, os.DirFS("testdata"))
+}

@@ -22,3 +22,8 @@ func TestSuite(t *testing.T) {
 	p := triton.New(triton.Settings{Now: func() time.Time { return time.Unix(1741569952, 0) }})
 	providertest.Run(t, p, d, os.DirFS("testdata"), o)
 }
+
+func FuzzProvider(f *testing.F) {
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: triton.Name, Model: "vendor-model", Base: "http://triton:8000", APIKey: "sk-0123456789abc"}
+	providertest.Fuzz(f, triton.New(triton.Settings{}), d, os.DirFS("testdata"))
+}
