@@ -245,6 +245,8 @@ func (j *Journal) room() {
 		return
 	}
 	j.tried = time.Now()
+	// A segment that is written to the store serves again: its blocks are there. If there is none, that is no error.
+	_ = os.Rename(filepath.Join(j.dir, freeName), filepath.Join(j.dir, spareName))
 	f, err := allocate(filepath.Join(j.dir, spareName), j.o.Segment)
 	if err != nil {
 		if !j.full.Swap(true) {
@@ -289,7 +291,7 @@ func (j *Journal) run() {
 		f := j.now.file
 		j.mu.Unlock()
 		// Without the lock: it may take milliseconds. A segment that is left meanwhile is synced when it is closed.
-		if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+		if err := syncData(f); err != nil && !errors.Is(err, os.ErrClosed) {
 			j.o.Logger.Error("the spend journal could not be brought to the disk", "error", err)
 		}
 	}
@@ -383,7 +385,7 @@ func readSegment(path string, number uint32, at int, end int64) ([]byte, error) 
 	return b[:n], nil
 }
 
-// Release deletes the segments that lie wholly before a place.
+// Release gives up the segments that lie wholly before a place. One is kept to be written again.
 func (j *Journal) Release(before int64) error {
 	j.mu.Lock()
 	current := j.now.number
@@ -401,7 +403,13 @@ func releaseDir(dir string, below uint32) error {
 		if n >= below {
 			break
 		}
-		if err := os.Remove(segmentPath(dir, n)); err != nil {
+		path := segmentPath(dir, n)
+		if _, err := os.Stat(filepath.Join(dir, freeName)); errors.Is(err, fs.ErrNotExist) {
+			if os.Rename(path, filepath.Join(dir, freeName)) == nil {
+				continue
+			}
+		}
+		if err := os.Remove(path); err != nil {
 			return fmt.Errorf("spend journal: %w", err)
 		}
 	}
@@ -422,7 +430,7 @@ func (j *Journal) Close() error {
 	j.closing.Wait()
 	err := j.now.close()
 	if j.spare != nil {
-		err = errors.Join(err, j.spare.Close(), os.Remove(filepath.Join(j.dir, spareName)))
+		err = errors.Join(err, j.spare.Close())
 	}
 	return errors.Join(err, unlockDir(j.lock))
 }

@@ -19,6 +19,7 @@ const (
 	frameSize    = 8  // length and checksum
 	suffix       = ".journal"
 	spareName    = "spare"
+	freeName     = "free"
 )
 
 // maxRecord bounds one record. Texts of requests and answers are cut before they get that long.

@@ -23,8 +23,12 @@ func allocate(path string, size int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info, err := f.Stat(); err == nil && info.Size() == int64(size) {
+		return f, nil // one that was written before
+	}
 	err = unix.Fallocate(int(f.Fd()), 0, 0, int64(size))
-	if errors.Is(err, unix.EOPNOTSUPP) {
+	if err == nil || errors.Is(err, unix.EOPNOTSUPP) {
+		// Blocks that were never written cost a change of the file system's own records with each first write.
 		err = writeZeros(f, size)
 	}
 	if err != nil {
@@ -57,7 +61,19 @@ func (s *segment) append(record []byte) error {
 func (s *segment) size() int { return len(s.b) }
 
 // sync brings what was written to the disk.
-func (s *segment) sync() error { return unix.Fdatasync(int(s.file.Fd())) }
+func (s *segment) sync() error { return syncData(s.file) }
+
+// syncData brings a file's bytes to the disk, and of what describes it only what is needed to read them. A file that is
+// closed meanwhile is an error.
+func syncData(f *os.File) error {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failure error
+	err = c.Control(func(fd uintptr) { failure = unix.Fdatasync(int(fd)) })
+	return errors.Join(err, failure)
+}
 
 func (s *segment) close() error {
 	return errors.Join(s.sync(), unix.Munmap(s.b), s.file.Close())

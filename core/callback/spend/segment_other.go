@@ -54,8 +54,10 @@ func (s *segment) append(record []byte) error {
 }
 
 func (s *segment) size() int    { return s.length }
-func (s *segment) sync() error  { return s.file.Sync() }
+func (s *segment) sync() error  { return syncData(s.file) }
 func (s *segment) close() error { return errors.Join(s.sync(), s.file.Close()) }
+
+func syncData(f *os.File) error { return f.Sync() }
 
 func lockDir(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// virtualKey is the key of the profile with everything on. It is as long as the master key, so that requests are, too.
-const virtualKey = "sk-full"
+// virtualKey is the key of the profile with everything on.
+const virtualKey = "sk-full-4711"
 
 // makeKey makes the key, with limits and budgets that are checked and never reached, of a team that has some as well.
 func makeKey(ctx context.Context, addr string) error {
