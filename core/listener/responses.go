@@ -331,6 +331,10 @@ func (s *Server) storedResponse(f *responsesFront, call, prefix string) fasthttp
 		if !ok {
 			id.Response = name
 		}
+		if strings.Trim(id.Response, ".") == "" {
+			c.fail(ctx, notFound(name))
+			return
+		}
 		x.Tail = "/responses/" + escapeSegment(id.Response)
 		if rest != "" {
 			x.Tail += "/" + rest
@@ -386,10 +390,7 @@ func (c *session) ownResponse(ctx *fasthttp.RequestCtx, id, call string) {
 		body = append(llm.AppendQuoted([]byte(`{"id":`), id), `,"object":"response","deleted":true}`...)
 	}
 	if body == nil {
-		c.fail(ctx, &llm.Error{
-			Op: "listener.ownResponse", Kind: llm.KindNotFound, Type: "invalid_request_error",
-			Message: "Response with id '" + id + "' not found.",
-		})
+		c.fail(ctx, notFound(id))
 		return
 	}
 	ctx.Response.Header.SetCanonical(hContentType, typeJSON)
@@ -397,6 +398,13 @@ func (c *session) ownResponse(ctx *fasthttp.RequestCtx, id, call string) {
 	c.finish(&ctx.Response.Header, c.buf[:0])
 	c.log(fasthttp.StatusOK, nil)
 	c.release()
+}
+
+func notFound(id string) error {
+	return &llm.Error{
+		Op: "listener.storedResponse", Kind: llm.KindNotFound, Type: "invalid_request_error",
+		Message: "Response with id '" + id + "' not found.",
+	}
 }
 
 // listItems is the list of a response's input items (https://platform.openai.com/docs/api-reference/responses/input-items).

@@ -21,8 +21,25 @@ const CountTokens = provider.CountTokens
 // counts reports whether the exchange asks for a count.
 func counts(x *llm.Exchange) bool { return x.Call == CountTokens }
 
-// Speaks implements provider.Speaker: a request for the Messages API goes out as it came.
-func (e *endpoint) Speaks(d llm.Dialect) bool { return d == llm.DialectMessages }
+// Speaks implements provider.Speaker: a request for the Messages API goes out as it came, unless the deployment sets a
+// parameter in OpenAI's words, which only a translation can heed.
+func (e *endpoint) Speaks(d llm.Dialect) bool {
+	if d != llm.DialectMessages {
+		return false
+	}
+	for i := range e.d.Defaults {
+		switch name := e.d.Defaults[i].Name; name {
+		case "reasoning_effort", "response_format", "max_completion_tokens", "parallel_tool_calls", "web_search_options", "stop",
+			"user", "tools", "tool_choice", "functions", "function_call":
+			return false
+		default:
+			if unsupported(borrow(name), borrow(e.d.Defaults[i].Value)) {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 // encodeNative writes the caller's own request. Its bytes stay as they are but for the model, the members that are for
 // the gateway, and those that the deployment sets, adds or leaves out.

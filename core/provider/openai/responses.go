@@ -2,6 +2,7 @@ package openai
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
@@ -22,6 +23,18 @@ func (e *endpoint) Speaks(d llm.Dialect) bool {
 	}
 	switch e.p.s.Name {
 	case "openai", "azure", "xai", "litellm_proxy":
+		return !slices.ContainsFunc(e.defaults, func(m member) bool { return !ofBoth(m.name) })
+	}
+	return false
+}
+
+// ofBoth reports whether a parameter that a deployment sets in the words of chat completions can be set in a request for
+// a response. What cannot makes requests go as chat completions.
+func ofBoth(name string) bool {
+	switch name {
+	case "temperature", "top_p", "max_tokens", "max_completion_tokens", "user", "metadata", "service_tier", "store",
+		"parallel_tool_calls", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "top_logprobs",
+		"reasoning", "text", "truncation", "include", "instructions", "max_output_tokens", "max_tool_calls", "background":
 		return true
 	}
 	return false
