@@ -130,7 +130,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	}
 	a.server, err = listener.New(listener.Settings{
 		Gateway: a.gateway, Logger: a.log, Version: Version(), RootPath: cfg.Variables.ServerRootPath, TLS: tlsConfig,
-		Status: a.status, Health: a.Health, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, newManagement(a), loginRoutes{a, login.NewMemory()}}, Count: a.count,
+		Status: a.status, Health: a.Health, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, newManagement(a), loginRoutes{a, login.NewMemory()}, pluginRoutes{a}}, Count: a.count,
 	})
 	return a, err
 }

@@ -54,7 +54,8 @@ func load(ctx context.Context, s Settings, module []byte, h *Host) (p *Plugin, e
 	if err := manifest.checkLimits(limits); err != nil {
 		return nil, err
 	}
-	p = &Plugin{name: otherwise(s.Name, manifest.Name), manifest: manifest, limits: limits, onError: s.OnError, log: s.Logger, secrets: s.Secrets, trace: s.Trace}
+	sum := sha256.Sum256(module)
+	p = &Plugin{sum: hex.EncodeToString(sum[:]), name: otherwise(s.Name, manifest.Name), manifest: manifest, limits: limits, onError: s.OnError, log: s.Logger, secrets: s.Secrets, trace: s.Trace}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

@@ -20,6 +20,7 @@ type pool struct {
 	live    int       // instances that exist or are being made
 	waiting []*waiter // first come, first served
 	closed  bool
+	warming bool          // an instance is being made that nobody waits for
 	idle    chan struct{} // closed when the pool is closed and no instance is out
 	circuit circuit
 	stats   *stats
@@ -190,7 +191,7 @@ func (p *pool) put(in *instance) {
 		p.mu.Lock()
 		p.circuit.spared(in.trial)
 		p.mu.Unlock()
-		p.gone()
+		p.replace()
 		return
 	}
 	p.mu.Lock()
@@ -218,7 +219,40 @@ func (p *pool) discard(in *instance) {
 	if !in.failed { // the result was wrong
 		p.stats.hooks[in.last%maxHooks].failures[causeResult].Add(1)
 	}
-	p.gone()
+	p.replace()
+}
+
+// replace counts an instance out. If it was the last one that was free to be used, another is made in the background, so
+// that the next caller does not wait for its start.
+func (p *pool) replace() {
+	p.mu.Lock()
+	if p.closed || p.warming || len(p.free) > 0 || len(p.waiting) > 0 || p.circuit.open {
+		p.mu.Unlock()
+		p.gone()
+		return
+	}
+	p.warming = true
+	p.mu.Unlock()
+	go p.warm()
+}
+
+// warm makes an instance that is counted in live already. Why it cannot be made, the next caller finds out.
+func (p *pool) warm() {
+	in, err := p.create()
+	p.mu.Lock()
+	p.warming = false
+	if err != nil {
+		p.mu.Unlock()
+		p.gone()
+		return
+	}
+	defer p.mu.Unlock()
+	if len(p.waiting) > 0 {
+		p.next() <- in
+		return
+	}
+	p.free = append(p.free, in)
+	p.settle()
 }
 
 // gone counts an instance out. Whoever is first in line may make another.

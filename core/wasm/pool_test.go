@@ -126,3 +126,40 @@ func TestPoolSurvivesFailedStarts(t *testing.T) {
 type noMemory struct{ api.Memory }
 
 func (noMemory) Size() uint32 { return 0 }
+
+// An instance that is not to be used again has its successor made before somebody asks for it, unless there is another.
+func TestPoolReplaces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		made := 0
+		p := testPool(2, func() (*instance, error) {
+			made++
+			time.Sleep(10 * time.Millisecond)
+			return bare(), nil
+		})
+		a, _ := p.get(t.Context())
+		a.p.limits.Calls = 0 // worn
+		p.put(a)
+		time.Sleep(20 * time.Millisecond)
+		synctest.Wait()
+		began := time.Now()
+		b, err := p.get(t.Context())
+		if err != nil || b == a || made != 2 || time.Since(began) != 0 {
+			t.Errorf("got %v after %v, %d made", err, time.Since(began), made)
+		}
+		c, _ := p.get(t.Context())
+		p.put(c)
+		b.p.limits.Calls = 0
+		p.put(b) // c is free
+		time.Sleep(20 * time.Millisecond)
+		if made != 3 || p.live != 1 {
+			t.Errorf("%d made, %d live", made, p.live)
+		}
+		c, _ = p.get(t.Context())
+		c.p.limits.Calls = 0
+		p.put(c)
+		if err := p.drain(t.Context()); err != nil || p.live != 0 { // waits for the one being made
+			t.Errorf("%v, %d live", err, p.live)
+		}
+	})
+}

@@ -61,7 +61,7 @@ func TestProviderEncodes(t *testing.T) {
 		}
 	}
 	e := speak(t, p)
-	const head, tail = "POST https://api.my-llm.test:443/api.my-llm.test /v1/generate?model=big ", " X-Key: sk-0123456789 Content-Type: application/json X-Extra: 1"
+	const head, tail = "POST https://api.my-llm.test:443/api.my-llm.test# /v1/generate?model=big ", " X-Key: sk-0123456789 Content-Type: application/json X-Extra: 1"
 	f(e, chat(`say \"hi\"\n`, ""), head+`{"prompt":"say \"hi\"\n","heat":0.5}`+tail)
 	f(e, chat("hi", `,"stream":true,"temperature":1,"num_retries":3`), head+`{"prompt":"hi","heat":1,"stream":true}`+tail)
 	f(e, `{"messages":[]}`, "400 This vendor needs a text.")
@@ -71,7 +71,7 @@ func TestProviderEncodes(t *testing.T) {
 	f(e, chat("fail", ""), "500 Plugin my-llm failed.")
 	f(e, chat("panic", ""), "500 Plugin my-llm failed.")
 	f(speak(t, p, "https://elsewhere.example.com"), chat("elsewhere", ""),
-		"GET https://elsewhere.example.com:443/elsewhere.example.com /  X-Extra: 1 x-key: no")
+		"GET https://elsewhere.example.com:443/elsewhere.example.com# /  X-Extra: 1 x-key: no")
 	if _, err := p.Provider(wasm.ProviderSettings{Hosts: []string{"nonsense"}}); err == nil {
 		t.Error("a host that is none was taken")
 	}
@@ -129,7 +129,8 @@ func play(t testing.TB, e provider.Endpoint, op llm.Operation, body string, stat
 			text = strings.Replace(text, part[i:j], "", 1)
 		}
 	}
-	return text + fmt.Sprint(r.Streamed, " ", r.Usage, " ", r.Finish)
+	u := r.Usage
+	return text + fmt.Sprint(r.Streamed, " {", u.Prompt, " ", u.Completion, " ", u.Total, " ", u.Cached, " ", u.Reasoning, "} ", r.Finish)
 }
 
 func TestProviderDecodes(t *testing.T) {

@@ -149,6 +149,7 @@ func (l Limits) maxView() int { return l.MemoryMB << 20 / 4 }
 // another one and closes this.
 type Plugin struct {
 	name     string
+	sum      string // SHA-256 of the file in hex
 	manifest Manifest
 	limits   Limits
 	onError  OnError
