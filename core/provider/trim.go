@@ -132,8 +132,8 @@ func without(dst, v []byte, path []step) (_ []byte, ok bool) {
 	return b.Bytes(), ok && !c.Broken()
 }
 
-// EncodeTrimmed has encode write the request without what additional_drop_params name by a path. The exchange has its own
-// body again afterwards.
+// EncodeTrimmed has encode write the request without what additional_drop_params name by a path, and without signatures in
+// ids that are for another vendor. The exchange has its own body again afterwards.
 func EncodeTrimmed(x *llm.Exchange, d *llm.Deployment, c *llm.Call, encode func(*llm.Exchange, *llm.Call) error) error {
 	o, err := Trimmed(x, d)
 	if err != nil {
@@ -143,6 +143,14 @@ func EncodeTrimmed(x *llm.Exchange, d *llm.Deployment, c *llm.Call, encode func(
 	if o != nil {
 		x.Body = *o
 	}
+	if signed(x, d) {
+		body := unsigned(nil, x.Body.Raw())
+		x.Body = llm.Object{}
+		if err := x.Body.Parse(body); err != nil {
+			x.Body = own
+			return &llm.Error{Op: "provider.EncodeTrimmed", Kind: llm.KindInternal, Err: err, Message: "The request could not be rewritten."}
+		}
+	}
 	err = encode(x, c)
 	x.Body = own
 	return err
@@ -150,5 +158,5 @@ func EncodeTrimmed(x *llm.Exchange, d *llm.Deployment, c *llm.Call, encode func(
 
 // Trims reports whether a call may need EncodeTrimmed.
 func Trims(x *llm.Exchange, d *llm.Deployment) bool {
-	return !x.AsNative && (len(d.AdditionalDrop) > 0 || x.Controls.AdditionalDrop != nil)
+	return !x.AsNative && (len(d.AdditionalDrop) > 0 || x.Controls.AdditionalDrop != nil || signed(x, d))
 }
