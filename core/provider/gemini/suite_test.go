@@ -72,6 +72,11 @@ func TestVertex(t *testing.T) {
 	providertest.Run(t, gemini.New(vertex()), d, os.DirFS("testdata/vertex"), o)
 }
 
+func FuzzProvider(f *testing.F) {
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: "gemini", Model: "gemini-3-pro-preview", APIKey: "AIza-0123456789abc"}
+	providertest.Fuzz(f, gemini.New(settings()), d, os.DirFS("testdata"))
+}
+
 // FuzzNative sends requests in Google's dialect on, and has their tokens counted.
 func FuzzNative(f *testing.F) {
 	s := vertex()
