@@ -42,20 +42,7 @@ func spentScope(x *llm.Exchange, d *llm.Deployment) *llm.Scope {
 		if !s.Budget.Limited || s.Over(s, x.Start.UnixNano()) == llm.Passed {
 			continue
 		}
-		if s.Kind == llm.ScopeTagDeployment && !tagged(x, s.ID) {
-			continue
-		}
 		return s
 	}
 	return nil
-}
-
-// tagged reports whether a request has a tag.
-func tagged(x *llm.Exchange, tag string) bool {
-	for _, s := range x.Scopes {
-		if s.Kind == llm.ScopeTag && s.ID == tag {
-			return true
-		}
-	}
-	return false
 }
