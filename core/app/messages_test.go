@@ -211,3 +211,27 @@ func TestMessagesNativeStream(t *testing.T) {
 		t.Fatalf("%d %s", r.Status, r.Body)
 	}
 }
+
+// When Anthropic fails, a vendor of OpenAI's API answers, whole and streamed, and the other way round.
+func TestMessagesFallBack(t *testing.T) {
+	t.Parallel()
+	down := ut.JSON(529, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`)
+	anthropic := ut.New(t, down, down, ut.JSON(200, claudeMessage))
+	gpt := ut.New(t, ut.JSON(200, ut.Completion("gpt-4o", "Hello", 3, 2)), ut.SSE(append(ut.ChatStream("gpt-4o", 3, "Hel", "lo"), "[DONE]")...), ut.ServerError())
+	s := apptest.Start(t, strings.Replace(sides(t, gpt, anthropic, false), "num_retries: 0", "num_retries: 0, fallbacks: [{claude: [gpt]}, {gpt: [claude]}]", 1))
+	ask := func(model, more string) *apptest.Response {
+		return s.Post(messages, `{"model":"`+model+`","max_tokens":5,`+more+`"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}]}`)
+	}
+	if r := ask("claude", ""); r.Status != 200 || !strings.Contains(r.Body, `"content":[{"type":"text","text":"Hello"}]`) || r.Header.Get("x-litellm-attempted-fallbacks") != "1" {
+		t.Fatalf("%d %s %v", r.Status, r.Body, r.Header)
+	}
+	if r := ask("claude", `"stream":true,`); r.Status != 200 || !strings.Contains(r.Body, `"text":"Hel"`) || !strings.Contains(r.Body, "event: message_stop") {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	if r := ask("gpt", ""); r.Status != 200 || r.Body != claudeMessage {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	if got := string(anthropic.Requests()[2].Body); !strings.Contains(got, `"cache_control":{"type":"ephemeral"}`) || strings.Contains(string(gpt.Requests()[0].Body), "cache_control") {
+		t.Fatalf("%s", got)
+	}
+}
