@@ -83,6 +83,14 @@ func (a *App) probe(ctx context.Context, d *llm.Deployment) error {
 		x.Op, body = llm.OpEmbedding, `{"input":["ping"]}`
 	case "completion":
 		x.Op, body = llm.OpCompletion, `{"prompt":"ping","max_tokens":1}`
+	case "image_generation":
+		x.Op, body = llm.OpImage, `{"prompt":"ping","n":1}`
+	case "audio_speech":
+		x.Op, body = llm.OpSpeech, `{"input":"ping","voice":"alloy"}`
+	case "rerank":
+		x.Op, body = llm.OpRerank, `{"query":"ping","documents":["ping"]}`
+	case "moderation":
+		x.Op, body = llm.OpModeration, `{"input":"ping"}`
 	case "responses": // 16 is the least that the API takes
 		x.Dialect = llm.DialectResponses
 		if err := x.Native.Parse([]byte(`{"input":"ping","max_output_tokens":16}`)); err != nil {

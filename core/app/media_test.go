@@ -221,3 +221,27 @@ func TestRerank(t *testing.T) {
 		t.Fatalf("record %v", rec)
 	}
 }
+
+// A health check makes a call of the kind that the deployment is for.
+func TestHealthModes(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t)
+	f := func(mode, sent string, answer ut.Answer) {
+		t.Helper()
+		v.Script(answer)
+		s := apptest.Start(t, fmt.Sprintf(`
+model_list:
+  - model_name: m
+    litellm_params: {model: custom_openai/x, api_base: %s/v1}
+    model_info: {mode: %s}
+general_settings: {master_key: sk-1234}
+`, v.URL, mode))
+		if r := s.Get("/health"); r.Status != 200 || !strings.Contains(r.Body, `"healthy_count":1`) || v.Last().Path != sent {
+			t.Errorf("%s: %d %s, sent to %s", mode, r.Status, r.Body, v.Last().Path)
+		}
+	}
+	f("image_generation", "/v1/images/generations", ut.JSON(200, `{"data":[]}`))
+	f("audio_speech", "/v1/audio/speech", ut.Whole(200, "audio/mpeg", "ID3"))
+	f("rerank", "/v1/rerank", ut.JSON(200, `{"results":[]}`))
+	f("moderation", "/v1/moderations", ut.JSON(200, `{"results":[]}`))
+}
