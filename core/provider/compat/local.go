@@ -46,7 +46,7 @@ func local() []Vendor {
 			Name: "lemonade", Base: "http://localhost:8000/api/v1",
 			BaseVars: []string{"LEMONADE_API_BASE"}, KeyVars: []string{"LEMONADE_API_KEY"},
 			KeyOptional: true, DefaultKey: "lemonade",
-			Offers: []llm.Operation{llm.OpImage, llm.OpSpeech, llm.OpTranscription, llm.OpRealtime},
+			Offers: []llm.Operation{llm.OpImage, llm.OpSpeech, llm.OpTranscription},
 			Source: "https://docs.litellm.ai/docs/providers/lemonade",
 		},
 	}
