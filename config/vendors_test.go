@@ -31,6 +31,7 @@ func vendorCases() []effectCase {
 	}
 	for _, name := range []string{
 		"DATABRICKS_API_BASE", "HF_API_BASE", "HUGGINGFACE_API_BASE", "PREDIBASE_API_BASE", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY",
+		"OPENAI_BASE_URL", "DATABRICKS_API_KEY", "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET",
 	} {
 		cases = append(cases, effectCase{name, "", []string{name + "=a"}, func(c C) any { return c.Env().Get(name) }, "a"})
 	}

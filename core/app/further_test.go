@@ -113,7 +113,7 @@ func TestVendorsByVariables(t *testing.T) {
 		env                   []string // with %s for the address
 		path, auth            string
 	}{
-		{"databricks/x", "", openai, []string{"DATABRICKS_API_BASE=%s/serving-endpoints", "DATABRICKS_API_KEY=k"}, "/serving-endpoints/chat/completions", "Bearer k"},
+		{"databricks/x", "", openai, []string{"DATABRICKS_API_BASE=%s", "DATABRICKS_API_KEY=k"}, "/chat/completions", "Bearer k"},
 		{"huggingface/x", "", openai, []string{"HF_API_BASE=%s", "HF_TOKEN=k"}, "/v1/chat/completions", "Bearer k"},
 		{"huggingface/x", "", openai, []string{"HUGGINGFACE_API_BASE=%s", "HUGGINGFACE_API_KEY=k"}, "/v1/chat/completions", "Bearer k"},
 		{"predibase/x", ", tenant_id: t", `{"generated_text":"Hi."}`, []string{"PREDIBASE_API_BASE=%s", "PREDIBASE_API_KEY=k"}, "/t/deployments/v2/llms/x/generate", "Bearer k"},
@@ -137,5 +137,31 @@ func TestVendorsByVariables(t *testing.T) {
 				t.Errorf("%s with %q", got.Path, got.Header.Get("Authorization"))
 			}
 		})
+	}
+}
+
+// TestDatabricksPrincipal calls models for a service principal: chats, and embeddings, which are called otherwise.
+func TestDatabricksPrincipal(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.JSON(200, `{"access_token":"abc","expires_in":3600}`), ut.JSON(200, ut.Completion("x", "Hi.", 1, 1)),
+		ut.JSON(200, ut.Embeddings("x", 1, []float64{1})))
+	s := apptest.Start(t, "model_list: [{model_name: m, litellm_params: {model: databricks/x}}]\n"+admin, apptest.Env(
+		"DATABRICKS_API_BASE="+v.URL+"/serving-endpoints", "DATABRICKS_CLIENT_ID=id", "DATABRICKS_CLIENT_SECRET=secret"))
+	hello(t, s, "m")
+	if got := v.Last().Header.Get("Authorization"); got != "Bearer abc" {
+		t.Errorf("the chat comes with %q", got)
+	}
+	if r := s.Post("/v1/embeddings", `{"model":"m","input":"x"}`); r.Status != 200 {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+	if got := v.Last().Header.Get("Authorization"); got != "Bearer abc" {
+		t.Errorf("the embedding comes with %q", got)
+	}
+	var paths []string
+	for _, r := range v.Requests() {
+		paths = append(paths, r.Path)
+	}
+	if got := strings.Join(paths, " "); got != "/oidc/v1/token /serving-endpoints/chat/completions /serving-endpoints/embeddings" {
+		t.Errorf("called are %s", got)
 	}
 }

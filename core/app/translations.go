@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/provider/mistral"
 	"github.com/sallyport-ai/sallyport/core/provider/ollama"
 	"github.com/sallyport-ai/sallyport/core/provider/watsonx"
+	principal "github.com/sallyport-ai/sallyport/core/upstream/credential/databricks"
 	"github.com/sallyport-ai/sallyport/core/upstream/credential/ibm"
 )
 
@@ -24,7 +25,7 @@ func (b *builder) translated(v compat.Vendor, most int64) provider.Provider {
 	case cohere.Name:
 		return cohere.New(cohere.Settings{MaxResponse: most})
 	case databricks.Name:
-		return chats(databricks.New(databricks.Settings{MaxResponse: most}))
+		return b.databricks(v, most)
 	case gemini.Name:
 		return gemini.New(gemini.Settings{MaxResponse: most, Safety: b.safety()})
 	case gemini.Vertex:
@@ -37,4 +38,21 @@ func (b *builder) translated(v compat.Vendor, most int64) provider.Provider {
 		return watsonx.New(watsonx.Settings{Sign: ibm.New(ibm.Settings{Env: b.cfg.Env().Get, Client: b.clouds.wire.client()}).Signer, MaxResponse: most})
 	}
 	return nil
+}
+
+// databricks serves embeddings as OpenAI's API, and signs calls for a service principal if there is no key.
+func (b *builder) databricks(v compat.Vendor, most int64) provider.Provider {
+	source := principal.New(principal.Settings{Client: b.clouds.wire.client()})
+	sign := func(d *llm.Deployment) (llm.Signer, error) {
+		id, secret := d.Setting("client_id"), d.Setting("client_secret")
+		if d.APIKey != "" || id == "" || secret == "" {
+			return nil, nil //nolint:nilnil // nobody signs
+		}
+		return source.Signer(d.Base, id, secret)
+	}
+	rest := b.placed(v, most, func(d *llm.Deployment) (*provider.Place, error) {
+		s, err := sign(d)
+		return &provider.Place{Base: databricks.Base(d.Base), Signer: s, NoResponses: true}, err
+	})
+	return provider.Split(rest, databricks.New(databricks.Settings{Sign: sign, MaxResponse: most}), llm.OpChat, llm.OpCompletion)
 }

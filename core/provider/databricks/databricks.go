@@ -5,6 +5,7 @@
 package databricks
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ const Name = "databricks"
 
 // Settings are what can be set about the provider. The zero value is usable.
 type Settings struct {
+	// Sign makes what signs the calls of a deployment that has no key. It is nil if the deployment names nobody.
+	Sign func(d *llm.Deployment) (llm.Signer, error)
+
 	MaxResponse int64            // bytes of an answer, a stream's in sum; 0 is 64 MB
 	Now         func() time.Time // for the time that answers were created at; nil is time.Now
 }
@@ -26,8 +30,8 @@ type Settings struct {
 // New makes the provider.
 func New(s Settings) *provider.Translated {
 	return provider.Translate(provider.Translation{
-		Name: Name, KeyVars: []string{"DATABRICKS_API_KEY"}, BaseVars: []string{"DATABRICKS_API_BASE"}, Locate: locate,
-		Names: true, Classify: classify,
+		Name: Name, KeyVars: []string{"DATABRICKS_API_KEY"}, BaseVars: []string{"DATABRICKS_API_BASE"},
+		Locate: func(t *provider.Site) (string, error) { return Base(t.Deployment.Base), nil }, Bind: s.bind, Names: true, Classify: classify,
 		Chat: &provider.Chat{
 			Path: "/chat/completions", Request: request, Whole: provider.ReadSimilar, Events: provider.SimilarEvents,
 			Params: []string{
@@ -40,13 +44,33 @@ func New(s Settings) *provider.Translated {
 	})
 }
 
-// locate completes the address of a workspace.
-func locate(s *provider.Site) (string, error) {
-	b := strings.TrimSuffix(strings.TrimRight(s.Deployment.Base, "/"), "/chat/completions")
-	if b != "" && !strings.Contains(b, "/serving-endpoints") && strings.Count(b, "/") < 3 {
-		b += "/serving-endpoints"
+// Base completes the address of a workspace. Other addresses are taken as they are, as by the reference
+// (litellm/llms/databricks/common_utils.py).
+func Base(configured string) string {
+	b := strings.TrimSuffix(strings.TrimRight(configured, "/"), "/chat/completions")
+	u, err := url.Parse(b)
+	if err != nil || u.Path != "" || u.RawQuery != "" {
+		return b
 	}
-	return b, nil
+	for _, domain := range []string{".databricks.com", ".azuredatabricks.net", ".databricks.us"} {
+		if strings.HasSuffix(u.Hostname(), domain) {
+			return b + "/serving-endpoints"
+		}
+	}
+	return b
+}
+
+// bind has calls signed for a service principal if there is no key.
+func (s *Settings) bind(site *provider.Site) error {
+	if site.Deployment.APIKey != "" || s.Sign == nil {
+		return nil
+	}
+	signer, err := s.Sign(site.Deployment)
+	if err != nil {
+		return site.Problem("api_base", err.Error())
+	}
+	site.Signer, site.Keyless = signer, signer != nil
+	return nil
 }
 
 // classify knows the codes of https://docs.databricks.com/api/workspace/introduction.

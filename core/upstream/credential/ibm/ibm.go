@@ -4,10 +4,7 @@ package ibm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -28,7 +25,6 @@ type Settings struct {
 
 const (
 	defaultURL = "https://iam.cloud.ibm.com/identity/token"
-	maxToken   = 64 << 10 // greatest length of an answer in bytes
 	provider   = "watsonx"
 )
 
@@ -95,44 +91,11 @@ func (s *signer) Sign(ctx context.Context, c *llm.Call) error {
 	return nil
 }
 
-// answer is what IBM Cloud says.
-type answer struct {
-	Token   string `json:"access_token"`
-	Seconds int64  `json:"expires_in"`
-	Code    string `json:"errorCode"`
-	Message string `json:"errorMessage"`
-}
-
 func (s *Source) fetch(ctx context.Context, address, key string) (string, time.Time, error) {
 	form := url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:apikey"}, "apikey": {key}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", time.Time{}, errors.New("the address of the token service cannot be used")
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	began := s.s.Now()
-	res, err := s.s.Client.Do(req)
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("the token service cannot be reached: %w", err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxToken))
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("the token service broke off: %w", err)
-	}
-	var a answer
-	if err := json.Unmarshal(body, &a); err != nil && res.StatusCode < 300 {
-		return "", time.Time{}, errors.New("the token service answered with what is not JSON")
-	}
-	switch {
-	case res.StatusCode > 299:
-		return "", time.Time{}, fmt.Errorf("status %d %s %s", res.StatusCode, a.Code, strings.ReplaceAll(a.Message, key, "***"))
-	case a.Token == "" || strings.ContainsAny(a.Token, "\r\n"):
-		return "", time.Time{}, errors.New("the token service gave no token")
-	}
-	if a.Seconds <= 0 {
-		return a.Token, began.Add(time.Hour), nil
-	}
-	return a.Token, began.Add(time.Duration(a.Seconds) * time.Second), nil
+	return credential.FetchToken(s.s.Client, s.s.Now, req, key)
 }
