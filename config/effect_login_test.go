@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // loginCases are how people sign in, and what keys they may make.
 func loginCases() []effectCase {
@@ -51,6 +54,28 @@ func loginCases() []effectCase {
 		{"GENERIC_INCLUDE_CLIENT_ID", "", []string{"GENERIC_INCLUDE_CLIENT_ID=true"}, func(c *Config) any { return c.Variables.GenericIncludeClientID }, true},
 		{"GENERIC_CLIENT_USE_PKCE", "", []string{"GENERIC_CLIENT_USE_PKCE=false"}, func(c *Config) any { return *c.Variables.GenericClientUsePKCE }, false},
 	}
+	for name, value := range map[string]any{
+		"api_key": "x1", "api_base": "x1", "mask_request_content": true, "additional_provider_specific_params": map[string]any{"a": "b"},
+		"presidio_analyzer_api_base": "x1", "presidio_anonymizer_api_base": "x1", "presidio_language": "de",
+		"presidio_score_thresholds": map[string]any{"ALL": 0.5}, "presidio_ad_hoc_recognizers": "f.json", "pii_entities_config": map[string]any{"PERSON": "MASK"},
+		"output_parse_pii": true, "project_id": "p", "on_flagged": "monitor", "model": "o", "guardrailIdentifier": "g", "guardrailVersion": "1",
+		"aws_region_name": "r", "aws_access_key_id": "a", "aws_secret_access_key": "b", "aws_session_token": "c", "aws_bedrock_runtime_endpoint": "e",
+		"headers": map[string]any{"x-a": "b"}, "extra_headers": []any{"x-b"},
+	} {
+		raw, err := json.Marshal(value)
+		if err != nil {
+			panic(err)
+		}
+		cases = append(cases, effectCase{"guardrails[].litellm_params." + name,
+			"guardrails: [{guardrail_name: g, litellm_params: {guardrail: presidio, mode: pre_call, " + name + ": " + string(raw) + "}}]", nil,
+			func(c *Config) any {
+				if s, ok := c.Guardrails[0].Params.Other[name].(Secret); ok {
+					return s.Reveal()
+				}
+				return c.Guardrails[0].Params.Other[name]
+			}, value})
+	}
+	cases = append(cases, v("SALLYPORT_PLUGIN_DIR", func(v V) any { return v.PluginDir }))
 	options := func(name string, get func(GeneralSettings) PluginOptions) []effectCase {
 		return optionCases(g+name+".", func(option string) string { return "general_settings: {" + name + ": {" + option + "}}" },
 			func(c *Config) PluginOptions { return get(c.GeneralSettings) })

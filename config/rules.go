@@ -22,7 +22,7 @@ func (k *checker) plugin(n *node, set *Setting, path string, pos Position) bool 
 	ok := true
 	for _, v := range values {
 		name, isText := v.scalar.(string)
-		if !isText || strings.HasSuffix(name, ".wasm") {
+		if !isText || strings.HasSuffix(name, ".wasm") || set.Hook == "request" && FirstParty(name) != "" {
 			continue
 		}
 		if pythonPath.MatchString(name) {
@@ -66,9 +66,29 @@ func pythonFix(set *Setting) string {
 
 func notModule(name string, set *Setting) string {
 	if set.Hook == "request" && slices.Contains(builtinGuardrails(), name) {
-		return fmt.Sprintf("the built-in guardrail %q is not built in yet", name)
+		return fmt.Sprintf("LiteLLM's guardrail %q has no plugin here", name)
 	}
 	return "expected the path of a WebAssembly module, ending in .wasm"
+}
+
+// FirstParty is the plugin of this project that does what a guardrail of
+// LiteLLM does, or "".
+func FirstParty(guardrail string) string {
+	switch guardrail {
+	case "presidio":
+		return "presidio"
+	case "lakera", "lakera_v2":
+		return "lakera"
+	case "openai_moderation":
+		return "openai-moderation"
+	case "bedrock":
+		return "bedrock-guardrails"
+	case "generic_guardrail_api":
+		return "generic-guardrail-api"
+	case "hide-secrets":
+		return "secrets"
+	}
+	return ""
 }
 
 // builtinGuardrails lists LiteLLM's own guardrails.

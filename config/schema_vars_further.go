@@ -39,6 +39,8 @@ func furtherVariables() []Setting {
 			Doc: "Master group that the Redis Sentinels watch."},
 		{Path: "REDIS_SOCKET_TIMEOUT", Type: TypeNumber, Default: "0.1", Area: "limits", Status: InEffect,
 			Doc: "Seconds that a request waits for Redis before its limits are counted by this replica alone."},
+		{Path: "SALLYPORT_PLUGIN_DIR", Type: TypeString, Area: "plugin", Status: InEffect,
+			Doc: "Folder in which plugins for the guardrails of LiteLLM are looked for first."},
 		{Path: "SALLYPORT_STATE_DIR", Type: TypeString, Default: "STATE_DIRECTORY, $XDG_STATE_HOME/sallyport, ~/.local/state/sallyport", Area: "store", Status: InEffect,
 			Doc: "Folder for the spend journal and, without another database, SQLite's file sallyport.db."},
 		{Path: "HTTP_PROXY", Type: TypeString, Area: "provider", Status: InEffect, Secret: true,

@@ -54,6 +54,8 @@ type LoginVariables struct {
 	UIUsername   string `config:"UI_USERNAME"` // never empty
 	// UIPassword is empty when the master key is the password.
 	UIPassword Secret `config:"UI_PASSWORD"`
+	// PluginDir is a folder with plugins.
+	PluginDir string `config:"SALLYPORT_PLUGIN_DIR"`
 }
 
 // readLoginVariables fills LoginVariables; the checker has refused bad values.
@@ -82,6 +84,7 @@ func readLoginVariables(env *Env) LoginVariables {
 		MicrosoftTenant:     env.Get("MICROSOFT_TENANT"),
 		AllowedEmailDomains: env.Get("ALLOWED_EMAIL_DOMAINS"), ProxyAdminID: or("PROXY_ADMIN_ID", "default_user_id"),
 		UIUsername: or("UI_USERNAME", "admin"), UIPassword: Secret(env.Get("UI_PASSWORD")),
+		PluginDir: env.Get("SALLYPORT_PLUGIN_DIR"),
 	}
 	v.GenericIncludeClientID, _ = parseBool(env.Get("GENERIC_INCLUDE_CLIENT_ID"))
 	if s := env.Get("GENERIC_CLIENT_USE_PKCE"); s != "" {

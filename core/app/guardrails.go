@@ -24,6 +24,10 @@ func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
 			b.mistake(setting+".mode", fmt.Errorf("no mode is named: write pre_call, during_call or post_call"))
 			continue
 		}
+		if err := b.firstParty(&g.Params, entry); err != nil {
+			b.mistake(setting+".guardrail", err)
+			continue
+		}
 		p, err := b.load(ctx, out, g.Name, g.Params.Guardrail, "guardrail "+g.Name+", "+strings.Join(used, ", "), g.Params.PluginOptions)
 		if err != nil {
 			b.mistake(setting+".guardrail", err)
