@@ -109,6 +109,9 @@ func TestRecordKinds(t *testing.T) {
 }
 
 func TestRecordAllocates(t *testing.T) {
+	if raceDetector {
+		t.Skip("pools forget on purpose under the race detector")
+	}
 	x, d := exchange(t), deployment()
 	r := &llm.Reply{Deployment: d, Usage: llm.Usage{Prompt: 10, Completion: 5}, Began: x.Start}
 	rec := NewRecorder(RecorderSettings{Journal: openJournal(t, t.TempDir(), Options{Segment: 64 << 20})})

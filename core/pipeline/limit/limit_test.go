@@ -196,11 +196,16 @@ func TestDeployment(t *testing.T) {
 		if err := l.Enter(t.Context(), first, d); err != nil {
 			t.Fatal(err)
 		}
-		time.AfterFunc(5*time.Second, func() { l.Leave(first, d) })
+		left := make(chan struct{})
+		time.AfterFunc(5*time.Second, func() {
+			l.Leave(first, d)
+			close(left)
+		})
 		begun := time.Now()
 		if err := l.Enter(t.Context(), second, d); err != nil || time.Since(begun) != 5*time.Second {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
+		<-left
 		l.Settle(first, nil, errors.New("failed"))
 		l.Settle(second, answered(10), nil)
 		if spent, held := d.Scopes[0].Spent(); spent != price || held != 0 || d.Scopes[1].Open() != 0 {

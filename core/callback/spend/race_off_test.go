@@ -1,0 +1,5 @@
+//go:build !race
+
+package spend
+
+const raceDetector = false
