@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -158,7 +159,7 @@ func (w *whole) chat(e *endpoint, x *llm.Exchange, a *llm.Answer, r *llm.Reply, 
 		settle(&said.More[i])
 	}
 	openai.Count(&r.Usage, said.Usage)
-	said.Usage, r.Finish = r.Usage, said.Finish
+	said.Usage, r.Finish = r.Usage, own(said.Finish)
 	out := openai.NewWriter(x.Op, x.ID, t.Model(), e.p.v.Now())
 	if !x.Streamed {
 		w.out = out.Whole(w.out, said)
@@ -184,6 +185,16 @@ func settle(s *openai.Said) {
 	case s.Finish == "":
 		s.Finish = "stop"
 	}
+}
+
+// own returns a finish reason that lasts: what was read is borrowed from a buffer, and the record of a call outlives it.
+func own(finish string) string {
+	for _, usual := range [...]string{"stop", "length", "tool_calls", "content_filter"} {
+		if finish == usual {
+			return usual
+		}
+	}
+	return strings.Clone(finish)
 }
 
 // split writes a whole answer as a stream: for each choice a chunk with all that was said, and one with the end.

@@ -175,7 +175,7 @@ func (s *stream) finish(c *choice, finish string) {
 	}
 	c.finish, s.finished = true, true
 	if s.r.Finish == "" || c == &s.choices[0] {
-		s.r.Finish = finish
+		s.r.Finish = own(finish)
 	}
 	s.part(func(dst []byte) []byte { return s.writer.Chunk(dst, &openai.Said{Index: c.index, Finish: finish}) })
 }
