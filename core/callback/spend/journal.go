@@ -28,13 +28,13 @@ var (
 // Options of a journal. Zero values take the defaults.
 type Options struct {
 	Segment int           // bytes of a file; default 4 MiB
-	Sync    time.Duration // what is written is on the disk after this time; default 50 ms
+	Sync    time.Duration // what is written is on the disk after this time; default 200 ms
 	Logger  *slog.Logger  // default discards
 }
 
 const (
 	defaultSegment = 4 << 20
-	defaultSync    = 50 * time.Millisecond
+	defaultSync    = 200 * time.Millisecond
 	retryAfter     = time.Second // between two tries to find room on the disk
 )
 
