@@ -238,3 +238,24 @@ func TestGuardrailModesAreChecked(t *testing.T) {
 	f(keyword("{tags: {}}"), "no mode is named")
 	f(with(t, v, "mode: post_call, holdback: 100000"), "holdback")
 }
+
+// A header that a hook sets reaches the vendor; one that carries a credential, or is the gateway's own, cannot be set.
+func TestHookHeaderReachesVendor(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.JSON(200, ut.Completion("x", "ok", 1, 1)))
+	s := apptest.Start(t, with(t, v, "mode: pre_call, default_on: true"))
+	if r := s.Post(chat, says("header X-Tenant blue", ""), "x-other: kept back"); r.Status != 200 {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	if h := v.Last().Header; h.Get("X-Tenant") != "blue" || h.Get("X-Other") != "" {
+		t.Errorf("the vendor got %v", h)
+	}
+	for _, name := range []string{"x-api-key", "authorization", "x-litellm-tags"} {
+		if r := s.Post(chat, says("header "+name+" k", "")); r.Status != 503 {
+			t.Errorf("%s: %d %s", name, r.Status, r.Body)
+		}
+	}
+	if r := s.Post(chat, says("nothing", "")); r.Status != 200 || v.Last().Header.Get("X-Tenant") != "" {
+		t.Errorf("%d: the header of another request is sent", r.Status)
+	}
+}

@@ -6,7 +6,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
-// Forward says which header lines of callers go on to vendors. The zero value lets none pass.
+// Forward says which header lines of callers go on to vendors. The zero value lets none pass but those that hooks add.
 type Forward struct {
 	Headers   bool            // those that begin with x-, and anthropic-beta
 	Groups    map[string]bool // the same, for these model groups only
@@ -14,8 +14,15 @@ type Forward struct {
 	KeyHeader string          // the header that carries the caller's key, which never passes
 }
 
-// add adds the caller's lines to the call.
+// add adds the caller's lines to the call, and those of hooks, which count more. What the provider sets stays as it is.
 func (f *Forward) add(x *llm.Exchange, d *llm.Deployment, c *llm.Call) {
+	if len(x.Added) > 0 && x.Op != llm.OpPassThrough && c.Local == nil {
+		for i := range x.Added {
+			if h := &x.Added[i]; f.passes(h.Name) && !holds(c.Head, h.Name) && !c.Header.Has(string(h.Name)) {
+				c.Header = append(c.Header, *h)
+			}
+		}
+	}
 	headers := f.Headers || f.Groups[d.Group]
 	if !headers && !f.Org || x.Op == llm.OpPassThrough || c.Local != nil {
 		return

@@ -19,6 +19,7 @@ type Exchange struct {
 	Remote string // the caller's address without port
 	Header Header // the caller's headers, borrowed
 	Query  []byte // the raw query string, borrowed
+	Added  Header // header lines for vendors that hooks ask for; they are no credentials
 
 	Body      Object      // the request in the form of the OpenAI API; for another dialect see Chat
 	Dialect   Dialect     // what the caller speaks, and expects in return
@@ -109,6 +110,7 @@ func (x *Exchange) Reset() {
 	x.ID, x.Start, x.Op = ID{}, time.Time{}, OpNone
 	x.Method, x.Path, x.Remote, x.Header, x.Query = "", "", "", header, nil
 	x.Body, x.Model, x.Streamed, x.WantUsage = body, "", false, false
+	x.Added = nil
 	x.Native.Reset()
 	x.Form.Reset()
 	x.Dialect, x.AsNative, x.Lost, x.toChat, x.chat = DialectOpenAI, false, nil, nil, nil

@@ -218,8 +218,8 @@ func addTags(x *llm.Exchange, tags []string) {
 	replaceHeader(x, "x-litellm-tags", strings.Join(all, ","))
 }
 
-// setHeader sets a header of the request that later hooks and pass-through endpoints that forward headers see. Only
-// names that begin with x- can be set, and none that the gateway takes for a credential or a control of its own.
+// setHeader sets a header of the request that later hooks, vendors, and pass-through endpoints that forward headers see.
+// Only names that begin with x- can be set, and none that the gateway takes for a credential or a control of its own.
 func (g *Guardrail) setHeader(x *llm.Exchange, name, value string) error {
 	name = strings.ToLower(name)
 	switch {
@@ -233,6 +233,8 @@ func (g *Guardrail) setHeader(x *llm.Exchange, name, value string) error {
 		return broken("the value of the header %q holds a control character", name)
 	}
 	replaceHeader(x, name, value)
+	x.Added = slices.DeleteFunc(x.Added, func(f llm.Field) bool { return llm.EqualFold(f.Name, name) })
+	x.Added = append(x.Added, x.Header[len(x.Header)-1])
 	return nil
 }
 

@@ -105,7 +105,7 @@ func TestModule(t *testing.T) {
 	want := &llm.Principal{
 		KeyHash: hex.EncodeToString(sum[:]), KeyAlias: "blue", UserID: "u1", Email: "u1@example.com", TeamID: "blue",
 		TeamName: "Blue", OrgID: "o1", Role: llm.RoleInternalUser, Models: []string{"gpt-4o", "claude-*"},
-		Metadata: map[string]any{"tier": 2.0, "tags": []any{"a", "b"}},
+		Metadata: map[string]any{"tier": 2.0, "tags": []any{"a", "b"}}, TeamMetadata: map[string]any{"region": "eu"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("error %v, -want +got\n%s", err, diff)

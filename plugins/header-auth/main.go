@@ -58,7 +58,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 				TeamID: b.String("team_id", ""), TeamAlias: b.String("team_alias", ""), OrgID: b.String("org_id", ""), Role: role,
 			},
 			Models:   b.Strings("models"),
-			Metadata: b.Map("metadata"),
+			Metadata: b.Map("metadata"), TeamMetadata: b.Map("team_metadata"),
 		}}
 	}
 	if len(k.keys) == 0 {

@@ -45,6 +45,8 @@ type Principal struct {
 	Caller                  // KeyHash is ignored: the gateway hashes the credential itself
 	Models   []string       // model groups the principal may use; empty is all
 	Metadata map[string]any // text, numbers, booleans, nil, []any and map[string]any
+
+	TeamMetadata map[string]any // of the team; likewise
 }
 
 // AuthVerdict is what the auth hook decided.
@@ -159,11 +161,15 @@ func (p *Principal) encode(dst []byte) []byte {
 	for _, m := range p.Models {
 		dst = abi.AppendText(dst, abi.TagAllowedModel, m)
 	}
+	var err error
 	if len(p.Metadata) > 0 {
-		var err error
-		if dst, err = abi.AppendMap(dst, abi.TagMetadata, p.Metadata); err != nil {
-			return appendVerdict(dst[:start], abi.VerdictFail, 0, err.Error())
-		}
+		dst, err = abi.AppendMap(dst, abi.TagMetadata, p.Metadata)
+	}
+	if len(p.TeamMetadata) > 0 && err == nil {
+		dst, err = abi.AppendMap(dst, abi.TagTeamMetadata, p.TeamMetadata)
+	}
+	if err != nil {
+		return appendVerdict(dst[:start], abi.VerdictFail, 0, err.Error())
 	}
 	return abi.Close(dst, mark)
 }

@@ -90,6 +90,8 @@ pub struct Principal {
     /// Model groups the principal may use; empty is all.
     pub models: Vec<String>,
     pub metadata: Map,
+    /// Metadata of the team.
+    pub team_metadata: Map,
 }
 
 /// What the auth hook decided.
@@ -161,9 +163,12 @@ impl Principal {
         for model in &self.models {
             abi::put_text(out, tag::ALLOWED_MODEL, model.as_bytes());
         }
-        if self.metadata.is_empty() {
-            return Ok(());
+        if !self.metadata.is_empty() {
+            value::put_map(out, tag::METADATA, &self.metadata)?;
         }
-        value::put_map(out, tag::METADATA, &self.metadata)
+        if !self.team_metadata.is_empty() {
+            value::put_map(out, tag::TEAM_METADATA, &self.team_metadata)?;
+        }
+        Ok(())
     }
 }
