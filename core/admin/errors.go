@@ -74,7 +74,7 @@ func asError(err error) *llm.Error {
 	case errors.As(err, &e):
 		return e
 	case errors.Is(err, store.ErrNotFound):
-		return notFound("", "There is no such entry in the database.").(*llm.Error)
+		return asError(notFound("", "There is no such entry in the database."))
 	case errors.Is(err, store.ErrUnavailable):
 		return &llm.Error{
 			Op: "admin", Kind: llm.KindUnavailable, Err: err, Type: "no_db_connection",

@@ -100,7 +100,7 @@ func TestBedrockAnthropicSDK(t *testing.T) {
 	client := anthropic.NewClient(anthropicoption.WithBaseURL(s.URL), anthropicoption.WithAPIKey(apptest.MasterKey), anthropicoption.WithMaxRetries(0))
 	ask := func(model string) anthropic.MessageNewParams {
 		return anthropic.MessageNewParams{
-			Model: anthropic.Model(model), MaxTokens: 2000,
+			Model: model, MaxTokens: 2000,
 			System:   []anthropic.TextBlockParam{{Text: "You know the weather.", CacheControl: anthropic.NewCacheControlEphemeralParam()}},
 			Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("How warm is it?"))},
 			Tools: []anthropic.ToolUnionParam{{OfTool: &anthropic.ToolParam{
@@ -132,7 +132,7 @@ func TestBedrockAnthropicSDK(t *testing.T) {
 		`{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":20,"outputTokenCount":9}}`))
 	m := streamed("claude")
 	if len(m.Content) != 2 || m.Content[0].Thinking != "hm" || m.Content[0].Signature != "c2ln" || string(m.Content[1].Input) != `{"city":"Paris"}` ||
-		m.StopReason != "tool_use" || m.Usage.OutputTokens != 9 || string(m.Model) != "claude" {
+		m.StopReason != "tool_use" || m.Usage.OutputTokens != 9 || m.Model != "claude" {
 		t.Errorf("claude: %+v", m)
 	}
 	if got := b.Last(); !strings.HasSuffix(got.Path, "/invoke-with-response-stream") || !strings.Contains(string(got.Body), `"cache_control":{"type":"ephemeral"}`) {
@@ -157,7 +157,7 @@ func TestBedrockAnthropicSDK(t *testing.T) {
 	b.Script(upstreamtest.JSON(200, `{"inputTokens":12}`))
 	count := anthropic.MessageCountTokensParams{Messages: ask("").Messages}
 	for _, model := range []string{"claude", "nova"} {
-		count.Model = anthropic.Model(model)
+		count.Model = model
 		before := len(b.Requests())
 		n, err := client.Messages.CountTokens(t.Context(), count)
 		asked := len(b.Requests()) > before

@@ -136,7 +136,8 @@ func (b *builder) proxyScopes(ctx context.Context) (all, admin *llm.Scope) {
 // proxyBudget keeps the row that has the spend of the whole gateway, as the reference does at its start
 // (litellm/proxy/proxy_server.py, generate_key_helper_fn for litellm_proxy_budget_name).
 func (b *builder) proxyBudget(ctx context.Context, db *database, s *llm.Scope) {
-	row, err := db.Users().Get(ctx, spend.ProxyID)
+	_, err := db.Users().Get(ctx, spend.ProxyID)
+	var row *store.User
 	change := func(u *store.User) error {
 		u.MaxBudget = &s.Budget.Max
 		if string(u.BudgetDuration) == s.Budget.Duration && (u.BudgetResetAt != nil || s.Budget.Duration == "") {

@@ -64,7 +64,7 @@ func TestAnthropicSDK(t *testing.T) {
 		client := anthropic.NewClient(option.WithBaseURL(s.URL), option.WithAPIKey(apptest.MasterKey), option.WithMaxRetries(0))
 		ask := func(model string) anthropic.MessageNewParams {
 			return anthropic.MessageNewParams{
-				Model: anthropic.Model(model), MaxTokens: 2000,
+				Model: model, MaxTokens: 2000,
 				System:   []anthropic.TextBlockParam{{Text: "You know the weather.", CacheControl: anthropic.NewCacheControlEphemeralParam()}},
 				Thinking: anthropic.ThinkingConfigParamOfEnabled(1024),
 				Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("How warm is it?"))},

@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -48,7 +48,7 @@ func newSecure(t *testing.T, auth tls.ClientAuthType) *secure {
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, ut.Completion("x", "ok", 1, 1))
 	}))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: auth}
 	s.StartTLS()
 	t.Cleanup(s.Close)

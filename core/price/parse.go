@@ -143,11 +143,12 @@ func parseModel(key string, raw json.RawMessage) (line string, problems []Proble
 		case bytes.Equal(v, []byte("null")):
 		case name == "litellm_provider" || name == "mode":
 			s, err := word(v)
-			if err != nil {
+			switch {
+			case err != nil:
 				fail(name, err.Error())
-			} else if name == "mode" {
+			case name == "mode":
 				columns[2] = s
-			} else {
+			default:
 				columns[1] = s
 			}
 		case strings.HasPrefix(name, "supports_") && letter(name[9:]) != 0 && len(v) > 0 && (v[0] == 't' || v[0] == 'f'):

@@ -48,7 +48,7 @@ func (cl *Client) talk(ctx context.Context, c *llm.Call, a *llm.Answer) error {
 		},
 		HandshakeTimeout: limit,
 	}
-	conn, resp, err := d.DialContext(dial, "ws://"+c.Target.Host+string(c.Path), socketHeader(c))
+	conn, resp, err := d.DialContext(dial, "ws://"+c.Target.Host+string(c.Path), socketHeader(c)) //nolint:bodyclose // refused closes it, and after a switch of protocols there is none
 	switch {
 	case err == nil:
 		a.Status, a.FirstByte, a.Header = http.StatusSwitchingProtocols, time.Now(), fieldsOf(a.Header, resp.Header)

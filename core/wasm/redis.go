@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrAway: Redis does not answer. A plugin is told at once, and goes on without.
+// ErrAway says that Redis does not answer. A plugin is told at once, and goes on without.
 var ErrAway = errors.New("the key-value store is away")
 
 // RedisStore is a Store in Redis, which all replicas share. A namespace has the keys sallyport:plugin:{namespace}:key,

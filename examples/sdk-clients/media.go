@@ -131,7 +131,10 @@ func fileAndBatch(ctx context.Context, c openai.Client) (string, error) {
 }
 
 func missingFile(ctx context.Context, c openai.Client) (string, error) {
-	_, err := c.Files.Content(ctx, "file-nobody")
+	answer, err := c.Files.Content(ctx, "file-nobody")
+	if err == nil {
+		_ = answer.Body.Close()
+	}
 	var refused *openai.Error
 	if !errors.As(err, &refused) {
 		return "", fmt.Errorf("want a refusal, got %w", err)

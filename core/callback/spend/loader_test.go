@@ -80,7 +80,7 @@ func put(t testing.TB, j *Journal, n int, amount float64) {
 	t.Helper()
 	for i := range n {
 		e := store.SpendEntry{Log: store.SpendLog{RequestID: fmt.Sprint("r", i), APIKey: "k", Spend: amount, StartTime: time.Unix(1, 0), EndTime: time.Unix(1, 0)}}
-		if _, err := j.Append(appendEntry(nil, &e)); err != nil {
+		if _, err := j.Append(appendEntry(&e)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -51,43 +51,6 @@ func (e *encoder) bytes(s []byte) {
 	e.b = append(e.b, s...)
 }
 
-// appendEntry appends an entry as a record. It is for those who have an entry; the Recorder writes records without one.
-func appendEntry(dst []byte, s *store.SpendEntry) []byte {
-	e := encoder{dst}
-	l := &s.Log
-	flags := uint64(0)
-	if s.NoLog {
-		flags |= flagNoLog
-	}
-	if s.NoTotals {
-		flags |= flagNoTotals
-	}
-	first := int64(0)
-	if l.CompletionStartTime != nil {
-		flags |= flagCompletion
-		first = l.CompletionStartTime.UnixNano()
-	}
-	e.head(flags, l.Spend, [8]int64{
-		l.TotalTokens, l.PromptTokens, l.CompletionTokens, s.CacheReadTokens, s.CacheWriteTokens,
-		l.StartTime.UnixNano(), l.EndTime.UnixNano(), first,
-	})
-	for _, t := range texts(l, s) {
-		e.text(*t)
-	}
-	for _, j := range [...]store.JSON{l.Metadata, l.RequestTags, l.Messages, l.Response, l.ProxyServerRequest} {
-		e.bytes(j)
-	}
-	e.uint(uint64(len(s.Tags)))
-	for _, t := range s.Tags {
-		e.text(t)
-	}
-	e.uint(uint64(len(s.Counters)))
-	for _, c := range s.Counters {
-		e.counter(c.Name, c.Window, c.Amount)
-	}
-	return e.b
-}
-
 func (e *encoder) head(flags uint64, spend float64, numbers [8]int64) {
 	e.b = append(e.b, recordVersion)
 	e.uint(flags)

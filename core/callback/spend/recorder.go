@@ -99,7 +99,7 @@ func (r *Recorder) encode(e *encoder, x *llm.Exchange, reply *llm.Reply, tried *
 		total, u.Prompt, u.Completion, u.Cached, u.CacheWrite, x.Start.UnixNano(), end.UnixNano(), first,
 	})
 	r.names(e, x, d, failure)
-	r.documents(e, x, reply, d, failure, u)
+	r.documents(e, x, reply, failure, u)
 	e.uint(uint64(len(x.Tags)))
 	for _, t := range x.Tags {
 		e.text(t)
@@ -173,7 +173,7 @@ func session(x *llm.Exchange) []byte {
 }
 
 // documents writes the JSON fields: metadata, tags, request, answer, and the request as it came.
-func (r *Recorder) documents(e *encoder, x *llm.Exchange, reply *llm.Reply, d *llm.Deployment, failure *llm.Error, u llm.Usage) {
+func (r *Recorder) documents(e *encoder, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u llm.Usage) {
 	doc := buffers.Get().(*encoder)
 	doc.b = r.metadata(doc.b[:0], x, reply, failure, u)
 	e.bytes(doc.b)

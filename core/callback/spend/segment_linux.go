@@ -32,8 +32,8 @@ func allocate(path string, size int) (*os.File, error) {
 		err = writeZeros(f, size)
 	}
 	if err != nil {
-		f.Close()
-		os.Remove(path)
+		_ = f.Close()
+		_ = os.Remove(path)
 		return nil, &os.PathError{Op: "allocate", Path: path, Err: err}
 	}
 	return f, nil

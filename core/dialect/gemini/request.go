@@ -36,7 +36,7 @@ func AppendChat(dst []byte, o *llm.Object, model string, stream bool, control fu
 	if stream {
 		w.put(`,"stream":true`)
 	}
-	err := members(o.Raw(), "request", func(name string, v []byte) error { return w.collect(name, v) })
+	err := members(o.Raw(), "request", w.collect)
 	if err != nil {
 		return nil, err
 	}

@@ -141,7 +141,7 @@ func (r *ChatRequest) MaxTokens() []byte {
 // Stop returns stop as a list in JSON, whether it is a string or a list, and takes it.
 func (r *ChatRequest) Stop() ([]byte, error) {
 	v := r.Get("stop")
-	if v == nil || v[0] == '[' {
+	if len(v) == 0 || v[0] == '[' {
 		return v, nil
 	}
 	if v[0] != '"' {

@@ -91,7 +91,7 @@ func (r *ChatRequest) readFunction(t *Tool, v []byte, at string) error {
 	if len(t.Name) < 3 || t.Name[0] != '"' {
 		return r.Bad(at+".name", "is missing")
 	}
-	if t.Parameters != nil && t.Parameters[0] != '{' {
+	if len(t.Parameters) > 0 && t.Parameters[0] != '{' {
 		return r.Bad(at+".parameters", "must be an object")
 	}
 	return nil
@@ -348,7 +348,7 @@ func (r *ChatRequest) readCalled(call *ToolCall, function []byte, at string) err
 	if len(call.Name) < 3 || call.Name[0] != '"' {
 		return r.Bad(at+".name", "is missing")
 	}
-	if call.Arguments != nil && call.Arguments[0] != '"' && call.Arguments[0] != '{' {
+	if len(call.Arguments) > 0 && call.Arguments[0] != '"' && call.Arguments[0] != '{' {
 		return r.Bad(at+".arguments", "must be a JSON object, written as a string")
 	}
 	return nil

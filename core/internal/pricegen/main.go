@@ -47,7 +47,7 @@ func run(out string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	wheel, err := download(dir)
 	if err != nil {
 		return err

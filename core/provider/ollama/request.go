@@ -60,7 +60,7 @@ func options(b *dialect.Builder, r *openai.ChatRequest) error {
 		return err
 	}
 	given := r.Get("options")
-	if given != nil && given[0] != '{' {
+	if len(given) > 0 && given[0] != '{' {
 		return r.Bad("options", "must be an object")
 	}
 	limit := r.MaxTokens()

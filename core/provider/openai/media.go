@@ -21,7 +21,8 @@ func (e *endpoint) encodeFurther(x *llm.Exchange, c *llm.Call) (done bool, err e
 	case x.Op == llm.OpResource:
 		return true, e.encodeResource(x, c)
 	case x.Op == llm.OpRealtime:
-		return true, e.encodeRealtime(x, c)
+		e.encodeRealtime(x, c)
+		return true, nil
 	case x.Form.Raw() != nil:
 		return true, e.encodeForm(x, c)
 	}
@@ -238,7 +239,7 @@ func (e *endpoint) resourceForm(x *llm.Exchange, c *llm.Call) error {
 }
 
 // encodeRealtime begins a conversation (https://platform.openai.com/docs/guides/realtime-websocket).
-func (e *endpoint) encodeRealtime(x *llm.Exchange, c *llm.Call) error {
+func (e *endpoint) encodeRealtime(x *llm.Exchange, c *llm.Call) {
 	c.Method, c.Head, c.Socket = "GET", e.bare, true
 	path := []byte(e.talk)
 	for _, q := range [][]byte{borrow(e.query), x.Query} {
@@ -252,7 +253,6 @@ func (e *endpoint) encodeRealtime(x *llm.Exchange, c *llm.Call) error {
 	if v := x.Header.Get("OpenAI-Beta"); len(v) > 0 && provider.BadHeader([]byte("OpenAI-Beta"), v) == "" && !e.hasLine([]byte("openai-beta")) {
 		c.Header = append(c.Header, llm.Field{Name: borrow("OpenAI-Beta"), Value: v})
 	}
-	return nil
 }
 
 // escape writes a model's name for a query.
