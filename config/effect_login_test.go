@@ -76,6 +76,9 @@ func loginCases() []effectCase {
 			}, value})
 	}
 	cases = append(cases, v("SALLYPORT_PLUGIN_DIR", func(v V) any { return v.PluginDir }))
+	for _, name := range []string{"PRESIDIO_ANALYZER_API_BASE", "PRESIDIO_ANONYMIZER_API_BASE"} { // plugins that are granted them read them
+		cases = append(cases, effectCase{name, "", []string{name + "=x1"}, func(c *Config) any { return c.Env().Get(name) }, "x1"})
+	}
 	options := func(name string, get func(GeneralSettings) PluginOptions) []effectCase {
 		return optionCases(g+name+".", func(option string) string { return "general_settings: {" + name + ": {" + option + "}}" },
 			func(c *Config) PluginOptions { return get(c.GeneralSettings) })

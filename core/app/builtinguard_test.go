@@ -78,6 +78,10 @@ func TestGuardrailsOfLiteLLM(t *testing.T) {
 			t.Errorf("%s: %v", params, err)
 		}
 	}
+	_, err := apptest.Try(t, one(v)+"\nguardrails: [{guardrail_name: g, litellm_params: {mode: pre_call, guardrail: presidio}}]\n", apptest.Env("SALLYPORT_PLUGIN_DIR="+pluginDir(t, "presidio")))
+	if err == nil || !strings.Contains(err.Error(), "PRESIDIO_ANALYZER_API_BASE") {
+		t.Errorf("without addresses: %v", err)
+	}
 	f("guardrail: bedrock, guardrailIdentifier: g1", "bedrock-guardrails.wasm")
 	f("guardrail: lasso", `LiteLLM's guardrail "lasso" has no plugin here`)
 	f("guardrail: lakera_v2, pii_entities_config: {PERSON: MASK}", "pii_entities_config is a parameter of presidio")

@@ -40,7 +40,9 @@ func (b *builder) firstParty(p *config.GuardrailParams, entry *guardrail.Guardra
 	if plugin == "presidio" && settings["output_parse_pii"] == true && entry.Modes.Has(guardrail.PreCall) && !entry.Modes.Has(guardrail.PostCall) {
 		entry.Modes.Always = append(slices.Clone(entry.Modes.Always), guardrail.PostCall) // where values are put back
 	}
-	b.grant(plugin, p)
+	if err := b.grant(plugin, p); err != nil {
+		return err
+	}
 	p.Guardrail, err = b.pluginFile(name, plugin)
 	return err
 }
@@ -121,9 +123,9 @@ func revealed(v any) any {
 
 // grant gives a plugin what the guardrail's parameters and variables name: the hosts, and the secrets of its manifest.
 // Whoever wrote them wants them used. An address in the operator's own networks is fine; only these hosts are asked.
-func (b *builder) grant(plugin string, p *config.GuardrailParams) {
+func (b *builder) grant(plugin string, p *config.GuardrailParams) error {
 	env := b.cfg.Env()
-	var hosts, secrets []string
+	var hosts, secrets, missing []string
 	host := func(setting, variable, otherwise string) {
 		s, _ := p.Config[setting].(string)
 		if s == "" && variable != "" {
@@ -131,6 +133,9 @@ func (b *builder) grant(plugin string, p *config.GuardrailParams) {
 		}
 		if s == "" {
 			s = otherwise
+		}
+		if s == "" && p.Grants.HTTP == nil {
+			missing = append(missing, variable)
 		}
 		if s != "" && !strings.Contains(s, "://") {
 			s = "http://" + s
@@ -166,6 +171,9 @@ func (b *builder) grant(plugin string, p *config.GuardrailParams) {
 		host("aws_bedrock_runtime_endpoint", "", "https://bedrock-runtime."+region+".amazonaws.com")
 		secrets = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION_NAME", "AWS_REGION", "AWS_BEARER_TOKEN_BEDROCK"}
 	}
+	if len(missing) > 0 {
+		return fmt.Errorf("where the service is, is not said: set %s, or the parameter of litellm_params that says the same", strings.Join(missing, " and "))
+	}
 	if p.Grants.HTTP == nil && len(hosts) > 0 {
 		p.Grants.HTTP = hosts
 		if p.Grants.Networks == nil {
@@ -179,6 +187,7 @@ func (b *builder) grant(plugin string, p *config.GuardrailParams) {
 			}
 		}
 	}
+	return nil
 }
 
 // pluginFile finds a plugin of this project.
