@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/store"
 )
 
@@ -133,6 +134,9 @@ func (a *API) newTeam(c *call) (any, error) {
 		return nil, err
 	}
 	t := store.Team{TeamID: value(p.TeamID)}
+	if t.TeamID == llm.SessionTeam {
+		return nil, badRequest("team_id", "The team id "+t.TeamID+" is that of logins.")
+	}
 	if err := p.apply(c, &t); err != nil {
 		return nil, err
 	}

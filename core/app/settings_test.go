@@ -23,7 +23,7 @@ func good() ut.Answer { return ut.JSON(200, ut.Completion("x", "ok", 1, 1)) }
 // post sends a chat for the model and fails the test unless it is answered.
 func post(t *testing.T, s *apptest.Server, model, more string) *apptest.Response {
 	t.Helper()
-	r := s.Post(chat, `{"model":"`+model+`","messages":[]`+more+`}`)
+	r := s.Post(chat, `{"model":"`+model+`","messages":[{"role":"user","content":"hi"}]`+more+`}`)
 	if r.Status != 200 {
 		t.Fatalf("%s: %d %s", model, r.Status, r.Body)
 	}

@@ -252,6 +252,7 @@ impl Plugin for Tck {
                 role: "internal_user".into(),
                 models: vec!["m1".into(), "m2".into()],
                 metadata: full(),
+                ..Principal::default()
             }),
             "bare" => AuthVerdict::allow(Principal::default()),
             "echo" => {
