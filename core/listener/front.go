@@ -104,14 +104,14 @@ func (c *session) tell(w io.Writer) (n int64, err error) {
 				return c.bytes, err
 			}
 		}
-		switch err = c.reply.Rest.Next(&part); err { //nolint:errorlint // a stream returns io.EOF bare
-		case nil:
+		err = c.reply.Rest.Next(&part)
+		if err == nil {
 			continue
-		case io.EOF:
-			if c.out, err = c.voice.End(c.out, c.native); err != nil {
-				return c.broke(w, err)
-			}
-		default:
+		}
+		if err == io.EOF { //nolint:errorlint // a stream returns it bare
+			c.out, err = c.voice.End(c.out, c.native)
+		}
+		if err != nil {
 			return c.broke(w, err)
 		}
 		return c.close(w)

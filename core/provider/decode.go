@@ -316,7 +316,7 @@ func (e *endpoint) broken(err error) error {
 func (e *endpoint) named(err error) error {
 	var f *llm.Error
 	if !errors.As(err, &f) {
-		f = e.s.garbled("The answer of " + e.p.v.Name + " cannot be read: " + err.Error() + ".").(*llm.Error)
+		f = llm.AsError(e.s.garbled("The answer of " + e.p.v.Name + " cannot be read: " + err.Error() + "."))
 	}
 	if f.Provider == "" && f.Kind.Vendor() {
 		f.Provider = e.p.v.Name
