@@ -447,17 +447,22 @@ func (a *API) globalActivityModel(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := map[string][]store.Activity{}
+	return grouped(all, "model", func(r store.Activity) string { return r.ModelGroup }, dailyCounts), nil
+}
+
+// grouped sums up each group of rows and writes its name beside the sums, in the order of the names.
+func grouped[T any](all []T, label string, name func(T) string, sum func([]T) map[string]any) []any {
+	by := map[string][]T{}
 	for _, r := range all {
-		by[r.ModelGroup] = append(by[r.ModelGroup], r)
+		by[name(r)] = append(by[name(r)], r)
 	}
 	out := []any{}
-	for _, model := range slices.Sorted(maps.Keys(by)) {
-		d := dailyCounts(by[model])
-		d["model"] = model
+	for _, n := range slices.Sorted(maps.Keys(by)) {
+		d := sum(by[n])
+		d[label] = n
 		out = append(out, d)
 	}
-	return out, nil
+	return out
 }
 
 func (a *API) cacheHits(c *call) (any, error) {
@@ -518,17 +523,7 @@ func (a *API) exceptionsByDeployment(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := map[string][]store.ExceptionCount{}
-	for _, e := range all {
-		by[e.APIBase] = append(by[e.APIBase], e)
-	}
-	out := []any{}
-	for _, base := range slices.Sorted(maps.Keys(by)) {
-		d := exceptionDays(by[base])
-		d["api_base"] = base
-		out = append(out, d)
-	}
-	return out, nil
+	return grouped(all, "api_base", func(e store.ExceptionCount) string { return e.APIBase }, exceptionDays), nil
 }
 
 // providerBudgets serves what providers may cost and have cost in their period.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/config"
@@ -25,8 +26,9 @@ import (
 
 // loaded is one configuration made into a gateway's snapshot.
 type loaded struct {
-	custom      map[string]provider.Provider // vendors that plugins speak for
-	stored      [32]byte                     // hash of what of it came from the database
+	api         atomic.Pointer[managementAPI] // made when it is first asked for
+	custom      map[string]provider.Provider  // vendors that plugins speak for
+	stored      [32]byte                      // hash of what of it came from the database
 	cfg         *config.Config
 	snapshot    *gateway.Snapshot
 	router      *router.Router

@@ -65,7 +65,19 @@ const flushPatience = 5 * time.Second
 
 // api is the management API as the configuration in force has it.
 func (a *App) api(db *database) *admin.API {
-	return admin.New(admin.Settings{Store: db.Store, Logger: a.log, Policy: a.adminPolicy(db)})
+	l := a.current.Load()
+	if made := l.api.Load(); made != nil && made.db == db {
+		return made.API
+	}
+	made := &managementAPI{db, admin.New(admin.Settings{Store: db.Store, Logger: a.log, Policy: a.adminPolicy(db)})}
+	l.api.Store(made)
+	return made.API
+}
+
+// managementAPI is the management API over one database.
+type managementAPI struct {
+	db *database
+	*admin.API
 }
 
 // adminPolicy is what the configuration says about who may create what.
