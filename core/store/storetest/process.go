@@ -86,6 +86,9 @@ func (b *buffer) String() string {
 func run(dir, signal string, argv ...string) (*process, error) {
 	cmd := exec.Command("sh", append([]string{"-c", supervise, "sh", signal}, argv...)...)
 	cmd.Dir = dir
+	if err := os.Remove(filepath.Join(dir, pidFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err // the one of the run before would pass for this one's
+	}
 	out := &buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
@@ -164,7 +167,9 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// await asks until the answer is nil, the program ended, or it took too long.
+// await asks until the answer is nil and the program has written who it is,
+// the program ended, or it took too long. A program may answer before the
+// shell that started it has written its process down.
 func (p *process) await(ask func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -173,7 +178,9 @@ func (p *process) await(ask func(ctx context.Context) error) error {
 	for {
 		err := ask(ctx)
 		if err == nil {
-			return nil
+			if _, err = p.pid(); err == nil {
+				return nil
+			}
 		}
 		select {
 		case <-p.done:
@@ -199,15 +206,24 @@ func find(program string, patterns ...string) (string, error) {
 	return "", errors.New(program + " not found")
 }
 
-// signal sends a signal to the program itself.
-func (p *process) signal(sig syscall.Signal) error {
+// pid is the program's own process, as it wrote it down.
+func (p *process) pid() (int, error) {
 	raw, err := os.ReadFile(filepath.Join(p.cmd.Dir, pidFile))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
 	if err != nil || pid < 2 {
-		return fmt.Errorf("the program's process is %q", raw)
+		return 0, fmt.Errorf("the program's process is %q", raw)
+	}
+	return pid, nil
+}
+
+// signal sends a signal to the program itself.
+func (p *process) signal(sig syscall.Signal) error {
+	pid, err := p.pid()
+	if err != nil {
+		return err
 	}
 	return syscall.Kill(pid, sig)
 }
