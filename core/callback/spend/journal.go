@@ -14,6 +14,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 var (
 	errLocked = errors.New("spend journal: another process uses the folder")
 	errClosed = errors.New("spend journal: closed")
+	errNoRoom = errors.New("spend journal: no room on the disk")
 )
 
 // Options of a journal. Zero values take the defaults.
@@ -36,12 +38,14 @@ const (
 	defaultSegment = 4 << 20
 	defaultSync    = 200 * time.Millisecond
 	retryAfter     = time.Second // between two tries to find room on the disk
+	mostHeld       = 64 << 20    // bytes of records that wait in memory for room
 )
 
 // Journal is an append-only log of records in a folder. It is safe for concurrent use.
 //
 // There is always a spare file next to the one that is written to. When there is no room for another one the journal is
-// Full: no call may begin whose record might find no place, while those under way still have the rest of the file.
+// Full: no call may begin whose record might find no place, while those under way still have the rest of the file, and
+// then memory.
 type Journal struct {
 	o      Options
 	dir    string
@@ -63,6 +67,8 @@ type Journal struct {
 	closed bool
 	lost   int64
 	tried  time.Time // when room was last looked for
+	held   [][]byte  // records that wait for room
+	bytes  int       // of held
 }
 
 // Open takes a folder for the process and starts a journal in it. The folder keeps what earlier runs left. If another
@@ -168,7 +174,7 @@ func (j *Journal) Dir() string { return j.dir }
 // Full reports whether there is no room on the disk for what further calls would have recorded.
 func (j *Journal) Full() bool { return j.full.Load() }
 
-// Lost is how many records found no place.
+// Lost is how many records found no place, nor one in memory.
 func (j *Journal) Lost() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -188,16 +194,20 @@ func (j *Journal) Append(record []byte) (int64, error) {
 	}
 	if j.now.at+frameSize+len(record) > j.now.size() {
 		if err := j.turn(); err != nil {
-			j.lost++
 			return 0, err
 		}
 	}
 	if j.full.Load() && time.Since(j.tried) >= retryAfter {
 		j.room()
+		j.catchUp()
 	}
+	return j.put(record)
+}
+
+// put writes a record for which the segment has room.
+func (j *Journal) put(record []byte) (int64, error) {
 	at := j.now.at
 	if err := j.now.append(record); err != nil {
-		j.lost++
 		return 0, fmt.Errorf("spend journal: %w", err)
 	}
 	j.now.at = at + frameSize + len(record)
@@ -210,11 +220,52 @@ func (j *Journal) Append(record []byte) (int64, error) {
 	return seq(j.now.number, at), nil
 }
 
+// Hold keeps a record for which Append found no room in memory, until there is room: of calls that were under way when
+// the disk became full. It ends with the process. The record is copied. An error says that even this found no place, and
+// the record is lost.
+func (j *Journal) Hold(record []byte) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed || j.bytes+len(record) > mostHeld {
+		j.lost++
+		return fmt.Errorf("%w, and %d MiB of records wait for it already", errNoRoom, mostHeld>>20)
+	}
+	j.held = append(j.held, slices.Clone(record))
+	j.bytes += len(record)
+	return nil
+}
+
+// CatchUp writes what was held, as far as there is room now, and reports whether it wrote anything.
+func (j *Journal) CatchUp() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed || len(j.held) == 0 {
+		return false
+	}
+	j.room()
+	return j.catchUp()
+}
+
+func (j *Journal) catchUp() (wrote bool) {
+	for len(j.held) > 0 {
+		record := j.held[0]
+		if j.now.at+frameSize+len(record) > j.now.size() && j.turn() != nil {
+			return wrote
+		}
+		if _, err := j.put(record); err != nil {
+			return wrote
+		}
+		j.held, j.bytes, wrote = j.held[1:], j.bytes-len(record), true
+	}
+	j.held = nil
+	return wrote
+}
+
 // turn begins the next segment with the spare file.
 func (j *Journal) turn() error {
 	j.room()
 	if j.spare == nil {
-		return errors.New("spend journal: no room on the disk")
+		return errNoRoom
 	}
 	number := j.now.number + 1
 	if err := os.Rename(filepath.Join(j.dir, spareName), segmentPath(j.dir, number)); err != nil {
@@ -269,6 +320,7 @@ func (j *Journal) Retry() {
 	defer j.mu.Unlock()
 	if !j.closed && time.Since(j.tried) >= retryAfter {
 		j.room()
+		j.catchUp()
 	}
 }
 
@@ -422,6 +474,10 @@ func (j *Journal) Close() error {
 	if j.closed {
 		j.mu.Unlock()
 		return nil
+	}
+	if j.catchUp(); len(j.held) > 0 {
+		j.lost += int64(len(j.held))
+		j.o.Logger.Error("the spend journal found no room for the last records: they are lost", "records", len(j.held), "folder", j.dir)
 	}
 	j.closed = true
 	j.mu.Unlock()

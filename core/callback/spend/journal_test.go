@@ -165,8 +165,9 @@ func TestNoRoom(t *testing.T) {
 	if _, err := j.Append(make([]byte, 4060)); err == nil {
 		t.Error("a record was written for which there is no room")
 	}
-	if j.Lost() != 1 {
-		t.Errorf("%d lost", j.Lost())
+	held := bytes.Repeat([]byte("h"), 4060)
+	if err := j.Hold(held); err != nil || j.CatchUp() {
+		t.Errorf("holding a record: %v", err)
 	}
 	if err := os.Remove(spare); err != nil {
 		t.Fatal(err)
@@ -181,6 +182,30 @@ func TestNoRoom(t *testing.T) {
 	if _, err := j.Append(make([]byte, 4060)); err != nil {
 		t.Error(err)
 	}
+	if got, _ := readAll(t, j, 0); len(got) != 3 || got[1] != string(held) {
+		t.Errorf("%d records", len(got))
+	}
+	if j.Lost() != 0 {
+		t.Errorf("%d lost", j.Lost())
+	}
+}
+
+// TestNoMemory shows that what is held has a bound, and that what finds no place at all is counted.
+func TestNoMemory(t *testing.T) {
+	t.Parallel()
+	j := openJournal(t, t.TempDir(), Options{Segment: 4096})
+	big := make([]byte, maxRecord)
+	for range mostHeld / maxRecord {
+		if err := j.Hold(big); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Hold(big); !errors.Is(err, errNoRoom) || j.Lost() != 1 {
+		t.Errorf("%v, %d lost", err, j.Lost())
+	}
+	j.mu.Lock()
+	j.held, j.bytes = nil, 0
+	j.mu.Unlock()
 }
 
 // TestConcurrentAppend shows that no record is lost or mixed up among many writers and a reader.

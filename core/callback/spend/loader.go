@@ -137,7 +137,10 @@ func (l *Loader) flush(ctx context.Context) error {
 			return err
 		}
 		if len(entries) == 0 {
-			return l.s.Journal.Release(next)
+			if err := l.s.Journal.Release(next); err != nil || !l.s.Journal.CatchUp() {
+				return err
+			}
+			continue
 		}
 		if err := l.write(ctx, entries); err != nil {
 			return err

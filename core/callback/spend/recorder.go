@@ -2,6 +2,7 @@ package spend
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -60,9 +61,21 @@ func (r *Recorder) Record(x *llm.Exchange, reply *llm.Reply, tried *llm.Deployme
 		return
 	}
 	e := buffers.Get().(*encoder)
+	end, failure := time.Now(), llm.AsError(err)
+	// Texts must not take the room of records that only have to be counted.
+	texts := r.s.Texts && !r.s.Journal.Full()
 	e.b = e.b[:0]
-	r.encode(e, x, reply, tried, llm.AsError(err), time.Now())
-	if _, err := r.s.Journal.Append(e.b); err != nil && r.failed.Add(1)&1023 == 1 {
+	r.encode(e, x, reply, tried, failure, end, texts)
+	_, err = r.s.Journal.Append(e.b)
+	if err != nil && texts {
+		e.b = e.b[:0]
+		r.encode(e, x, reply, tried, failure, end, false)
+		_, err = r.s.Journal.Append(e.b)
+	}
+	if errors.Is(err, errNoRoom) {
+		err = r.s.Journal.Hold(e.b)
+	}
+	if err != nil && r.failed.Add(1)&1023 == 1 {
 		r.s.Logger.Error("what a call cost was not recorded", "call_id", x.ID.String(), "spend", x.Charged, "error", err)
 	}
 	if cap(e.b) <= 64<<10 {
@@ -71,7 +84,9 @@ func (r *Recorder) Record(x *llm.Exchange, reply *llm.Reply, tried *llm.Deployme
 }
 
 // encode writes the record in the order that decodeEntry reads.
-func (r *Recorder) encode(e *encoder, x *llm.Exchange, reply *llm.Reply, tried *llm.Deployment, failure *llm.Error, end time.Time) {
+func (r *Recorder) encode(
+	e *encoder, x *llm.Exchange, reply *llm.Reply, tried *llm.Deployment, failure *llm.Error, end time.Time, texts bool,
+) {
 	d, first := tried, int64(0)
 	var u llm.Usage
 	flags := uint64(0)
@@ -99,7 +114,7 @@ func (r *Recorder) encode(e *encoder, x *llm.Exchange, reply *llm.Reply, tried *
 		total, u.Prompt, u.Completion, u.Cached, u.CacheWrite, x.Start.UnixNano(), end.UnixNano(), first,
 	})
 	r.names(e, x, d, failure)
-	r.documents(e, x, reply, failure, u)
+	r.documents(e, x, reply, failure, u, texts)
 	e.uint(uint64(len(x.Tags)))
 	for _, t := range x.Tags {
 		e.text(t)
@@ -173,7 +188,7 @@ func session(x *llm.Exchange) []byte {
 }
 
 // documents writes the JSON fields: metadata, tags, request, answer, and the request as it came.
-func (r *Recorder) documents(e *encoder, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u llm.Usage) {
+func (r *Recorder) documents(e *encoder, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u llm.Usage, texts bool) {
 	doc := buffers.Get().(*encoder)
 	doc.b = r.metadata(doc.b[:0], x, reply, failure, u)
 	e.bytes(doc.b)
@@ -187,7 +202,7 @@ func (r *Recorder) documents(e *encoder, x *llm.Exchange, reply *llm.Reply, fail
 	doc.b = append(doc.b, ']')
 	e.bytes(doc.b)
 	buffers.Put(doc)
-	if !r.s.Texts {
+	if !texts {
 		e.uint(0)
 		e.uint(0)
 		e.uint(0)

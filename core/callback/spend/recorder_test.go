@@ -2,6 +2,10 @@ package spend
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,5 +137,44 @@ func BenchmarkRecord(b *testing.B) {
 			last = j.now.number
 			_ = j.Release(j.End())
 		}
+	}
+}
+
+// TestRecordWithoutRoom shows that texts give way before a record does, and that a record without a place waits for one.
+func TestRecordWithoutRoom(t *testing.T) {
+	t.Parallel()
+	j := openJournal(t, t.TempDir(), Options{Segment: 4096})
+	r := NewRecorder(RecorderSettings{Journal: j, Texts: true})
+	x := exchange(t)
+	if err := x.Body.Parse([]byte(`{"model":"gpt","messages":"` + strings.Repeat("p", 5000) + `"}`)); err != nil {
+		t.Fatal(err)
+	}
+	r.Record(x, nil, deployment(), nil)
+	spare := filepath.Join(j.Dir(), spareName)
+	j.mu.Lock()
+	_ = j.spare.Close()
+	j.spare, j.now.at = nil, j.now.size()
+	j.mu.Unlock()
+	if err := errors.Join(os.Remove(spare), os.Mkdir(spare, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	r.Record(x, nil, deployment(), nil)
+	l := NewLoader(LoaderSettings{Store: newFakeStore(), Journal: j})
+	f := func(want int) {
+		t.Helper()
+		if err := l.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n, rejected := l.Written(); n != int64(want) || rejected != 0 {
+			t.Errorf("%d written, %d rejected, want %d", n, rejected, want)
+		}
+	}
+	f(1)
+	if err := os.Remove(spare); err != nil {
+		t.Fatal(err)
+	}
+	f(2)
+	if j.Lost() != 0 {
+		t.Errorf("%d lost", j.Lost())
 	}
 }
