@@ -26,6 +26,7 @@ func Run(ctx context.Context, o Options) error {
 	f := a.follow()
 	defer f.close()
 	a.announce(os.Stdout, ln)
+	giveBack()
 	go f.run(ctx)
 
 	failed := make(chan error, 1)
