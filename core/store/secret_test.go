@@ -172,3 +172,15 @@ func FuzzDecryptTexts(f *testing.F) {
 		}
 	})
 }
+
+func TestEncryptSame(t *testing.T) {
+	t.Parallel()
+	v := store.NewVault("salt")
+	one, two, other := v.EncryptSame("a text"), v.EncryptSame("a text"), v.EncryptSame("another")
+	if one != two || one == other || one == store.NewVault("pepper").EncryptSame("a text") {
+		t.Errorf("%s %s %s", one, two, other)
+	}
+	if plain, err := v.Decrypt(one); plain != "a text" || err != nil {
+		t.Errorf("%q, %v", plain, err)
+	}
+}

@@ -187,6 +187,7 @@ type Store interface {
 	AuditLogs() Table[AuditLog, string]
 	HealthChecks() Table[HealthCheck, string]
 	ErrorLogs() Table[ErrorLog, string]
+	Objects() Objects
 
 	Spend() Spend
 	Reports() Reports

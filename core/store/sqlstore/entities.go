@@ -120,6 +120,40 @@ func (s *Store) ErrorLogs() store.Table[store.ErrorLog, string] {
 	return tableOf[store.ErrorLog, string](s, s.errorLogs)
 }
 
+// Objects is of store.Store.
+func (s *Store) Objects() store.Objects { return objects{tableOf[store.Object, string](s, s.objects)} }
+
+type objects struct{ table[store.Object, string] }
+
+// Prune is of store.Objects.
+func (o objects) Prune(ctx context.Context, now time.Time, most int64) (deleted int64, err error) {
+	table := o.s.d.Table(o.name)
+	old := &statement{}
+	old.add("DELETE FROM ", table, ` WHERE "expires_at" < `, old.param(o.s.codec.time(now)))
+	err = o.write(ctx, func(s *Store) error {
+		deleted, err = s.exec(ctx, old)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	sum := &statement{}
+	sum.add("SELECT CAST(SUM(\"bytes\") AS BIGINT) FROM ", table, ` WHERE "kind" = `, sum.param(string(store.ObjectResponse)))
+	bytes, err := o.s.number(ctx, sum)
+	if err != nil || bytes <= most {
+		return deleted, err
+	}
+	surplus := &statement{}
+	surplus.add("DELETE FROM ", table, ` WHERE "id" IN (SELECT "id" FROM (SELECT "id", SUM("bytes") OVER (ORDER BY "created_at" DESC, "id")`,
+		` AS "upto" FROM `, table, ` WHERE "kind" = `, surplus.param(string(store.ObjectResponse)), `) AS "sums" WHERE "upto" > `, surplus.param(most), ")")
+	err = o.write(ctx, func(s *Store) error {
+		n, err := s.exec(ctx, surplus)
+		deleted += n
+		return err
+	})
+	return deleted, err
+}
+
 // Rotate is of store.Keys.
 func (k keys) Rotate(ctx context.Context, token, next string, revokeAt time.Time, change func(*store.Key) error) (*store.Key, error) {
 	var rotated *store.Key

@@ -15,7 +15,7 @@ import (
 type shapes struct {
 	keys, deletedKeys, deprecatedKeys, teams, deletedTeams, teamModels, teamMembers, users, orgs, orgMembers *shape
 	budgets, endUsers, tags, models, credentials, config, accessGroups, permissions, invitations             *shape
-	audits, healthChecks, errorLogs, logs                                                                    *shape
+	audits, healthChecks, errorLogs, logs, objects                                                           *shape
 	changes, leases, sources, counters, totals, cacheDays, steps                                             *shape
 	daily                                                                                                    map[store.Entity]*shape
 }
@@ -46,6 +46,7 @@ func newShapes() shapes {
 		healthChecks: shapeFor[store.HealthCheck]("LiteLLM_HealthCheckTable", ""),
 		errorLogs:    shapeFor[store.ErrorLog]("LiteLLM_ErrorLogs", ""),
 		logs:         shapeFor[store.SpendLog](logTable, ""),
+		objects:      sealed(shapeFor[store.Object]("Sallyport_Object", ""), sealObject, openObject),
 		changes:      shapeFor[changeRow]("Sallyport_Change", ""),
 		leases:       shapeFor[leaseRow]("Sallyport_Lease", ""),
 		sources:      shapeFor[sourceRow]("Sallyport_SpendSource", ""),
@@ -256,6 +257,10 @@ func (s *shapes) definitions() []definition {
 		{shape: s.leases}, {shape: s.sources}, {shape: s.counters}, {shape: s.steps},
 		{shape: s.totals, indexes: []index{on("dim", "value", "date")}, large: true},
 		{shape: s.cacheDays},
+		{shape: s.objects, indexes: []index{
+			on("expires_at"), on("kind", "created_at"),
+			{columns: []string{"kind", "updated_at"}, where: `"pending"`, name: "Sallyport_Object_pending_idx"},
+		}},
 	}
 	for _, entity := range dailyEntities() {
 		indexes := []index{unique(dailyUnique(dailyTables()[entity][1])...), on("date", "id")}

@@ -37,6 +37,21 @@ func openCredential(v *store.Vault, c *store.Credential) (err error) {
 	return nil
 }
 
+// sealObject encrypts what was said, if there is a key: unlike a vendor's key, it may lie there in plain.
+func sealObject(v *store.Vault, o *store.Object) error {
+	if v != nil {
+		o.Body = v.Encrypt(o.Body)
+	}
+	return nil
+}
+
+func openObject(v *store.Vault, o *store.Object) (err error) {
+	if o.Body, err = v.Decrypt(o.Body); err != nil {
+		return fmt.Errorf("%s %s: %w", o.Kind, o.ID, err)
+	}
+	return nil
+}
+
 // variables is the section of the configuration whose values are encrypted.
 const variables = "environment_variables"
 

@@ -164,10 +164,18 @@ func (t table[T, ID]) Count(ctx context.Context, where ...store.Cond) (int64, er
 	return t.s.number(ctx, stmt)
 }
 
+// write runs fn in a transaction. What nobody is told of need not wait for other writers.
+func (t table[T, ID]) write(ctx context.Context, fn func(s *Store) error) error {
+	if t.kind == "" {
+		return t.s.plainWrite(ctx, fn)
+	}
+	return t.s.write(ctx, fn)
+}
+
 // Create is of store.Table.
 func (t table[T, ID]) Create(ctx context.Context, row *T) error {
 	t.fill(reflect.ValueOf(row).Elem())
-	return t.s.write(ctx, func(s *Store) error {
+	return t.write(ctx, func(s *Store) error {
 		t.s = s
 		return t.insert(ctx, row, "")
 	})
@@ -257,7 +265,7 @@ func (t table[T, ID]) Put(ctx context.Context, row *T) error {
 		fmt.Fprintf(set, `"%s" = excluded."%[1]s"`, c.Name)
 	}
 	conflict := " ON CONFLICT (" + quoted(t.keys) + ") DO UPDATE SET " + set.String()
-	return t.s.write(ctx, func(s *Store) error {
+	return t.write(ctx, func(s *Store) error {
 		t.s = s
 		return t.insert(ctx, row, conflict)
 	})
@@ -266,7 +274,7 @@ func (t table[T, ID]) Put(ctx context.Context, row *T) error {
 // Update is of store.Table.
 func (t table[T, ID]) Update(ctx context.Context, id ID, change func(row *T) error) (*T, error) {
 	var updated *T
-	err := t.s.write(ctx, func(s *Store) error {
+	err := t.write(ctx, func(s *Store) error {
 		t.s = s
 		row, err := t.get(ctx, id, s.d.ForUpdate())
 		if err != nil {
@@ -361,7 +369,7 @@ func (t table[T, ID]) writeChange(ctx context.Context, id ID, before, after *T, 
 // Delete is of store.Table.
 func (t table[T, ID]) Delete(ctx context.Context, ids ...ID) (int64, error) {
 	var deleted int64
-	err := t.s.write(ctx, func(s *Store) error {
+	err := t.write(ctx, func(s *Store) error {
 		t.s = s
 		deleted = 0
 		for _, id := range ids {
