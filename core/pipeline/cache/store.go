@@ -24,6 +24,18 @@ type Store interface {
 	Close() error
 }
 
+// Viewer is a Store that can show a value without a copy, because it is in memory.
+type Viewer interface {
+	// View returns the value under key, which nobody changes any more, or false. It lives as long as somebody holds it.
+	View(key string) ([]byte, bool)
+}
+
+// Many is a Store that gets several values in one round trip.
+type Many interface {
+	// GetMany returns the value of each key, nil where there is none. The values are the caller's.
+	GetMany(ctx context.Context, keys []string) ([][]byte, error)
+}
+
 // Semantic finds entries by what was said. It is safe for concurrent use.
 type Semantic interface {
 	// Nearest returns the entry of the scope whose vector is closest to the one given, appended to buf, and their cosine
