@@ -2,6 +2,7 @@ package spend
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -310,7 +311,7 @@ func ownMetadata(b []byte, x *llm.Exchange) []byte {
 		}
 	}
 	var o llm.Object
-	if len(raw) == 0 || len(raw) > 16<<10 || o.Parse(raw) != nil {
+	if len(raw) == 0 || len(raw) > 16<<10 || o.Parse(raw) != nil || !json.Valid(raw) {
 		return b
 	}
 	return append(append(b, `,"spend_logs_metadata":`...), raw...)
