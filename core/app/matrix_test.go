@@ -76,7 +76,7 @@ func matrix(t *testing.T) string {
 	for _, f := range features {
 		fmt.Fprintf(&out, " `%s` |", f)
 	}
-	out.WriteString("\n|" + strings.Repeat("---|", 2+len(operations)+len(features)) + "\n")
+	out.WriteString(" Responses API | source |\n|" + strings.Repeat("---|", 4+len(operations)+len(features)) + "\n")
 	mark := func(yes bool) {
 		if yes {
 			out.WriteString(" x |")
@@ -104,7 +104,12 @@ func matrix(t *testing.T) string {
 		for _, f := range features {
 			mark(slices.Contains(params, f))
 		}
-		out.WriteString("\n")
+		mark(v.Responses)
+		word := "vendor"
+		if v.OnlyReference() {
+			word = "reference"
+		}
+		fmt.Fprintf(&out, " [%s](%s) |\n", word, v.Source)
 	}
 	return out.String()
 }

@@ -81,7 +81,7 @@ func TestResponsesToChat(t *testing.T) {
 		"tools":[{"type":"function","function":{"name":"read","parameters":{"type":"object"},"strict":false}},
 			{"type":"function","function":{"name":"patch","description":"Patches\n\nThe input must follow this grammar:\nstart: x","parameters":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}}}],
 		"tool_choice":{"type":"function","function":{"name":"read"}},"parallel_tool_calls":false,
-		"messages":[{"role":"system","content":"Be brief."},{"role":"developer","content":"d"},
+		"messages":[{"role":"system","content":"Be brief."},{"role":"system","content":"d"},
 			{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA","detail":"low"}},{"type":"file","file":{"file_data":"data:application/pdf;base64,AAAA","filename":"a.pdf"}}]},
 			{"role":"assistant","content":null,"tool_calls":[{"id":"c0","type":"function","function":{"name":"read","arguments":"{}"}},{"id":"c9","type":"function","function":{"name":"patch","arguments":"{\"input\":\"p\\\"q\"}"}}]},
 			{"role":"tool","tool_call_id":"c0","content":"done"},{"role":"tool","tool_call_id":"c9","content":[{"type":"text","text":"ok"}]}]}`)
@@ -98,7 +98,7 @@ func TestResponsesToChat(t *testing.T) {
 	for _, m := range sent.Messages {
 		roles += fmt.Sprint(m["role"], " ")
 	}
-	if roles != "developer user assistant tool tool assistant tool tool " || sent.Messages[5]["content"] != `It is "so".` {
+	if roles != "system user assistant tool tool assistant tool tool " || sent.Messages[5]["content"] != `It is "so".` {
 		t.Fatalf("%s: %s", roles, v.Requests()[1].Body)
 	}
 

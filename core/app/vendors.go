@@ -144,7 +144,7 @@ func (b *builder) speaker(v compat.Vendor) provider.Provider {
 
 // compatible makes the provider of a vendor that speaks OpenAI's API.
 func (b *builder) compatible(v compat.Vendor, most int64) provider.Provider {
-	return openai.New(b.compatibleSettings(v, most))
+	return provider.Rewrite(openai.New(b.compatibleSettings(v, most)), v.Edit())
 }
 
 func (b *builder) compatibleSettings(v compat.Vendor, most int64) openai.Settings {
@@ -152,6 +152,7 @@ func (b *builder) compatibleSettings(v compat.Vendor, most int64) openai.Setting
 		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
 		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,
 		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, Offers: v.Offers, MaxResponse: most,
+		Responses: v.Responses, NewLimit: v.NewLimit, Reasons: v.Reasons, Caches: v.Caches, Extended: v.Extended,
 	}
 }
 

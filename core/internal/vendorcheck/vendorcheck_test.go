@@ -27,7 +27,8 @@ func newProvider(v compat.Vendor) *openai.Provider {
 	return openai.New(openai.Settings{
 		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
 		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,
-		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks,
+		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, Responses: v.Responses, NewLimit: v.NewLimit,
+		Reasons: v.Reasons, Caches: v.Caches, Extended: v.Extended,
 	})
 }
 

@@ -219,7 +219,7 @@ func PlaceAI(s Settings) func(d *llm.Deployment) (*provider.Place, error) {
 			return openAI(d)
 		}
 		a := read(d)
-		p := &provider.Place{Base: strings.TrimSuffix(strings.TrimSuffix(a.base, "/models"), "/v1"), Query: a.query}
+		p := &provider.Place{Base: strings.TrimSuffix(strings.TrimSuffix(a.base, "/models"), "/v1"), Query: a.query, NoResponses: true}
 		version := a.version
 		if version == "" {
 			version = d.APIVersion

@@ -25,11 +25,13 @@ func clouds() []Vendor {
 			Offers: []llm.Operation{
 				llm.OpImage, llm.OpImageEdit, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpResource, llm.OpRealtime,
 			},
+			Responses: true, Developer: true, NewLimit: true,
 			Source: "https://learn.microsoft.com/en-us/azure/ai-foundry/openai/reference",
 		},
 		{
 			Name: "azure_ai", Own: true, BaseVars: []string{"AZURE_AI_API_BASE"}, KeyVars: []string{"AZURE_AI_API_KEY"},
-			Offers: []llm.Operation{llm.OpImage, llm.OpRerank},
+			Offers:    []llm.Operation{llm.OpImage, llm.OpRerank},
+			Responses: true, Developer: true,
 			Source: "https://learn.microsoft.com/en-us/azure/ai-foundry/model-inference/concepts/endpoints",
 		},
 	}

@@ -18,9 +18,10 @@ import (
 
 // Vendor is one row.
 type Vendor struct {
-	Name string // the prefix of its models, such as "groq"
-	Own  bool   // it has an API of its own and a provider for it; the row only says where it is and what the key is
-	Base string // base URL; "" must be configured
+	Name   string // the prefix of its models, such as "groq"
+	Own    bool   // it has an API of its own and a provider for it; the row only says where it is and what the key is
+	Base   string // base URL; "" must be configured
+	Former string // an older base URL, by which the vendor is known too
 
 	BaseVars []string // environment variables of the base URL, the first that is set counts
 	KeyVars  []string // environment variables of the key, likewise
@@ -37,6 +38,20 @@ type Vendor struct {
 	Lacks           []llm.Operation // what it does not offer of chats, completions and embeddings
 	Offers          []llm.Operation // what it offers besides
 
+	Responses bool // it has OpenAI's Responses API, and the reference uses it
+	NewLimit  bool // the models that think know max_completion_tokens only
+	Reasons   bool // it has a use for the reasoning_content of earlier answers
+	Caches    bool // it knows cache_control in messages
+	Extended  bool // it knows all extensions of the reference, as a gateway of its kind
+
+	// What follows is done by Edit.
+	Developer bool     // it knows the role developer; for others those messages are system messages
+	Plain     bool     // a content of texts only must be one string
+	NoNames   bool     // it refuses the names of messages
+	Unforced  bool     // it cannot be told that a tool must be called
+	Choices   []string // the words it knows as tool_choice; nil: all of them
+	Formats   []string // the types of response_format that it knows beside text; nil: all of them
+
 	Template string     // the base URL if there is none, with names of Settings in braces
 	BaseSwap []llm.Pair // endings of a base URL that stand for another API of the vendor, and what they become
 
@@ -45,6 +60,9 @@ type Vendor struct {
 
 	Source string // where the facts can be checked: the vendor's page, or the reference's about the vendor
 }
+
+// OnlyReference reports whether the facts are the reference's about the vendor: no page of the vendor's own was found.
+func (v *Vendor) OnlyReference() bool { return strings.HasPrefix(v.Source, "https://docs.litellm.ai/") }
 
 // Setting is one of a deployment's settings, and the variables that it is taken from if the deployment does not have it;
 // the first that is set counts.
@@ -166,8 +184,10 @@ func byBase(base string) (Vendor, bool) {
 		return Vendor{}, false
 	}
 	for _, v := range All() {
-		if own := address(v.Base); own != "" && !v.local() && (have == own || strings.HasPrefix(have, own+"/")) {
-			return v, true
+		for _, base := range [...]string{v.Base, v.Former} {
+			if own := address(base); own != "" && !v.local() && (have == own || strings.HasPrefix(have, own+"/")) {
+				return v, true
+			}
 		}
 	}
 	return Vendor{}, false

@@ -73,7 +73,7 @@ func templated() []Vendor {
 			BaseVars: []string{"SNOWFLAKE_API_BASE"}, KeyVars: []string{"SNOWFLAKE_JWT", "SNOWFLAKE_PAT", "SNOWFLAKE_API_KEY"},
 			Settings: []Setting{{"account_id", []string{"SNOWFLAKE_ACCOUNT_ID"}}},
 			Lacks:    []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
-			Source:   "https://docs.snowflake.com/en/user-guide/snowflake-cortex/cortex-rest-api",
+			Source:   "https://docs.snowflake.com/user-guide/snowflake-cortex/cortex-rest-api",
 		},
 		{
 			// A server for embeddings and reranking of one's own.

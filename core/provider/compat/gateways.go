@@ -8,6 +8,7 @@ func gateways() []Vendor {
 		{
 			Name: "openrouter", Base: "https://openrouter.ai/api/v1",
 			BaseVars: []string{"OPENROUTER_API_BASE"}, KeyVars: []string{"OPENROUTER_API_KEY", "OR_API_KEY"},
+			Responses: true, Caches: true,
 			Source: "https://openrouter.ai/docs/api-reference/overview",
 		},
 		{
@@ -17,8 +18,9 @@ func gateways() []Vendor {
 		},
 		{
 			Name: "vercel_ai_gateway", Base: "https://ai-gateway.vercel.sh/v1",
-			BaseVars: []string{"VERCEL_AI_GATEWAY_API_BASE"}, KeyVars: []string{"VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"},
-			Source: "https://vercel.com/docs/ai-gateway/openai-compat",
+			BaseVars: []string{"VERCEL_AI_GATEWAY_API_BASE"}, KeyVars: []string{"VERCEL_AI_GATEWAY_API_KEY", "AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"},
+			Offers: []llm.Operation{llm.OpImage},
+			Source: "https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions",
 		},
 		{
 			Name: "helicone", Base: "https://ai-gateway.helicone.ai", KeyVars: []string{"HELICONE_API_KEY"},
@@ -38,19 +40,21 @@ func gateways() []Vendor {
 		{
 			Name: "clarifai", Base: "https://api.clarifai.com/v2/ext/openai/v1",
 			BaseVars: []string{"CLARIFAI_API_BASE"}, KeyVars: []string{"CLARIFAI_API_KEY", "CLARIFAI_PAT"},
-			Source: "https://docs.litellm.ai/docs/providers/clarifai",
+			Source: "https://docs.clarifai.com/compute/providers",
 		},
 		{
 			Name: "poe", Base: "https://api.poe.com/v1", KeyVars: []string{"POE_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/poe",
+			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
+			Source: "https://creator.poe.com/docs/external-applications",
 		},
 		{
-			Name: "veniceai", Base: "https://api.venice.ai/api/v1", KeyVars: []string{"VENICE_AI_API_KEY"},
-			Source: "https://docs.venice.ai/api-reference/api-spec",
+			Name: "veniceai", Base: "https://api.venice.ai/api/v1", KeyVars: []string{"VENICE_AI_API_KEY", "VENICE_API_KEY"},
+			Offers: []llm.Operation{llm.OpImage, llm.OpSpeech, llm.OpTranscription}, Lacks: []llm.Operation{llm.OpCompletion},
+			Source: "https://docs.venice.ai/welcome/getting-started",
 		},
 		{
 			Name: "synthetic", Base: "https://api.synthetic.new/openai/v1", KeyVars: []string{"SYNTHETIC_API_KEY"},
-			Rename: tokens(), Source: "https://docs.litellm.ai/docs/providers/synthetic",
+			Rename: tokens(), Source: "https://dev.synthetic.new",
 		},
 		{
 			Name: "apertis", Base: "https://api.stima.tech/v1", KeyVars: []string{"STIMA_API_KEY"}, Rename: tokens(),
@@ -58,7 +62,8 @@ func gateways() []Vendor {
 		},
 		{
 			Name: "nano-gpt", Base: "https://nano-gpt.com/api/v1", KeyVars: []string{"NANOGPT_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/nano-gpt",
+			Offers: []llm.Operation{llm.OpImage, llm.OpSpeech, llm.OpTranscription},
+			Source: "https://docs.nano-gpt.com",
 		},
 		{
 			Name: "llamagate", Base: "https://api.llamagate.dev/v1", KeyVars: []string{"LLAMAGATE_API_KEY"}, Rename: tokens(),
@@ -74,6 +79,7 @@ func gateways() []Vendor {
 			// Another gateway of the reference's kind, this one included.
 			Name: "litellm_proxy", BaseVars: []string{"LITELLM_PROXY_API_BASE"}, KeyVars: []string{"LITELLM_PROXY_API_KEY"},
 			KeyOptional: true, Offers: everything(),
+			Responses: true, Developer: true, Caches: true, Extended: true,
 			Source: "https://docs.litellm.ai/docs/providers/litellm_proxy",
 		},
 	}

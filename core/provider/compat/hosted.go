@@ -5,13 +5,17 @@ import "github.com/sallyport-ai/sallyport/core/llm"
 // tokens is for vendors that know the older name of the limit only.
 func tokens() []llm.Pair { return []llm.Pair{{Name: "max_completion_tokens", Value: "max_tokens"}} }
 
+// limit is for those that know the newer name only.
+func limit() []llm.Pair { return []llm.Pair{{Name: "max_tokens", Value: "max_completion_tokens"}} }
+
 // hosted are the vendors that run models.
 func hosted() []Vendor {
 	return []Vendor{
 		{
 			Name: "openai", Base: "https://api.openai.com/v1",
 			BaseVars: []string{"OPENAI_BASE_URL", "OPENAI_API_BASE"}, KeyVars: []string{"OPENAI_API_KEY"},
-			Offers: openAI(),
+			Offers:    openAI(),
+			Responses: true, Developer: true, NewLimit: true,
 			Source: "https://platform.openai.com/docs/api-reference",
 		},
 		{
@@ -20,6 +24,7 @@ func hosted() []Vendor {
 			Unsupported: []string{"logit_bias", "logprobs", "n", "top_logprobs"}, // n of 1 passes
 			Lacks:       []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
 			Offers:      []llm.Operation{llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpResource},
+			NoNames:     true,
 			Source:      "https://console.groq.com/docs/openai",
 		},
 		{
@@ -34,28 +39,31 @@ func hosted() []Vendor {
 			Name: "deepseek", Base: "https://api.deepseek.com/beta",
 			BaseVars: []string{"DEEPSEEK_API_BASE"}, KeyVars: []string{"DEEPSEEK_API_KEY"},
 			Rename: tokens(), Lacks: []llm.Operation{llm.OpEmbedding},
+			Plain: true, Reasons: true,
 			Source: "https://api-docs.deepseek.com/api/create-chat-completion",
 		},
 		{
-			Name: "together_ai", Base: "https://api.together.xyz/v1",
+			Name: "together_ai", Base: "https://api.together.ai/v1", Former: "https://api.together.xyz/v1",
 			BaseVars: []string{"TOGETHER_AI_API_BASE"},
 			KeyVars:  []string{"TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"},
 			Offers:   []llm.Operation{llm.OpImage, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpRerank, llm.OpResource},
-			Source:   "https://docs.together.ai/docs/openai-api-compatibility",
+			Source:   "https://docs.together.ai/docs/inference/openai-compatibility",
 		},
 		{
 			Name: "fireworks_ai", Base: "https://api.fireworks.ai/inference/v1",
 			BaseVars: []string{"FIREWORKS_API_BASE"},
 			KeyVars:  []string{"FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN"},
 			Rename:   tokens(), ModelPrefix: "accounts/fireworks/models/",
-			Offers: []llm.Operation{llm.OpRerank},
-			Source: "https://docs.fireworks.ai/tools-sdks/openai-compatibility",
+			Offers:    []llm.Operation{llm.OpRerank},
+			Responses: true,
+			Source:    "https://docs.fireworks.ai/tools-sdks/openai-compatibility",
 		},
 		{
 			Name: "deepinfra", Base: "https://api.deepinfra.com/v1/openai",
 			BaseVars: []string{"DEEPINFRA_API_BASE"}, KeyVars: []string{"DEEPINFRA_API_KEY"}, Rename: tokens(),
-			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpImageVariation, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation},
-			Source: "https://deepinfra.com/docs/openai_api",
+			Offers:  []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpImageVariation, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation},
+			Choices: []string{"auto", "none"},
+			Source:  "https://deepinfra.com/docs/openai_api",
 		},
 		{
 			// The path has no version.
@@ -72,8 +80,10 @@ func hosted() []Vendor {
 		{
 			Name: "xai", Base: "https://api.x.ai/v1",
 			BaseVars: []string{"XAI_API_BASE"}, KeyVars: []string{"XAI_API_KEY"}, Rename: tokens(),
-			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpResource},
-			Source: "https://docs.x.ai/docs/api-reference",
+			Lacks:     []llm.Operation{llm.OpEmbedding},
+			Offers:    []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpResource},
+			Responses: true,
+			Source:    "https://docs.x.ai/api-reference",
 		},
 		{
 			Name: "cerebras", Base: "https://api.cerebras.ai/v1",
@@ -86,7 +96,8 @@ func hosted() []Vendor {
 			Name: "sambanova", Base: "https://api.sambanova.ai/v1",
 			BaseVars: []string{"SAMBANOVA_API_BASE"}, KeyVars: []string{"SAMBANOVA_API_KEY"}, Rename: tokens(),
 			Offers: []llm.Operation{llm.OpTranscription, llm.OpTranslation},
-			Source: "https://docs.sambanova.ai/cloud/docs/capabilities/openai-compatibility",
+			Plain:  true,
+			Source: "https://docs.sambanova.ai/docs/en/features/openai-compatibility",
 		},
 		{
 			Name: "nvidia_nim", Base: "https://integrate.api.nvidia.com/v1",
@@ -96,29 +107,33 @@ func hosted() []Vendor {
 		{
 			Name: "meta_llama", Base: "https://api.llama.com/compat/v1",
 			BaseVars: []string{"LLAMA_API_BASE"}, KeyVars: []string{"LLAMA_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/meta_llama",
+			Formats: []string{"json_schema"},
+			Source:  "https://docs.litellm.ai/docs/providers/meta_llama",
 		},
 		{
 			Name: "ai21_chat", Base: "https://api.ai21.com/studio/v1",
 			BaseVars: []string{"AI21_API_BASE"}, KeyVars: []string{"AI21_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/ai21",
+			Lacks: []llm.Operation{llm.OpCompletion, llm.OpEmbedding}, Plain: true, Formats: []string{"json_object"},
+			Source: "https://docs.ai21.com/reference/jamba-1-6-api-ref",
 		},
 		{
 			Name: "moonshot", Base: "https://api.moonshot.ai/v1",
 			BaseVars: []string{"MOONSHOT_API_BASE"}, KeyVars: []string{"MOONSHOT_API_KEY"}, Rename: tokens(),
-			Offers: []llm.Operation{llm.OpResource},
+			Offers:  []llm.Operation{llm.OpResource},
+			Reasons: true, Unforced: true,
 			Source: "https://platform.moonshot.ai/docs/api/chat",
 		},
 		{
 			Name: "dashscope", Base: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
 			BaseVars: []string{"DASHSCOPE_API_BASE"}, KeyVars: []string{"DASHSCOPE_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/dashscope",
+			Source: "https://www.alibabacloud.com/help/en/model-studio/embedding-interfaces-compatible-with-openai",
 		},
 		{
 			Name: "zai", Base: "https://api.z.ai/api/paas/v4",
 			BaseVars: []string{"ZAI_API_BASE"}, KeyVars: []string{"ZAI_API_KEY"}, Rename: tokens(),
-			Offers: []llm.Operation{llm.OpImage},
-			Source: "https://docs.z.ai/api-reference/llm/chat-completion",
+			Offers:  []llm.Operation{llm.OpImage},
+			Reasons: true,
+			Source:  "https://docs.z.ai/api-reference/llm/chat-completion",
 		},
 		{
 			Name: "volcengine", Base: "https://ark.cn-beijing.volces.com/api/v3",
@@ -132,28 +147,31 @@ func hosted() []Vendor {
 		},
 		{
 			Name: "xiaomi_mimo", Base: "https://api.xiaomimimo.com/v1",
-			KeyVars: []string{"XIAOMI_MIMO_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/xiaomi_mimo",
+			KeyVars: []string{"XIAOMI_MIMO_API_KEY", "MIMO_API_KEY"}, Rename: limit(),
+			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
+			Source: "https://platform.xiaomimimo.com/docs/en-US/api/chat/openai-api",
 		},
 		{
-			Name: "nebius", Base: "https://api.studio.nebius.ai/v1",
+			Name: "nebius", Base: "https://api.tokenfactory.nebius.com/v1", Former: "https://api.studio.nebius.ai/v1",
 			BaseVars: []string{"NEBIUS_API_BASE"}, KeyVars: []string{"NEBIUS_API_KEY"},
 			Offers: []llm.Operation{llm.OpImage},
-			Source: "https://docs.litellm.ai/docs/providers/nebius",
+			Source: "https://docs.tokenfactory.nebius.com/api-reference/introduction",
 		},
 		{
 			Name: "nscale", Base: "https://inference.api.nscale.com/v1",
 			BaseVars: []string{"NSCALE_API_BASE"}, KeyVars: []string{"NSCALE_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/nscale",
+			Offers: []llm.Operation{llm.OpImage}, Lacks: []llm.Operation{llm.OpEmbedding},
+			Source: "https://docs.nscale.com/docs/inference/serverless-models/overview",
 		},
 		{
-			Name: "novita", Base: "https://api.novita.ai/v3/openai",
+			Name: "novita", Base: "https://api.novita.ai/openai/v1", Former: "https://api.novita.ai/v3/openai",
 			BaseVars: []string{"NOVITA_API_BASE"}, KeyVars: []string{"NOVITA_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/novita",
+			Source: "https://novita.ai/docs/guides/llm-api",
 		},
 		{
 			Name: "hyperbolic", Base: "https://api.hyperbolic.xyz/v1",
 			BaseVars: []string{"HYPERBOLIC_API_BASE"}, KeyVars: []string{"HYPERBOLIC_API_KEY"},
+			Lacks:  []llm.Operation{llm.OpEmbedding},
 			Source: "https://docs.litellm.ai/docs/providers/hyperbolic",
 		},
 		{
@@ -165,17 +183,20 @@ func hosted() []Vendor {
 			Name: "featherless_ai", Base: "https://api.featherless.ai/v1",
 			BaseVars: []string{"FEATHERLESS_AI_API_BASE", "FEATHERLESS_API_BASE"},
 			KeyVars:  []string{"FEATHERLESS_AI_API_KEY", "FEATHERLESS_API_KEY"},
-			Source:   "https://docs.litellm.ai/docs/providers/featherless_ai",
+			Lacks:    []llm.Operation{llm.OpEmbedding}, Choices: []string{"auto", "none"},
+			Source: "https://featherless.ai/docs/api-overview-and-common-options",
 		},
 		{
 			Name: "friendliai", Base: "https://api.friendli.ai/serverless/v1",
 			BaseVars: []string{"FRIENDLI_API_BASE"}, KeyVars: []string{"FRIENDLIAI_API_KEY", "FRIENDLI_TOKEN"},
-			Source: "https://docs.litellm.ai/docs/providers/friendliai",
+			Offers: []llm.Operation{llm.OpTranscription},
+			Source: "https://friendli.ai/docs/guides/openai-compatibility",
 		},
 		{
 			Name: "baseten", Base: "https://inference.baseten.co/v1",
 			BaseVars: []string{"BASETEN_API_BASE"}, KeyVars: []string{"BASETEN_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/baseten",
+			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
+			Source: "https://docs.baseten.co/quickstart",
 		},
 		{
 			Name: "galadriel", Base: "https://api.galadriel.com/v1",
@@ -195,6 +216,7 @@ func hosted() []Vendor {
 		{
 			Name: "v0", Base: "https://api.v0.dev/v1",
 			BaseVars: []string{"V0_API_BASE"}, KeyVars: []string{"V0_API_KEY"},
+			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
 			Source: "https://docs.litellm.ai/docs/providers/v0",
 		},
 		{
@@ -205,6 +227,7 @@ func hosted() []Vendor {
 		{
 			Name: "inception", Base: "https://api.inceptionlabs.ai/v1",
 			BaseVars: []string{"INCEPTION_API_BASE"}, KeyVars: []string{"INCEPTION_API_KEY"},
+			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
 			Source: "https://docs.litellm.ai/docs/providers/inception",
 		},
 		{
@@ -215,16 +238,19 @@ func hosted() []Vendor {
 		{
 			Name: "wandb", Base: "https://api.inference.wandb.ai/v1",
 			BaseVars: []string{"WANDB_API_BASE"}, KeyVars: []string{"WANDB_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/wandb_inference",
+			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
+			Source: "https://docs.wandb.ai/inference/api-reference",
 		},
 		{
 			Name: "ovhcloud", Base: "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
 			BaseVars: []string{"OVHCLOUD_API_BASE"}, KeyVars: []string{"OVHCLOUD_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/ovhcloud",
+			Offers: []llm.Operation{llm.OpTranscription}, KeyOptional: true,
+			Source: "https://www.ovhcloud.com/en/public-cloud/ai-endpoints/catalog",
 		},
 		{
 			Name: "scaleway", Base: "https://api.scaleway.ai/v1", KeyVars: []string{"SCW_SECRET_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/scaleway",
+			Offers: []llm.Operation{llm.OpTranscription, llm.OpRerank},
+			Source: "https://www.scaleway.com/en/docs/generative-apis/reference-content/openai-compatibility/",
 		},
 		{
 			Name: "modelscope", Base: "https://api-inference.modelscope.cn/v1",
@@ -234,12 +260,14 @@ func hosted() []Vendor {
 		{
 			Name: "publicai", Base: "https://api.publicai.co/v1",
 			BaseVars: []string{"PUBLICAI_API_BASE"}, KeyVars: []string{"PUBLICAI_API_KEY"}, Rename: tokens(),
+			Plain:  true,
 			Source: "https://docs.litellm.ai/docs/providers/publicai",
 		},
 		{
 			Name: "sarvam", Base: "https://api.sarvam.ai/v1", KeyVars: []string{"SARVAM_API_KEY"},
 			KeyHeader: "api-subscription-key", Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/sarvam",
+			Lacks: []llm.Operation{llm.OpCompletion, llm.OpEmbedding}, Plain: true,
+			Source: "https://docs.sarvam.ai/api-reference/chat/chat-completions-v1",
 		},
 		{
 			Name: "compactifai", Base: "https://api.compactif.ai/v1", KeyVars: []string{"COMPACTIFAI_API_KEY"},
@@ -251,7 +279,7 @@ func hosted() []Vendor {
 		},
 		{
 			Name: "chutes", Base: "https://llm.chutes.ai/v1", KeyVars: []string{"CHUTES_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/chutes",
+			Source: "https://chutes.ai/docs/getting-started/running-a-chute",
 		},
 		{
 			Name: "abliteration", Base: "https://api.abliteration.ai/v1", KeyVars: []string{"ABLITERATION_API_KEY"},
@@ -259,16 +287,17 @@ func hosted() []Vendor {
 		},
 		{
 			Name: "gmi", Base: "https://api.gmi-serving.com/v1", KeyVars: []string{"GMI_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/gmi",
+			Source: "https://github.com/GMISWE",
 		},
 		{
 			Name: "heroku", BaseVars: []string{"HEROKU_API_BASE"}, KeyVars: []string{"HEROKU_API_KEY"}, BaseSuffix: "/v1",
+			Offers: []llm.Operation{llm.OpImage, llm.OpRerank}, Lacks: []llm.Operation{llm.OpCompletion}, Plain: true,
 			Source: "https://devcenter.heroku.com/articles/heroku-inference-api-v1-chat-completions",
 		},
 		{
-			Name: "crusoe", Base: "https://managed-inference-api-proxy.crusoecloud.com/v1",
+			Name: "crusoe", Base: "https://api.inference.crusoecloud.com/v1", Former: "https://managed-inference-api-proxy.crusoecloud.com/v1",
 			BaseVars: []string{"CRUSOE_API_BASE"}, KeyVars: []string{"CRUSOE_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/crusoe",
+			Source: "https://docs.crusoecloud.com/quickstart/getting-started-with-serverless-inference",
 		},
 	}
 }

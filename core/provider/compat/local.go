@@ -14,8 +14,9 @@ func local() []Vendor {
 		{
 			Name: "hosted_vllm", BaseVars: []string{"HOSTED_VLLM_API_BASE"}, KeyVars: []string{"HOSTED_VLLM_API_KEY"},
 			KeyOptional: true, DefaultKey: fake,
-			Offers: []llm.Operation{llm.OpTranscription, llm.OpTranslation, llm.OpRerank, llm.OpResource, llm.OpRealtime},
-			Source: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
+			Offers:    []llm.Operation{llm.OpTranscription, llm.OpTranslation, llm.OpRerank, llm.OpResource, llm.OpRealtime},
+			Responses: true,
+			Source:    "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
 		},
 		{
 			Name: "llamafile", Base: "http://127.0.0.1:8080/v1",

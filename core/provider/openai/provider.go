@@ -25,8 +25,14 @@ type Settings struct {
 	KeyVars     []string // environment variables of the key, for the error when it is missing
 	BaseVars    []string // environment variables of the base URL, likewise
 
-	Rename          []llm.Pair      // parameters the vendor knows under another name: Name becomes Value
-	Unsupported     []string        // parameters the vendor refuses
+	Rename      []llm.Pair // parameters the vendor knows under another name: Name becomes Value
+	Unsupported []string   // parameters the vendor refuses
+	Responses   bool       // the vendor has OpenAI's Responses API; the zero value of Name: it has
+	NewLimit    bool       // its models that think know max_completion_tokens only; likewise
+	Reasons     bool       // it has a use for the reasoning_content of earlier answers
+	Caches      bool       // it knows cache_control
+	Extended    bool       // it knows all extensions of the reference
+
 	NoStreamOptions bool            // the vendor refuses stream_options, and so never reports the usage of a stream unasked
 	Lacks           []llm.Operation // operations the vendor does not offer, of chats, completions and embeddings
 	Offers          []llm.Operation // operations the vendor offers beside those three; the zero value of Name: all of OpenAI's
@@ -56,7 +62,7 @@ var _ provider.Provider = (*Provider)(nil)
 // New makes the provider of the vendor that s describes.
 func New(s Settings) *Provider {
 	if s.Name == "" {
-		s.Name = "openai"
+		s.Name, s.Responses, s.NewLimit = "openai", true, true
 	}
 	if s.Base == "" && s.Name == "openai" {
 		s.Base = defaultBase

@@ -14,18 +14,13 @@ import (
 
 var _ provider.Speaker = (*endpoint)(nil)
 
-// Speaks implements provider.Speaker: a request for the Responses API goes to vendors that have it as it came.
-// https://platform.openai.com/docs/api-reference/responses, https://docs.x.ai/docs/api-reference,
-// https://learn.microsoft.com/azure/ai-foundry/openai/how-to/responses; gateways of the reference's kind have it too.
+// Speaks implements provider.Speaker: a request for the Responses API goes to vendors that have it as it came
+// (https://platform.openai.com/docs/api-reference/responses).
 func (e *endpoint) Speaks(d llm.Dialect) bool {
-	if d != llm.DialectResponses || e.place.NoResponses || e.place.Path != nil && e.place.Path(llm.OpResource) == "" {
+	if d != llm.DialectResponses || !e.p.s.Responses || e.place.NoResponses || e.place.Path != nil && e.place.Path(llm.OpResource) == "" {
 		return false
 	}
-	switch e.p.s.Name {
-	case "openai", "azure", "xai", "litellm_proxy":
-		return !slices.ContainsFunc(e.defaults, func(m member) bool { return !ofBoth(m.name) })
-	}
-	return false
+	return !slices.ContainsFunc(e.defaults, func(m member) bool { return !ofBoth(m.name) })
 }
 
 // ofBoth reports whether a parameter that a deployment sets in the words of chat completions can be set in a request for
