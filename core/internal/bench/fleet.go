@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // The servers under test.
@@ -169,4 +170,17 @@ func gatewayConfig(upstream, guardrail string) string {
 	}
 	fmt.Fprintf(&b, "general_settings:\n  master_key: %s\n", masterKey)
 	return b.String()
+}
+
+// cpuTimes is the CPU time that servers have used so far.
+func (f *fleet) cpuTimes(names []string) (map[string]time.Duration, error) {
+	times := map[string]time.Duration{}
+	for _, name := range names {
+		used, err := cpuTime(f.running[name].pid())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		times[name] = used
+	}
+	return times, nil
 }

@@ -38,6 +38,7 @@ func (r report) print(w io.Writer) error {
 		if err := table.Flush(); err != nil {
 			return err
 		}
+		s.printTotal(w)
 	}
 	if len(r.memory) > 0 {
 		fmt.Fprintf(w, "\nresident memory\n")
@@ -68,6 +69,17 @@ func (s scenarioResult) row(name string) string {
 		median(samples, func(x sample) float64 { return x.p50.Seconds() * 1e3 }),
 		median(samples, func(x sample) float64 { return x.p99.Seconds() * 1e3 }),
 		median(samples, func(x sample) float64 { return x.busy * 100 }))
+}
+
+// printTotal says what requests cost when all that they cause later is counted.
+func (s scenarioResult) printTotal(w io.Writer) {
+	first := s.total[s.tested[0]]
+	for _, name := range s.tested[1:] {
+		if total := s.total[name]; first > 0 {
+			fmt.Fprintf(w, "  with all that is done later, such as writing rows: %s %.1f us a request, %.2f times %s\n",
+				name, micros(total), float64(total)/float64(first), s.tested[0])
+		}
+	}
 }
 
 func (s scenarioResult) ratios(name string) []float64 {
