@@ -41,6 +41,7 @@ type Exchange struct {
 	Overrides []Pair     // members that the fallback under way sets in the request body; Value is JSON
 	Principal *Principal // nil until authenticated
 	EndUser   string     // the customer that the caller asks for; empty if it does not say
+	Region    string     // where the model must run for the customer; empty is anywhere
 	Tags      []string   // of the request and of who asks; set when it is authenticated
 
 	// Scopes are those whose limits and budgets apply: the principal's and those that the request names. Holds are what
@@ -72,6 +73,9 @@ type Controls struct {
 	StreamTimeout    time.Duration // stream_timeout; 0 not given
 	Fallbacks        []byte        // fallbacks, raw JSON; nil not given
 	DisableFallbacks bool
+	Testing          Testing
+	Priority         int    // priority: in line for a deployment, lower is first
+	Prioritized      bool   // priority was given
 	Mock             []byte // mock_response, raw JSON; nil not given
 	Guardrails       []byte // guardrails, raw JSON; nil not given
 	Metadata         []byte // metadata (or litellm_metadata), raw JSON; nil not given
@@ -83,6 +87,18 @@ type Controls struct {
 	User             []byte // user, raw JSON; also sent to the vendor
 	Given            bool   // the body holds at least one member that must not reach the vendor
 }
+
+// Testing is a failure that a caller asks for, to see what the gateway makes of it.
+type Testing uint8
+
+// The members of a request that ask for one: mock_testing_fallbacks, mock_testing_context_fallbacks,
+// mock_testing_content_policy_fallbacks and mock_testing_rate_limit_error.
+const (
+	TestFallbacks Testing = 1 << iota
+	TestContextFallbacks
+	TestPolicyFallbacks
+	TestRateLimit
+)
 
 // NameModel sets Model to a copy of name. Exchanges are used again and again, mostly for the same few models: the copy of
 // the last time serves if the name is the same.
@@ -122,6 +138,7 @@ func (x *Exchange) Reset() {
 	clear(x.Holds)
 	clear(x.Tags)
 	x.Scopes, x.Holds, x.Tags, x.EndUser, x.Asked, x.Charged = x.Scopes[:0], x.Holds[:0], x.Tags[:0], "", Ask{}, 0
+	x.Region = ""
 	clear(x.GuardRuns)
 	clear(x.states)
 	x.GuardRuns, x.states, x.Tried = x.GuardRuns[:0], x.states[:0], nil

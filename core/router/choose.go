@@ -8,41 +8,111 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
-// choose picks a member of the plan's group: of those not tried yet, without those left alone, what the filters leave, of
-// these the ones with the lowest order, and of these one by the strategy. When all were tried, all but the last one are
-// candidates again.
+// choose picks a member of the plan's group: of those not tried yet, without those left alone, those that the request
+// fits and the filters leave, of these the one it is bound to, or with a free place the ones with the lowest order, and
+// of these one by the strategy. When all were tried, all but the last one are candidates again. Without a free place
+// anywhere it waits for one.
 func (p *Plan) choose(ctx context.Context) (int, error) {
-	now := p.begun
-	if p.x.Home != "" {
-		if i := p.home(); i >= 0 {
-			return i, nil
+	for {
+		at, err := p.once(ctx)
+		if at >= 0 || err != nil {
+			return at, err
 		}
 	}
-	if len(p.group.members) == 1 && len(p.r.s.Filters) == 0 && p.r.strategy == shuffle && !p.cooling() {
+}
+
+// once is choose, but returns -1 if it has to be done again: what it found was gone when it wanted to take it.
+func (p *Plan) once(ctx context.Context) (int, error) {
+	g, now := p.group, p.begun
+	if p.x.Home != "" {
+		if i := p.home(); i >= 0 {
+			p.list = append(p.list[:0], i)
+			return p.seat(ctx)
+		}
+	}
+	if len(g.members) == 1 && p.r.plain && g.has&(hasTeam|hasAbility|hasParallel) == 0 && !p.r.s.EnforceLimits && !p.cooling() {
 		return 0, nil
 	}
 	if wait := p.gather(now.UnixNano()); len(p.list) == 0 {
 		return 0, p.nobody(wait, now.UnixNano())
 	}
-	if len(p.r.s.Filters) > 0 {
-		ordered, err := p.filter(ctx)
-		if err != nil {
-			return 0, err
+	ordered, err := p.narrow(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if ordered {
+		return p.seat(ctx)
+	}
+	if p.r.s.Affinity.on() {
+		if at := p.bound(now); at >= 0 && p.claim(at) {
+			return at, nil
 		}
-		if ordered {
-			return p.list[0], nil
-		}
+	}
+	if g.has&hasParallel != 0 && !p.withRoom() {
+		return p.line(ctx)
 	}
 	p.lowestOrder()
 	for {
 		at := p.pickOf(now)
 		if at < 0 {
-			return 0, p.nobody(time.Duration(60-now.Unix()%60)*time.Second, now.UnixNano())
+			return 0, p.nobody(untilNextMinute(now), now.UnixNano())
 		}
-		if p.r.strategy != usageBasedV2 || p.reserve(at, now) {
+		if !p.claim(at) {
+			return -1, nil
+		}
+		if p.r.strategy != usageBasedV2 || p.reserve(ctx, at, now) {
 			return at, nil
 		}
+		p.unclaim(at)
 	}
+}
+
+// narrow takes out of p.list whom the request may not be sent to. ordered is whether the first one left is to be called.
+func (p *Plan) narrow(ctx context.Context) (ordered bool, err error) {
+	s := &p.r.s
+	if p.group.has != 0 || s.PreCallChecks {
+		if err = p.fit(p.begun); err != nil {
+			return false, err
+		}
+	}
+	for _, c := range s.Checks {
+		if err = p.check(c); err != nil {
+			return false, err
+		}
+	}
+	if len(s.Filters) > 0 {
+		if ordered, err = p.filter(ctx); err != nil {
+			return false, err
+		}
+	}
+	if s.TagFiltering {
+		err = p.tagged()
+	}
+	return ordered, err
+}
+
+// seat takes a place at the first one in p.list that has one, or waits for one.
+func (p *Plan) seat(ctx context.Context) (int, error) {
+	for _, i := range p.list {
+		if p.group.members[i].room() && p.claim(i) {
+			return i, nil
+		}
+	}
+	return p.line(ctx)
+}
+
+// line waits for a place at one of p.list. A deployment that was left alone meanwhile is not called.
+func (p *Plan) line(ctx context.Context) (int, error) {
+	at, err := p.await(ctx)
+	if err != nil {
+		return 0, err
+	}
+	p.begun, p.placed = time.Now(), true
+	if p.x.Home == "" && p.cooling() && p.group.members[at].state.available(p.begun.UnixNano()) == leftAlone {
+		p.unclaim(at)
+		return -1, nil
+	}
+	return at, nil
 }
 
 // home is the member that holds what the request goes on with, or -1. It is called whatever its state: nobody else can
@@ -56,14 +126,28 @@ func (p *Plan) home() int {
 	return -1
 }
 
-// reserve counts the request before it is sent. It fails if others have used up the limit since it was looked at.
-func (p *Plan) reserve(at int, now time.Time) bool {
-	m := &p.group.members[at]
-	limit := m.rpm
-	if limit == 0 {
-		limit = math.MaxInt64
+// reserve counts the request before it is sent, for all replicas if there are others. It fails if others have used up
+// the limit since it was looked at.
+func (p *Plan) reserve(ctx context.Context, at int, now time.Time) bool {
+	m, minute := &p.group.members[at], minuteOf(now)
+	if m.rpm > 0 && p.r.s.Shared != nil {
+		ok, err := p.r.s.Shared.Take(ctx, m.d.ID, minute, m.rpm)
+		if err == nil {
+			m.state.taken.add(minute, 1)
+			if !ok { // others used it up, and told nobody yet
+				m.state.others(minute, m.rpm, 0)
+				return false
+			}
+			m.state.requests.add(minute, 1)
+			p.counted = true
+			return true
+		}
 	}
-	p.counted = m.state.requests.take(minuteOf(now), limit)
+	limit := int64(math.MaxInt64)
+	if m.rpm > 0 {
+		limit = m.rpm - m.state.otherRequests.at(minute)
+	}
+	p.counted = m.state.requests.take(minute, limit)
 	return p.counted
 }
 

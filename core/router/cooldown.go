@@ -49,6 +49,7 @@ func (st *state) leave(until time.Time) {
 	if st.until.Swap(max(until.UnixNano(), 1)) == 0 {
 		st.all.out.Add(1)
 	}
+	st.all.change()
 	st.done.clear()
 	st.faults.clear()
 	for i := range st.kinds {
@@ -62,6 +63,7 @@ func (st *state) close() bool {
 		return false
 	}
 	st.all.out.Add(-1)
+	st.all.change()
 	return true
 }
 
@@ -205,6 +207,6 @@ func (p *Plan) nobody(wait time.Duration, now int64) error {
 	return &llm.Error{
 		Op: "router.Next", Kind: llm.KindNoDeployment, Type: "None", Param: "None", Code: "429", RetryAfter: after,
 		Message: "No deployments available for selected model, Try again in " + strconv.Itoa(int(after/time.Second)) +
-			" seconds. Passed model=" + clip(p.name) + ". pre-call-checks=False, cooldown_list=" + pythonList(cooling),
+			" seconds. Passed model=" + clip(p.name) + ". pre-call-checks=" + pythonBool(p.r.s.PreCallChecks) + ", cooldown_list=" + pythonList(cooling),
 	}
 }

@@ -101,6 +101,13 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:limit], "") + "..."
 }
 
+func pythonBool(b bool) string {
+	if b {
+		return "True"
+	}
+	return "False"
+}
+
 func pythonList(list []string) string {
 	var b strings.Builder
 	b.WriteByte('[')

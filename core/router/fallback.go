@@ -113,7 +113,7 @@ func (r *Router) clientFallbacks(x *llm.Exchange) (list []Target, own bool, err 
 			if !r.allowed(x.Principal, t.Group) {
 				return nil, false, accessDenied(x.Principal, t.Group)
 			}
-			g, err := r.resolve(t.Group)
+			g, err := r.resolveFor(x.Principal, t.Group)
 			if err != nil {
 				return nil, false, err
 			}

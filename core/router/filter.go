@@ -16,6 +16,33 @@ type Filter interface {
 	Filter(ctx context.Context, x *llm.Exchange, list []Candidate) (keep []int, ordered bool, err error)
 }
 
+// Check leaves out single deployments. It must not allocate for those that it allows, nor block.
+type Check interface {
+	// Allows reports whether a deployment may be called for the exchange.
+	Allows(x *llm.Exchange, d *llm.Deployment) bool
+	// Refusal is the error, an *llm.Error, when none of these may be. Of kind llm.KindNoDeployment it lets a fallback
+	// answer, any other ends the exchange; nil takes the usual one.
+	Refusal(x *llm.Exchange, list []*llm.Deployment) error
+}
+
+// check takes out of p.list whom a check does not allow.
+func (p *Plan) check(c Check) error {
+	n := p.partition(func(m *member) bool { return c.Allows(p.x, m.d) })
+	if n > 0 {
+		p.list = p.list[:n]
+		return nil
+	}
+	list := make([]*llm.Deployment, 0, len(p.list))
+	for _, i := range p.list {
+		list = append(list, p.group.members[i].d)
+	}
+	p.list = p.list[:0]
+	if err := c.Refusal(p.x, list); err != nil {
+		return err
+	}
+	return p.nobody(0, p.begun.UnixNano())
+}
+
 // Candidate is a deployment that may be called.
 type Candidate struct {
 	*llm.Deployment

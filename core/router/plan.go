@@ -33,6 +33,11 @@ type Plan struct {
 	limit   int        // of retries, after the latest failure
 	cause   *llm.Error // the first failure in the group
 
+	placed   bool     // a place at the member is taken, and counted as in flight
+	needs    needs    // of the request
+	bonds    bonds    // of the request in the group
+	tagWords []uint64 // scratch
+
 	asked  outcome    // how the group that the caller asked for failed
 	later  *llm.Error // how the latest fallback failed
 	given  []Target   // the caller's own fallbacks
@@ -63,7 +68,7 @@ func (r *Router) Plan(x *llm.Exchange, p *Plan) error {
 	if !r.allowed(x.Principal, x.Model) {
 		return accessDenied(x.Principal, x.Model)
 	}
-	g, err := r.resolve(x.Model)
+	g, err := r.resolveFor(x.Principal, x.Model)
 	if err != nil {
 		return err
 	}
@@ -97,6 +102,7 @@ func (p *Plan) start(t Target, g *group) {
 	clear(p.tried)
 	p.been = append(p.been, g.name)
 	p.x.Retries = 0
+	p.bonds.forget()
 }
 
 // Next returns the deployment to call. last is nil at first, and afterwards how the call to the former deployment
@@ -110,6 +116,9 @@ func (p *Plan) Next(ctx context.Context, last error) (*llm.Deployment, error) {
 		return nil, &llm.Error{Op: "router.Next", Kind: llm.KindInternal, Message: "Internal server error."}
 	}
 	if last == nil {
+		if p.x.Controls.Testing != 0 {
+			return p.pretend(ctx)
+		}
 		return p.next(ctx)
 	}
 	e := llm.AsError(last)
@@ -123,11 +132,12 @@ func (p *Plan) next(ctx context.Context) (*llm.Deployment, error) {
 	if err == nil {
 		return d, nil
 	}
-	e := llm.AsError(err)
-	if e.Kind != llm.KindNoDeployment {
+	switch e := llm.AsError(err); e.Kind {
+	case llm.KindNoDeployment, llm.KindContextWindow:
+		return p.after(ctx, e)
+	default:
 		return nil, e // a filter that could not do its work, here and anywhere else
 	}
-	return p.after(ctx, e)
 }
 
 // after goes on after a failure.
@@ -161,7 +171,11 @@ func (p *Plan) pick(ctx context.Context) (*llm.Deployment, error) {
 	}
 	p.at, p.tried[at] = at, true
 	m := &p.group.members[at]
-	m.state.begin()
+	if !p.placed {
+		m.state.inFlight.Add(1)
+	}
+	p.placed = false
+	m.state.calls.Add(1)
 	if !p.counted {
 		m.state.requests.add(minuteOf(p.begun), 1)
 	}
@@ -181,7 +195,11 @@ func (p *Plan) Began(at time.Time) {
 		return
 	}
 	p.took = max(at.Sub(p.begun), 1)
-	p.r.back(&p.group.members[p.at], at)
+	m := &p.group.members[p.at]
+	p.r.back(m, at)
+	if p.r.s.Affinity.on() {
+		p.bind(m.d.ID, at)
+	}
 }
 
 // Answered tells what the answer cost, once it was read to its end. It comes before Done, and teaches the router how
@@ -254,7 +272,7 @@ func (p *Plan) fallBack(ctx context.Context, e *llm.Error) (*llm.Deployment, err
 		}
 		t := f.targets[f.next]
 		f.next++
-		g, err := p.r.resolve(t.Group)
+		g, err := p.r.resolveFor(p.x.Principal, t.Group)
 		if g == nil || err != nil || p.hasBeen(g) {
 			continue
 		}
@@ -287,7 +305,11 @@ func (p *Plan) Done(err error) {
 func (p *Plan) reset() {
 	clear(p.frames)
 	clear(p.been)
-	*p = Plan{tried: p.tried[:0], list: p.list[:0], scores: p.scores[:0], frames: p.frames[:0], been: p.been[:0]}
+	p.bonds.forget()
+	*p = Plan{
+		tried: p.tried[:0], list: p.list[:0], scores: p.scores[:0], frames: p.frames[:0], been: p.been[:0],
+		bonds: p.bonds, tagWords: p.tagWords[:0],
+	}
 }
 
 // sleep waits, or returns why ctx ended before.

@@ -30,6 +30,17 @@ func (r *Router) resolve(name string) (*group, error) {
 	return r.written[name], nil
 }
 
+// resolveFor finds the deployments behind a name that somebody asks for. A team's own models come before those of
+// everybody that have the same name, as its administrators meant them to.
+func (r *Router) resolveFor(p *llm.Principal, name string) (*group, error) {
+	if len(r.teams) > 0 && p != nil && p.TeamID != "" {
+		if g := r.teams[teamName{p.TeamID, name}]; g != nil {
+			return g, nil
+		}
+	}
+	return r.resolve(name)
+}
+
 // Names longer than maxCachedName, and more than maxCached of them, are worked out anew each time.
 const (
 	maxCached     = 1024
@@ -38,7 +49,7 @@ const (
 
 // wildcards are the deployments whose group holds a "*" (litellm/router_utils/pattern_match_deployments.py).
 type wildcards struct {
-	expand   func(*llm.Deployment, string) (*llm.Deployment, error)
+	r        *Router
 	names    []string // in the order of the configuration
 	patterns []*pattern
 	ids      map[string]bool
@@ -54,12 +65,12 @@ type pattern struct {
 	members []member
 }
 
-func newWildcards(expand func(*llm.Deployment, string) (*llm.Deployment, error)) *wildcards {
-	return &wildcards{expand: expand, ids: map[string]bool{}, cache: map[string]*group{}}
+func newWildcards(r *Router) *wildcards {
+	return &wildcards{r: r, ids: map[string]bool{}, cache: map[string]*group{}}
 }
 
 func (w *wildcards) add(m member) error {
-	if strings.Contains(m.d.Model, "*") && w.expand == nil {
+	if strings.Contains(m.d.Model, "*") && w.r.s.Expand == nil {
 		return fmt.Errorf("model %q is a wildcard, and nothing was given to expand it", m.d.Group)
 	}
 	w.ids[m.d.ID] = true
@@ -174,18 +185,19 @@ func (w *wildcards) build(p *pattern, name string, stars []string) (*group, erro
 		d := m.d
 		if strings.Contains(d.Model, "*") {
 			var err error
-			if d, err = w.expand(m.d, fill(m.d, name, stars)); err != nil {
+			if d, err = w.r.s.Expand(m.d, fill(m.d, name, stars)); err != nil {
 				if failure == nil {
 					failure = err
 				}
 				continue
 			}
 		}
-		g.add(newMember(d, m.state, false))
+		g.add(w.r.member(d, m.state, false))
 	}
 	if len(g.members) == 0 {
 		return nil, badModel(name, failure)
 	}
+	w.r.seal(g)
 	return g, nil
 }
 

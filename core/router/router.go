@@ -53,9 +53,28 @@ type Settings struct {
 	// takes the vendors of Deployments.
 	Vendor func(name string) bool
 
+	// Facts tells what the router must know of a deployment besides its settings; nil: nothing.
+	Facts func(d *llm.Deployment) Facts
+	// Count returns the tokens of a request's prompt for a vendor's model, or 0 if it cannot; nil: prompts fit.
+	Count func(x *llm.Exchange, model string) int64
+
+	PreCallChecks bool // leaves out deployments by context window, rpm, region and response_format
+	EnforceLimits bool // rpm and tpm are limits, whatever the strategy
+	TagFiltering  bool // the tags of a request decide which deployments may serve it
+	MatchAllTags  bool // a deployment needs all tags of the request; else one of them
+	Affinity      Affinity
+
+	DefaultPriority int           // of requests that name none, in line for deployments without a free place; lower is first
+	QueueLength     int           // how many may wait for a model group; 0 takes 1000
+	QueueTimeout    time.Duration // how long one waits; 0 takes a minute
+
+	// Checks leave out deployments one by one, before the Filters. None costs nothing.
+	Checks []Check
 	// Filters narrow down the deployments of a group before each attempt, one after the other. None costs nothing.
 	Filters []Filter
 
+	// Shared is where replicas meet; nil: there is only this one.
+	Shared Shared
 	States *States        // what is known about deployments, shared by routers that replace each other; nil: a new one
 	Rand   func() float64 // in [0, 1), safe for concurrent use; nil: math/rand/v2
 }
@@ -98,19 +117,41 @@ type Router struct {
 
 	general, window, policy fallbacks
 	vendors                 map[string]bool
+	teams                   map[teamName]*group // what teams call by names of their own
+	plain                   bool                // nothing is asked of requests but their model
 }
 
-// group is the deployments that one name leads to. Immutable.
+// teamName is a model group of one team.
+type teamName struct{ team, name string }
+
+// group is the deployments that one name leads to. Immutable once sealed.
 type group struct {
-	name    string
-	members []member
-	single  bool // a deployment was named by its id
-	limited bool // a member has rpm or tpm
+	name      string
+	members   []member
+	single    bool           // a deployment was named by its id
+	limited   bool           // a member has rpm or tpm
+	has       has            // what members have
+	lacks     ability        // what some member lacks
+	window    int64          // the shortest MaxPrompt; 0 none
+	tags      map[string]int // bits of the members' tags; nil without tag filtering
+	byDefault int            // the bit of defaultTag, or -1
 }
 
 func (g *group) add(m member) {
 	g.members = append(g.members, m)
 	g.limited = g.limited || m.rpm > 0 || m.tpm > 0
+	g.has |= m.has()
+	g.lacks |= m.lacks
+	if w := m.facts.MaxPrompt; w > 0 && (g.window == 0 || w < g.window) {
+		g.window = w
+	}
+}
+
+// seal finishes a group that has all its members.
+func (r *Router) seal(g *group) {
+	if r.s.TagFiltering {
+		g.indexTags()
+	}
 }
 
 // member is a deployment in a group, with what choices read of it at hand.
@@ -121,12 +162,19 @@ type member struct {
 	rpm, tpm int64   // limits; 0 none
 	cost     float64 // US dollars for a prompt token and a completion token
 	exact    bool    // it does not come from a wildcard
+	lacks    ability
+	facts    Facts
+	tags     tagSet
 }
 
-func newMember(d *llm.Deployment, st *state, exact bool) member {
-	m := member{d, st, orderOf(d), int64(d.RPM), int64(d.TPM), unknownPrice, exact}
-	if r, known := d.Price.Base(); known {
-		m.cost = r.Input + r.Output
+func (r *Router) member(d *llm.Deployment, st *state, exact bool) member {
+	m := member{d: d, state: st, order: orderOf(d), rpm: int64(d.RPM), tpm: int64(d.TPM), cost: unknownPrice, exact: exact}
+	if p, known := d.Price.Base(); known {
+		m.cost = p.Input + p.Output
+	}
+	if r.s.Facts != nil {
+		m.facts = r.s.Facts(d)
+		m.lacks = m.facts.lacks()
 	}
 	return m
 }
@@ -147,6 +195,15 @@ func New(s Settings) (*Router, error) {
 	if s.Retries < 0 || s.MaxFallbacks < 0 || s.RetryAfter < 0 || s.Timeout < 0 || s.StreamTimeout < 0 {
 		return nil, fmt.Errorf("num_retries, max_fallbacks, retry_after, timeout and stream_timeout must not be negative")
 	}
+	if s.QueueLength < 0 || s.QueueTimeout < 0 || s.Affinity.TTL < 0 {
+		return nil, fmt.Errorf("queue_length, queue_timeout and deployment_affinity_ttl_seconds must not be negative")
+	}
+	if s.QueueLength == 0 {
+		s.QueueLength = defaultQueueLength
+	}
+	if s.QueueTimeout == 0 {
+		s.QueueTimeout = defaultQueueTimeout
+	}
 	if s.States == nil {
 		s.States = NewStates()
 	}
@@ -158,14 +215,24 @@ func New(s Settings) (*Router, error) {
 	}
 	r := &Router{
 		s: s, strategy: how, groups: map[string]*group{}, ids: map[string]*group{}, written: map[string]*group{},
-		wild: newWildcards(s.Expand), vendors: map[string]bool{},
+		vendors: map[string]bool{}, teams: map[teamName]*group{},
+		plain: len(s.Filters) == 0 && len(s.Checks) == 0 && how == shuffle && !s.TagFiltering && !s.Affinity.on() && !s.PreCallChecks,
 	}
+	r.wild = newWildcards(r)
 	for i, d := range s.Deployments {
 		if err := r.add(d); err != nil {
 			return nil, fmt.Errorf("model_list[%d]: %w", i, err)
 		}
 	}
 	r.wild.sort()
+	for _, groups := range []map[string]*group{r.groups, r.ids, r.written} {
+		for _, g := range groups {
+			r.seal(g)
+		}
+	}
+	for _, g := range r.teams {
+		r.seal(g)
+	}
 	if err := r.checkAliases(); err != nil {
 		return nil, err
 	}
@@ -186,7 +253,7 @@ func (r *Router) add(d *llm.Deployment) error {
 		return fmt.Errorf("the id %q of model %q is taken: give each deployment its own model_info.id", d.ID, d.Group)
 	}
 	r.vendors[d.Provider] = true
-	m := newMember(d, r.s.States.of(d.ID), !strings.Contains(d.Group, "*"))
+	m := r.member(d, r.s.States.of(d), !strings.Contains(d.Group, "*"))
 	if strings.Contains(d.Group, "*") {
 		return r.wild.add(m)
 	}
@@ -197,6 +264,13 @@ func (r *Router) add(d *llm.Deployment) error {
 	join(r.ids, d.ID, m)
 	r.ids[d.ID].single = true
 	join(r.written, r.s.Written(d), m)
+	if t := m.facts; t.Team != "" && t.TeamName != "" {
+		key := teamName{t.Team, t.TeamName}
+		if r.teams[key] == nil {
+			r.teams[key] = &group{name: t.TeamName}
+		}
+		r.teams[key].add(m)
+	}
 	return nil
 }
 
@@ -247,10 +321,11 @@ func firstSet(list ...time.Duration) time.Duration {
 func (r *Router) Models(p *llm.Principal) []string {
 	list := make([]string, 0, len(r.names)+len(r.s.Aliases))
 	for _, name := range r.names {
-		if p.May(name) {
+		if p.May(name) && r.groups[name].open(p) {
 			list = append(list, name)
 		}
 	}
+	list = append(list, r.teamNames(p, list)...)
 	for _, name := range sortedKeys(r.s.Aliases) {
 		a := r.s.Aliases[name]
 		if !a.Hidden && r.groups[name] == nil && r.allowed(p, name) {
@@ -273,6 +348,31 @@ func (r *Router) Models(p *llm.Principal) []string {
 		}
 	}
 	return list
+}
+
+// open reports whether the group has a deployment that is not another team's. Nobody in particular sees all.
+func (g *group) open(p *llm.Principal) bool {
+	if p == nil || g.has&hasTeam == 0 {
+		return true
+	}
+	return slices.ContainsFunc(g.members, func(m member) bool {
+		f := &m.facts
+		return f.Team == "" || f.Team == p.TeamID && f.TeamName == ""
+	})
+}
+
+// teamNames are the names that only the principal's team uses, without those that are listed.
+func (r *Router) teamNames(p *llm.Principal, listed []string) (names []string) {
+	if p == nil || p.TeamID == "" {
+		return nil
+	}
+	for k := range r.teams {
+		if k.team == p.TeamID && p.May(k.name) && !slices.Contains(listed, k.name) {
+			names = append(names, k.name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // allowed reports whether the principal may use the name, or what it is an alias of

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"hash/fnv"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,9 @@ type States struct {
 	mu   sync.Mutex
 	byID map[string]*state
 	out  atomic.Int64 // how many are left alone or on probation: while none is, choices need not look
+	line line         // who waits for places
+	pins pins
+	wake chan struct{} // a cooldown began or ended
 }
 
 // Counts are what is known about one deployment since the process started.
@@ -40,11 +44,17 @@ type state struct {
 
 	inFlight, calls, failures atomic.Int64
 
-	requests, tokens window          // for limits: requests begun, tokens used
+	requests, tokens window // for limits: requests begun, tokens used
+	taken            window // requests that were counted by Shared.Take
+	otherRequests    window // what other replicas have used
+	otherTokens      window
 	done, faults     window          // for cooldowns: calls ended, and those that count against the deployment
 	kinds            [classes]window // failures that a policy counts
 	until            atomic.Int64    // unix nanoseconds; see cooldown.go
 	probing          atomic.Bool     // a request tests whether the deployment is back
+	waiting          atomic.Int64    // who waits for a place
+	line             wants           // the same; guarded by States.line
+	like             atomic.Uint64   // what the deployment is, so that another one under the same id is told apart
 
 	mu           sync.Mutex // for writers of the following
 	whole, first speed
@@ -52,7 +62,7 @@ type state struct {
 }
 
 // NewStates returns an empty store.
-func NewStates() *States { return &States{byID: map[string]*state{}} }
+func NewStates() *States { return &States{byID: map[string]*state{}, wake: make(chan struct{}, 1)} }
 
 func (s *States) find(id string) *state {
 	s.mu.Lock()
@@ -77,7 +87,7 @@ func (s *States) Learned(id string) (l Learned) {
 	now := time.Now()
 	minute := minuteOf(now)
 	l.Latency, l.FirstToken = seconds(st.whole.mean.load()), seconds(st.first.mean.load())
-	l.Requests, l.Tokens = st.requests.at(minute), st.tokens.at(minute)
+	l.Requests, l.Tokens = st.usedRequests(minute), st.usedTokens(minute)
 	l.Errors = st.errs.at(now.UnixNano(), errorMemory)
 	if until := st.until.Load(); until != 0 {
 		l.Until = time.Unix(0, until)
@@ -87,15 +97,76 @@ func (s *States) Learned(id string) (l Learned) {
 
 func seconds(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
 
-func (s *States) of(id string) *state {
+// of is the state of a deployment. One that has only its id in common with what is known under it, as its address, key
+// or model has changed, begins anew; calls under way stay counted.
+func (s *States) of(d *llm.Deployment) *state {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.byID[id]
+	st := s.byID[d.ID]
 	if st == nil {
 		st = &state{all: s}
-		s.byID[id] = st
+		s.byID[d.ID] = st
+	}
+	like := fingerprint(d)
+	if old := st.like.Swap(like); old != 0 && old != like {
+		st.forget()
 	}
 	return st
+}
+
+// fingerprint tells deployments apart by what decides how they do. It is never 0.
+func fingerprint(d *llm.Deployment) uint64 {
+	h := fnv.New64a()
+	for _, s := range []string{d.Provider, d.Model, d.Base, d.APIKey, d.APIVersion, d.Organization} {
+		_, _ = h.Write([]byte(s))
+		_, _ = h.Write([]byte{0})
+	}
+	for _, p := range d.Settings {
+		_, _ = h.Write([]byte(p.Name + "\x00" + p.Value + "\x00"))
+	}
+	return h.Sum64() | 1
+}
+
+// forget drops what was learned, and leaves what is under way.
+func (st *state) forget() {
+	st.close()
+	for _, w := range []*window{&st.done, &st.faults} {
+		w.clear()
+	}
+	for i := range st.kinds {
+		st.kinds[i].clear()
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, v := range []*speed{&st.whole, &st.first} {
+		v.ring, v.next = v.ring[:0], 0
+		v.mean.store(0)
+		v.ewma.value.store(0)
+		v.ewma.when.Store(0)
+	}
+	st.errs.value.store(0)
+	st.errs.when.Store(0)
+}
+
+// Forget drops what is known of deployments whose id keep does not want any more. Calls under way end as usual.
+func (s *States) Forget(keep func(id string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, st := range s.byID {
+		if !keep(id) && st.inFlight.Load() == 0 && st.waiting.Load() == 0 {
+			st.close()
+			delete(s.byID, id)
+		}
+	}
+}
+
+// usedRequests and usedTokens are what all replicas used in the minute, as far as this one knows.
+func (st *state) usedRequests(minute uint64) int64 {
+	return st.requests.at(minute) + st.otherRequests.at(minute)
+}
+
+func (st *state) usedTokens(minute uint64) int64 {
+	return st.tokens.at(minute) + st.otherTokens.at(minute)
 }
 
 // counts are those of one state.
@@ -103,16 +174,11 @@ func (st *state) counts() Counts {
 	return Counts{st.inFlight.Load(), st.calls.Load(), st.failures.Load()}
 }
 
-func (st *state) begin() {
-	st.inFlight.Add(1)
-	st.calls.Add(1)
-}
-
 func (st *state) end(failed bool) {
-	st.inFlight.Add(-1)
 	if failed {
 		st.failures.Add(1)
 	}
+	st.leavePlace()
 }
 
 // window counts within the current minute. The word holds the minute in its upper 28 bits and the count below.
@@ -168,6 +234,17 @@ func (w *window) at(minute uint64) int64 {
 		return 0
 	}
 	return int64(word & countMask)
+}
+
+// set makes the count of the minute n, unless the window is already in a later one.
+func (w *window) set(minute uint64, n int64) {
+	word := minute<<countBits | min(uint64(max(n, 0)), countMask)
+	for {
+		old := w.word.Load()
+		if old>>countBits > minute || w.word.CompareAndSwap(old, word) {
+			return
+		}
+	}
 }
 
 func (w *window) clear() { w.word.Store(0) }

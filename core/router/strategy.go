@@ -107,7 +107,7 @@ func (p *Plan) within(minute uint64) bool {
 	kept := p.list[:0]
 	for _, i := range p.list {
 		m := &p.group.members[i]
-		if (m.rpm == 0 || m.state.requests.at(minute) < m.rpm) && (m.tpm == 0 || m.state.tokens.at(minute) < m.tpm) {
+		if (m.rpm == 0 || m.state.usedRequests(minute) < m.rpm) && (m.tpm == 0 || m.state.usedTokens(minute) < m.tpm) {
 			kept = append(kept, i)
 		}
 	}
@@ -127,7 +127,7 @@ func (p *Plan) rate(s strategy, now time.Time) float64 {
 		case leastBusy:
 			score = float64(m.state.inFlight.Load())
 		case usageBased, usageBasedV2:
-			score = float64(m.state.tokens.at(minute))
+			score = float64(m.state.usedTokens(minute))
 		case costBased:
 			score = m.cost
 		case latencyBased:

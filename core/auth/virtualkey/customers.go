@@ -25,7 +25,7 @@ type CustomerSettings struct {
 // looked up. It is safe for concurrent use.
 type Customers struct {
 	s       CustomerSettings
-	limited atomic.Bool // a customer has a budget or is blocked, or there is a default
+	limited atomic.Bool // a customer has a budget or a region or is blocked, or there is a default
 	group   flight[string, *customer]
 	room    chan struct{}
 
@@ -37,6 +37,7 @@ type customer struct {
 	id       string
 	blocked  bool
 	model    string // asked for when the request names none
+	region   string // where models must run; empty is anywhere
 	scopes   []*llm.Scope
 	perModel []*llm.Scope
 	loaded   int64
@@ -62,7 +63,8 @@ func (c *Customers) Learn(ctx context.Context) error {
 		return nil
 	}
 	n, err := c.s.Store.EndUsers().Count(ctx, store.Or(
-		[]store.Cond{store.Where("budget_id", store.NotNull)}, []store.Cond{store.Eq("blocked", true)}))
+		[]store.Cond{store.Where("budget_id", store.NotNull)}, []store.Cond{store.Eq("blocked", true)},
+		[]store.Cond{store.Where("allowed_model_region", store.NotNull)}))
 	if err == nil {
 		c.limited.Store(n > 0)
 	}
@@ -93,7 +95,7 @@ func (c *Customers) collect(ctx context.Context, x *llm.Exchange, id []byte) err
 			}
 		}
 	}
-	x.EndUser = e.id
+	x.EndUser, x.Region = e.id, e.region
 	if e.blocked {
 		return denied("User blocked from making LLM API Calls. User=" + e.id)
 	}
@@ -160,6 +162,7 @@ func (c *Customers) lookup(ctx context.Context, id string) (*customer, error) {
 		row = &store.EndUser{UserID: id}
 	}
 	e.blocked, e.model, e.budget = row.Blocked, string(row.DefaultModel), string(row.BudgetID)
+	e.region = string(row.AllowedModelRegion)
 	if e.budget == "" {
 		e.budget = c.s.DefaultID
 	}

@@ -90,6 +90,16 @@ func decodeControl(c *llm.Controls, key, value []byte) error {
 		return decodeSeconds(&c.Timeout, "request_timeout", value)
 	case "stream_timeout":
 		return decodeSeconds(&c.StreamTimeout, "stream_timeout", value)
+	case "priority":
+		return decodePriority(c, value)
+	case "mock_testing_fallbacks":
+		return decodeTesting(c, llm.TestFallbacks, "mock_testing_fallbacks", value)
+	case "mock_testing_context_fallbacks":
+		return decodeTesting(c, llm.TestContextFallbacks, "mock_testing_context_fallbacks", value)
+	case "mock_testing_content_policy_fallbacks":
+		return decodeTesting(c, llm.TestPolicyFallbacks, "mock_testing_content_policy_fallbacks", value)
+	case "mock_testing_rate_limit_error":
+		return decodeTesting(c, llm.TestRateLimit, "mock_testing_rate_limit_error", value)
 	case "disable_fallbacks":
 		return decodeBool(&c.DisableFallbacks, "disable_fallbacks", value)
 	case "drop_params":
@@ -185,6 +195,32 @@ func decodeTernary(dst *int8, name string, value []byte) error {
 	}
 	return nil
 }
+
+func decodeTesting(c *llm.Controls, t llm.Testing, name string, value []byte) error {
+	var on bool
+	if err := decodeBool(&on, name, value); err != nil {
+		return err
+	}
+	if on {
+		c.Testing |= t
+	}
+	return nil
+}
+
+// decodePriority reads a whole number; the reference says from 0 to 255 and takes any.
+func decodePriority(c *llm.Controls, value []byte) error {
+	if dialect.Null(value) {
+		return nil
+	}
+	n, err := strconv.Atoi(string(value))
+	if err != nil || n < -maxPriority || n > maxPriority {
+		return invalid("priority", "must be a whole number; lower ones are served first")
+	}
+	c.Priority, c.Prioritized = n, true
+	return nil
+}
+
+const maxPriority = 1 << 20
 
 func decodeArray(dst *[]byte, name string, value []byte) error {
 	if dialect.Null(value) {
