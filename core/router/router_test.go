@@ -92,6 +92,7 @@ func walk(t *testing.T, r *Router, x *llm.Exchange, script map[string]error) (id
 		}
 		ids = append(ids, d.ID)
 		if last = script[d.ID]; last == nil {
+			p.Began(time.Now())
 			return ids, nil
 		}
 	}
