@@ -388,7 +388,7 @@ func effectCases() []effectCase {
 	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), pluginCases(), priceCases(), vendorCases(), googleCases(), cloudCases(), keyCases(), storeCases(), limitCases(), variableCases()} {
 		all = append(all, list...)
 	}
-	return append(all, loginCases()...)
+	return append(append(all, loginCases()...), healthCases()...)
 }
 
 // TestInEffect loads every setting that the schema calls in effect and looks

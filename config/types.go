@@ -126,6 +126,7 @@ type ModelInfo struct {
 	MaxTokens          *int     `config:"max_tokens"`
 	MaxInputTokens     *int     `config:"max_input_tokens"`
 	MaxOutputTokens    *int     `config:"max_output_tokens"`
+	ModelHealth        `config:",squash"`
 	// Extra holds every other key, returned as given by GET /model/info.
 	Extra map[string]any `config:",remain"`
 }
@@ -224,6 +225,7 @@ type GeneralSettings struct {
 	StateSettings        `config:",squash"`
 	LoginSettings        `config:",squash"`
 	ManagementSettings   `config:",squash"`
+	HealthSettings       `config:",squash"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }

@@ -63,7 +63,7 @@ func (a *API) table() []route {
 	for _, list := range [][]route{a.keyRoutes(), a.teamRoutes(), a.userRoutes(),
 		a.customerRoutes(), a.budgetRoutes(), a.organizationRoutes(),
 		a.modelRoutes(), a.credentialRoutes(), a.spendRoutes(), a.activityRoutes(), a.configRoutes(),
-		a.accessGroupRoutes(), a.otherRoutes()} {
+		a.accessGroupRoutes(), a.otherRoutes(), a.healthRoutes()} {
 		all = append(all, list...)
 	}
 	return all

@@ -72,6 +72,7 @@ type App struct {
 	server   *listener.Server
 	plugins  // what outlives a reload of the plugins
 	memory   // what the gateway knows
+	checks   *checks
 
 	failures      failures      // of calls in this minute, by model group
 	due           chan struct{} // a budget's period may be over
@@ -95,6 +96,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	a := &App{opts: o, states: router.NewStates(), upstream: upstream.New(o.Upstream), due: make(chan struct{}, 1)}
 	a.modelsChanged = a.refresh
 	a.replica = llm.NewID(time.Now()).String()
+	a.checks = newChecks(a)
 	cfg, err := a.read()
 	if err != nil {
 		return nil, err
@@ -124,13 +126,14 @@ func New(ctx context.Context, o Options) (*App, error) {
 	background, stop := context.WithCancel(context.Background())
 	a.later = stop
 	go a.connectLater(background)
+	a.checks.start()
 	tlsConfig, err := loadTLS(o.TLSCert, o.TLSKey)
 	if err != nil {
 		return nil, err
 	}
 	a.server, err = listener.New(listener.Settings{
 		Gateway: a.gateway, Logger: a.log, Version: Version(), RootPath: cfg.Variables.ServerRootPath, TLS: tlsConfig,
-		Status: a.status, Health: a.Health, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, newManagement(a), loginRoutes{a, login.NewMemory()}, pluginRoutes{a}}, Count: a.count,
+		Status: a.status, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, newManagement(a), loginRoutes{a, login.NewMemory()}, pluginRoutes{a}, healthRoutes{a}}, Count: a.count,
 	})
 	return a, err
 }
@@ -201,6 +204,7 @@ func (a *App) Stop() error {
 		a.log.Warn("requests were cut short", "count", cut, "grace", grace.String())
 	}
 	a.later()
+	a.checks.close()
 	a.gateway.Swap(&gateway.Snapshot{})
 	a.Settle()
 	a.closeDatabase()

@@ -37,6 +37,8 @@ type loaded struct {
 	admin       adminPlugins
 	prices      prices
 	tokens      *tokens.Counter
+	checks      []*probe // of deployments, in their order
+	services    map[string]serviceCheck
 	vendorOf    func(compat.Vendor) provider.Provider
 }
 
@@ -96,11 +98,13 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	network := b.network()
 	b.indexModels(out.deployments)
 	b.checkBudgets()
-	out.router = b.router(out.deployments, append(budgetFilter(out.deployments), b.routeFilters(ctx, out)...))
+	out.checks = b.probes(out)
+	out.router = b.router(out.deployments, slices.Concat(budgetFilter(out.deployments), b.healthFilters(), b.routeFilters(ctx, out)))
 	hooks := slices.Concat(b.limits(out.deployments), b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))
 	authenticator := b.gate(ctx, b.auth(ctx, out))
 	callbacks, stopRecorder := b.recorder()
 	journal := b.spendRecorder()
+	out.services = b.services(callbacks)
 	out.snapshot = &gateway.Snapshot{
 		KeyHeader: cfg.GeneralSettings.LiteLLMKeyHeaderName,
 		Auth:      authenticator,

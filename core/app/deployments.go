@@ -210,5 +210,6 @@ func info(i config.ModelInfo) map[string]any {
 	if i.BaseModel != "" {
 		out["base_model"] = i.BaseModel
 	}
+	healthInfo(out, &i.ModelHealth)
 	return out
 }

@@ -92,6 +92,7 @@ func (a *App) startRedis(cfg *config.Config) error {
 	}
 	a.host.UseStore(wasm.NewRedisStore(client, a.log))
 	a.shared = shared.New(s)
+	a.checks.redis = client
 	return nil
 }
 

@@ -199,11 +199,19 @@ func (g *Gateway) Edge() *Edge { return &g.current.p.Load().Edge }
 
 // Probe calls x.Pinned once, without authentication, hooks, retries or a record. It is for health checks. The reply is
 // closed by the caller of Probe.
-func (g *Gateway) Probe(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
+func (g *Gateway) Probe(ctx context.Context, x *llm.Exchange) (reply *llm.Reply, err error) {
 	t := begin(ctx, g, x)
 	t.quiet = true
-	if err := t.attempt(ctx, x.Pinned); err != nil {
-		return nil, t.fail(err)
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+		if err != nil {
+			reply, err = nil, t.fail(err)
+		}
+	}()
+	if err = t.attempt(ctx, x.Pinned); err != nil {
+		return nil, err
 	}
 	t.rest, t.reply.Rest = t.reply.Rest, t
 	return &t.reply, nil

@@ -103,20 +103,6 @@ func (s *Server) withModels(ctx *fasthttp.RequestCtx, path string, body func(*se
 	c.release()
 }
 
-// health serves GET /health: it calls every deployment, or those of ?model=, and says which answered.
-func (s *Server) health(ctx *fasthttp.RequestCtx) {
-	c := s.open(ctx, llm.OpNone, "/health")
-	if err := s.Gateway.Authenticate(&c.x.Life, &c.x); err != nil {
-		c.fail(ctx, err)
-		return
-	}
-	b := s.Settings.Health(&c.x.Life, string(ctx.QueryArgs().Peek("model")))
-	ctx.Response.Header.SetCanonical(hContentType, typeJSON)
-	ctx.Response.SetBodyRaw(b)
-	c.log(fasthttp.StatusOK, nil)
-	c.release()
-}
-
 // metrics serves GET /metrics.
 func (s *Server) metrics(ctx *fasthttp.RequestCtx) {
 	m := s.Settings.Metrics()

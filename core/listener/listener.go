@@ -37,8 +37,6 @@ type Settings struct {
 	MaxConns int         // open connections; 0 takes DefaultMaxConns
 	Status   func() Status
 
-	// Health calls the deployments of a model group, or all of them if model is empty, and returns the report as JSON.
-	Health func(ctx context.Context, model string) []byte
 	// Count returns how many tokens the chat in x.Body has for x.Model. It asks no vendor. Nil counts nothing.
 	Count func(x *llm.Exchange) (int, error)
 	// Manager serves the management API; nil serves none.

@@ -56,9 +56,6 @@ func (s *Server) table() *router.Router {
 	}
 	r.GET("/health/readiness", s.ready)
 	r.OPTIONS("/health/readiness", s.ready)
-	if s.Settings.Health != nil {
-		r.GET("/health", s.health)
-	}
 	if s.Settings.Metrics != nil {
 		r.GET("/metrics", s.metrics)
 	}
