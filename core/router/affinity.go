@@ -25,14 +25,15 @@ func (a *Affinity) on() bool { return a.Prompts || a.Sessions || a.Keys }
 
 // bonds are the keys by which one request is bound to a deployment. The zero value is ready, and can be used again.
 type bonds struct {
-	found       bool
-	session     Key
-	user        Key
-	hasSession  bool
-	hasUser     bool
-	prompt      prefix
-	fingerprint hash.Hash
-	scratch     [sha256.Size]byte
+	found      bool
+	session    Key
+	user       Key
+	hasSession bool
+	hasUser    bool
+	prompt     prefix
+	text       []byte    // scratch
+	hash       hash.Hash // scratch; nil until there is a prompt with marks
+	sum        [sha256.Size]byte
 }
 
 // forget makes bonds ready for another request, or another group.
@@ -47,34 +48,31 @@ func (b *bonds) find(x *llm.Exchange, g *group, a *Affinity) {
 		return
 	}
 	b.found = true
-	if b.fingerprint == nil {
-		b.fingerprint = sha256.New()
-	}
 	if a.Sessions {
 		if id := sessionOf(x); len(id) > 0 {
-			b.session, b.hasSession = b.key("session", g.name, id), true
+			b.begin("session", g.name)
+			b.text = append(b.text, id...)
+			b.session, b.hasSession = b.key(), true
 		}
 	}
 	if a.Keys && x.Principal != nil && x.Principal.KeyHash != "" {
-		b.user, b.hasUser = b.key("key", g.name, []byte(x.Principal.KeyHash)), true
+		b.begin("key", g.name)
+		b.text = append(b.text, x.Principal.KeyHash...)
+		b.user, b.hasUser = b.key(), true
 	}
 	if a.Prompts && x.Op == llm.OpChat {
-		b.prompt.read(body(x), g.name, b.fingerprint, &b.scratch)
+		b.prefix(body(x), g.name)
 	}
 }
 
-func (b *bonds) key(kind, group string, value []byte) Key {
-	h := b.fingerprint
-	h.Reset()
-	seed(h, kind, group)
-	_, _ = h.Write(value)
-	return Key(h.Sum(b.scratch[:0])[:len(Key{})])
+// begin keeps the keys of different kinds and groups apart.
+func (b *bonds) begin(kind, group string) {
+	b.text = append(append(append(append(b.text[:0], kind...), 0), group...), 0)
 }
 
-// seed keeps the keys of different kinds and groups apart.
-func seed(h hash.Hash, kind, group string) {
-	var buf [128]byte
-	_, _ = h.Write(append(append(append(append(buf[:0], kind...), 0), group...), 0))
+func (b *bonds) key() Key {
+	b.sum = sha256.Sum256(b.text)
+	return Key(b.sum[:len(Key{})])
 }
 
 // sessionOf is the session that a request belongs to: metadata.session_id, litellm_session_id, or the header
@@ -190,26 +188,29 @@ var cacheMark = []byte(`"cache_control"`)
 
 // prefixReader walks the blocks of a prompt.
 type prefixReader struct {
-	p       *prefix
-	h       hash.Hash
-	scratch *[sha256.Size]byte
-	size    int
-	ttl     time.Duration
-	ends    int // how many ends there were at the last mark
+	b    *bonds
+	size int
+	ttl  time.Duration
+	ends int // how many ends there were at the last mark
 }
 
-func (p *prefix) read(o *llm.Object, group string, h hash.Hash, scratch *[sha256.Size]byte) {
+func (b *bonds) prefix(o *llm.Object, group string) {
 	if !bytes.Contains(o.Raw(), cacheMark) {
 		return
 	}
-	h.Reset()
-	seed(h, "prompt", group)
-	r := prefixReader{p: p, h: h, scratch: scratch, ttl: longCache}
+	if b.hash == nil {
+		b.hash = sha256.New()
+	}
+	b.hash.Reset()
+	b.begin("prompt", group)
+	_, _ = b.hash.Write(b.text)
+	r := prefixReader{b: b, ttl: longCache}
 	r.list(o.Get("tools"))
 	r.content(o.Get("system"), nil)
 	for messages := dialect.Array(o.Get("messages")); messages.Next(); {
 		r.message(messages.Value())
 	}
+	p := &b.prompt
 	p.ends = p.ends[:r.ends]
 	if over := len(p.ends) - lookBack; over > 0 {
 		p.ends = append(p.ends[:0], p.ends[over:]...)
@@ -217,7 +218,7 @@ func (p *prefix) read(o *llm.Object, group string, h hash.Hash, scratch *[sha256
 }
 
 func (r *prefixReader) write(b []byte) {
-	_, _ = r.h.Write(b)
+	_, _ = r.b.hash.Write(b)
 	r.size += len(b)
 }
 
@@ -303,11 +304,12 @@ func (r *prefixReader) end(marked []byte) {
 	if r.size < minCached {
 		return
 	}
-	k := Key(r.h.Sum(r.scratch[:0])[:len(Key{})])
-	r.p.ends = append(r.p.ends, k)
+	p := &r.b.prompt
+	k := Key(r.b.hash.Sum(r.b.sum[:0])[:len(Key{})])
+	p.ends = append(p.ends, k)
 	if cached {
-		r.ends = len(r.p.ends)
-		r.p.marks = append(r.p.marks, mark{k, r.ttl})
+		r.ends = len(p.ends)
+		p.marks = append(p.marks, mark{k, r.ttl})
 	}
 }
 

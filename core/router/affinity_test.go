@@ -222,20 +222,20 @@ func TestPromptAffinity(t *testing.T) {
 	}
 }
 
-// shares remembers what a router tells others.
-type shares struct {
+// sharing remembers what a router tells others.
+type sharing struct {
 	Shared
 	pins  map[Key]string
 	asked int
 }
 
-func (s *shares) Pin(k Key, id string, _ time.Duration) { s.pins[k] = id }
-func (s *shares) Ask(Key)                               { s.asked++ }
+func (s *sharing) Pin(k Key, id string, _ time.Duration) { s.pins[k] = id }
+func (s *sharing) Ask(Key)                               { s.asked++ }
 
 // What one replica binds, the others know; and it is told once, not with every request.
 func TestSharedAffinity(t *testing.T) {
 	t.Parallel()
-	told := &shares{pins: map[Key]string{}}
+	told := &sharing{pins: map[Key]string{}}
 	s := affine(Affinity{Sessions: true})
 	s.Shared = told
 	x := ask("g")

@@ -208,14 +208,12 @@ func (p *Plan) fill(round int, now int64) (wait time.Duration) {
 
 // lowestOrder takes out of p.list all but those of the lowest order.
 func (p *Plan) lowestOrder() {
-	lowest, same := p.group.members[p.list[0]].order, true
-	for _, i := range p.list[1:] {
-		o := p.group.members[i].order
-		same = same && o == lowest
-		lowest = min(lowest, o)
-	}
-	if same {
+	if !p.group.ordered {
 		return
+	}
+	lowest := p.group.members[p.list[0]].order
+	for _, i := range p.list[1:] {
+		lowest = min(lowest, p.group.members[i].order)
 	}
 	kept := p.list[:0]
 	for _, i := range p.list {
@@ -228,17 +226,21 @@ func (p *Plan) lowestOrder() {
 
 // shuffled picks one of p.list by simple-shuffle.
 func (p *Plan) shuffled() int {
-	share := shareOf(p.group.members[p.list[0]].d)
+	members := p.group.members
+	share := members[p.list[0]].share()
 	if share == byNothing {
 		return p.list[p.r.below(len(p.list))]
 	}
-	var total float64
-	for _, i := range p.list {
-		total += share.of(p.group.members[i].d)
+	total := p.group.totals[share]
+	if len(p.list) < len(members) {
+		total = 0
+		for _, i := range p.list {
+			total += members[i].shares[share]
+		}
 	}
 	point, chosen := p.r.s.Rand()*total, p.list[0]
 	for _, i := range p.list {
-		s := share.of(p.group.members[i].d)
+		s := members[i].shares[share]
 		if s <= 0 {
 			continue
 		}
@@ -266,28 +268,15 @@ const (
 	byWeight
 	byRPM
 	byTPM
+	shares
 )
 
-func shareOf(d *llm.Deployment) attribute {
-	switch {
-	case d.Weight > 0:
-		return byWeight
-	case d.RPM > 0:
-		return byRPM
-	case d.TPM > 0:
-		return byTPM
+// share is the first attribute that the deployment has.
+func (m *member) share() attribute {
+	for a := byWeight; a < shares; a++ {
+		if m.shares[a] > 0 {
+			return a
+		}
 	}
 	return byNothing
-}
-
-func (a attribute) of(d *llm.Deployment) float64 {
-	switch a {
-	case byWeight:
-		return d.Weight
-	case byRPM:
-		return d.RPM
-	case byTPM:
-		return d.TPM
-	}
-	return 1
 }

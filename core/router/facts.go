@@ -63,7 +63,7 @@ func (f *Facts) lacks() (a ability) {
 }
 
 func (m *member) has() (h has) {
-	f := &m.facts
+	f := m.facts
 	if f.Team != "" {
 		h |= hasTeam
 	}
@@ -205,32 +205,38 @@ func (p *Plan) fit(now time.Time) error {
 			h &^= hasLimits
 		}
 	}
-	team := ""
+	var team int32
 	if h&hasTeam != 0 && p.x.Principal != nil {
-		team = p.x.Principal.TeamID
+		team = g.teams[p.x.Principal.TeamID]
 	}
 	if h&hasAbility != 0 || s.PreCallChecks {
 		p.needs.find(p.x, s.PreCallChecks)
 	}
-	if h&hasWindow != 0 && !p.window() {
-		h &^= hasWindow
-	}
 	n := &p.needs
-	if h&(hasTeam|hasWindow|hasLimits) == 0 && n.ability&g.lacks == 0 && n.region == "" {
+	tokens := int64(0) // 0 fits everywhere
+	if h&hasWindow != 0 && p.window() {
+		tokens = n.tokens
+	}
+	lacks := n.ability & g.lacks
+	if h&(hasTeam|hasLimits) == 0 && tokens == 0 && lacks == 0 && n.region == "" {
 		return nil
+	}
+	var inside uint64 // places that the region holds; groups rarely know as many as there are bits
+	if n.region != "" {
+		inside = g.inside(n.region)
 	}
 	minute, why := minuteOf(now), misfit(0)
 	kept := p.list[:0]
 	for _, i := range p.list {
 		m := &g.members[i]
 		switch {
-		case h&hasTeam != 0 && m.facts.Team != "" && m.facts.Team != team, m.lacks&n.ability != 0:
+		case m.team != team && m.team != 0, m.lacks&lacks != 0:
 			why |= elsewise
-		case h&hasWindow != 0 && m.facts.MaxPrompt > 0 && n.tokens > m.facts.MaxPrompt:
+		case m.window != 0 && tokens > m.window:
 			why |= overWindow
-		case h&hasLimits != 0 && m.full(minute, s.EnforceLimits):
+		case h&hasLimits != 0 && m.full(minute, s.EnforceLimits, s.Shared != nil):
 			why |= overLimit
-		case n.region != "" && !m.in(n.region):
+		case n.region != "" && !g.in(m, inside, n.region):
 			why |= elsewise
 		default:
 			kept = append(kept, i)
@@ -243,14 +249,52 @@ func (p *Plan) fit(now time.Time) error {
 	return p.misfits(why, now)
 }
 
-// full reports whether the deployment's limit of requests a minute is reached, or also that of tokens.
-func (m *member) full(minute uint64, tokens bool) bool {
-	return m.rpm > 0 && m.state.usedRequests(minute) >= m.rpm || tokens && m.tpm > 0 && m.state.usedTokens(minute) >= m.tpm
+// full reports whether the deployment's limit of requests a minute is reached, or also that of tokens. shared counts
+// what other replicas use.
+func (m *member) full(minute uint64, tokens, shared bool) bool {
+	st := m.state
+	if m.rpm > 0 {
+		n := st.requests.at(minute)
+		if shared {
+			n += st.otherRequests.at(minute)
+		}
+		if n >= m.rpm {
+			return true
+		}
+	}
+	if !tokens || m.tpm <= 0 {
+		return false
+	}
+	n := st.tokens.at(minute)
+	if shared {
+		n += st.otherTokens.at(minute)
+	}
+	return n >= m.tpm
 }
 
-// in reports whether the deployment runs in a region. One whose region is not known does not.
-func (m *member) in(region string) bool {
-	return m.facts.Region != "" && strings.EqualFold(m.facts.Region, region) || m.facts.Area != "" && strings.EqualFold(m.facts.Area, region)
+// place is where a deployment runs: a region, and the part of the world that it lies in.
+type place struct{ region, area string }
+
+// in reports whether a place is the region asked for, or lies there. One that is not known does not.
+func (p place) in(region string) bool {
+	return p.region != "" && strings.EqualFold(p.region, region) || p.area != "" && strings.EqualFold(p.area, region)
+}
+
+// inside has a bit for each of the first 64 places that are in a region.
+func (g *group) inside(region string) (bits uint64) {
+	for i, at := range g.places[:min(len(g.places), 64)] {
+		if at.in(region) {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+func (g *group) in(m *member, inside uint64, region string) bool {
+	if m.place < 64 {
+		return inside&(1<<m.place) != 0
+	}
+	return g.places[m.place].in(region)
 }
 
 // misfits is the error when no deployment fits. A limit that is reached comes first: the prompt did fit there.
@@ -266,8 +310,8 @@ func (p *Plan) misfits(why misfit, now time.Time) error {
 	b.WriteString("litellm.ContextWindowExceededError: litellm._pre_call_checks: Context Window exceeded for given call. " +
 		"No models have context window large enough for this call.\n")
 	for i := range p.group.members {
-		if m := &p.group.members[i]; m.facts.MaxPrompt > 0 && p.needs.tokens > m.facts.MaxPrompt {
-			b.WriteString("Model=" + m.d.Model + ", Max Input Tokens=" + strconv.FormatInt(m.facts.MaxPrompt, 10) +
+		if m := &p.group.members[i]; m.window > 0 && p.needs.tokens > m.window {
+			b.WriteString("Model=" + m.d.Model + ", Max Input Tokens=" + strconv.FormatInt(m.window, 10) +
 				", Got=" + strconv.FormatInt(p.needs.tokens, 10))
 		}
 	}

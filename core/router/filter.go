@@ -27,7 +27,13 @@ type Check interface {
 
 // check takes out of p.list whom a check does not allow.
 func (p *Plan) check(c Check) error {
-	n := p.partition(func(m *member) bool { return c.Allows(p.x, m.d) })
+	n := 0
+	for at, i := range p.list {
+		if c.Allows(p.x, p.group.members[i].d) {
+			p.list[n], p.list[at] = i, p.list[n]
+			n++
+		}
+	}
 	if n > 0 {
 		p.list = p.list[:n]
 		return nil

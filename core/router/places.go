@@ -91,7 +91,7 @@ func (st *state) take(limit int64) bool {
 
 // room reports whether a request that has just come may take a place: there is one, and nobody waits for it.
 func (m *member) room() bool {
-	limit := m.facts.Parallel
+	limit := m.parallel
 	return limit == 0 || m.state.waiting.Load() == 0 && m.state.inFlight.Load() < limit
 }
 
@@ -137,7 +137,13 @@ func (l *line) remove(w *waiter) {
 
 // withRoom leaves those in p.list that have a free place, and reports whether there are any. If not, p.list stays.
 func (p *Plan) withRoom() bool {
-	n := p.partition(func(m *member) bool { return m.room() })
+	n := 0
+	for at, i := range p.list {
+		if p.group.members[i].room() {
+			p.list[n], p.list[at] = i, p.list[n]
+			n++
+		}
+	}
 	if n == 0 {
 		return false
 	}
@@ -148,10 +154,10 @@ func (p *Plan) withRoom() bool {
 // claim takes a place at a member that had one when it was chosen.
 func (p *Plan) claim(at int) bool {
 	m := &p.group.members[at]
-	if m.facts.Parallel == 0 {
+	if m.parallel == 0 {
 		return true
 	}
-	p.placed = m.state.waiting.Load() == 0 && m.state.take(m.facts.Parallel)
+	p.placed = m.state.waiting.Load() == 0 && m.state.take(m.parallel)
 	return p.placed
 }
 
@@ -171,7 +177,7 @@ func (p *Plan) await(ctx context.Context) (at int, err error) {
 	w.rank = p.begun.UnixNano() + int64(p.priority())*int64(priorityStep)
 	for n, i := range p.list {
 		m := &p.group.members[i]
-		w.wants[n] = want{w: w, st: m.state, limit: m.facts.Parallel, member: i, index: -1}
+		w.wants[n] = want{w: w, st: m.state, limit: m.parallel, member: i, index: -1}
 	}
 	at, ok := l.enter(w, s.QueueLength)
 	switch {

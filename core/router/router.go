@@ -128,17 +128,42 @@ type teamName struct{ team, name string }
 type group struct {
 	name      string
 	members   []member
-	single    bool           // a deployment was named by its id
-	limited   bool           // a member has rpm or tpm
-	has       has            // what members have
-	lacks     ability        // what some member lacks
-	window    int64          // the shortest MaxPrompt; 0 none
-	tags      map[string]int // bits of the members' tags; nil without tag filtering
-	byDefault int            // the bit of defaultTag, or -1
+	single    bool             // a deployment was named by its id
+	limited   bool             // a member has rpm or tpm
+	ordered   bool             // members differ in order
+	totals    [shares]float64  // of the members' shares
+	has       has              // what members have
+	lacks     ability          // what some member lacks
+	window    int64            // the shortest MaxPrompt; 0 none
+	teams     map[string]int32 // the teams that members are for, from 1 on
+	places    []place          // where members run; the first is anywhere
+	tags      map[string]int   // bits of the members' tags; nil without tag filtering
+	byDefault int              // the bit of defaultTag, or -1
 }
 
 func (g *group) add(m member) {
+	if t := m.facts.Team; t != "" {
+		if g.teams == nil {
+			g.teams = map[string]int32{}
+		}
+		if g.teams[t] == 0 {
+			g.teams[t] = int32(len(g.teams) + 1)
+		}
+		m.team = g.teams[t]
+	}
+	at := place{m.facts.Region, m.facts.Area}
+	if len(g.places) == 0 {
+		g.places = append(g.places, place{})
+	}
+	if m.place = int32(slices.Index(g.places, at)); m.place < 0 {
+		m.place = int32(len(g.places))
+		g.places = append(g.places, at)
+	}
+	g.ordered = g.ordered || len(g.members) > 0 && g.members[0].order != m.order
 	g.members = append(g.members, m)
+	for i, s := range m.shares {
+		g.totals[i] += s
+	}
 	g.limited = g.limited || m.rpm > 0 || m.tpm > 0
 	g.has |= m.has()
 	g.lacks |= m.lacks
@@ -154,27 +179,36 @@ func (r *Router) seal(g *group) {
 	}
 }
 
-// member is a deployment in a group, with what choices read of it at hand.
+// member is a deployment in a group. A choice goes through those of a group once and again, so what it reads of them lies
+// here side by side.
 type member struct {
-	d        *llm.Deployment
 	state    *state
+	d        *llm.Deployment
 	order    int
+	shares   [shares]float64
 	rpm, tpm int64   // limits; 0 none
 	cost     float64 // US dollars for a prompt token and a completion token
+	parallel int64   // places; 0 any number
+	window   int64   // tokens of the longest prompt; 0 unknown
+	team     int32   // in group.teams; 0 everybody
+	place    int32   // in group.places
 	exact    bool    // it does not come from a wildcard
 	lacks    ability
-	facts    Facts
 	tags     tagSet
+	facts    *Facts
 }
 
 func (r *Router) member(d *llm.Deployment, st *state, exact bool) member {
-	m := member{d: d, state: st, order: orderOf(d), rpm: int64(d.RPM), tpm: int64(d.TPM), cost: unknownPrice, exact: exact}
+	m := member{
+		state: st, d: d, order: orderOf(d), rpm: int64(d.RPM), tpm: int64(d.TPM), cost: unknownPrice, exact: exact, facts: &Facts{},
+		shares: [shares]float64{byNothing: 1, byWeight: d.Weight, byRPM: d.RPM, byTPM: d.TPM},
+	}
 	if p, known := d.Price.Base(); known {
 		m.cost = p.Input + p.Output
 	}
 	if r.s.Facts != nil {
-		m.facts = r.s.Facts(d)
-		m.lacks = m.facts.lacks()
+		*m.facts = r.s.Facts(d)
+		m.lacks, m.parallel, m.window = m.facts.lacks(), m.facts.Parallel, m.facts.MaxPrompt
 	}
 	return m
 }
@@ -356,7 +390,7 @@ func (g *group) open(p *llm.Principal) bool {
 		return true
 	}
 	return slices.ContainsFunc(g.members, func(m member) bool {
-		f := &m.facts
+		f := m.facts
 		return f.Team == "" || f.Team == p.TeamID && f.TeamName == ""
 	})
 }

@@ -40,21 +40,23 @@ type Learned struct {
 
 // state is one deployment. What a choice reads is atomic, since it reads that of every deployment of a group.
 type state struct {
-	all *States
+	// What choices read lies in one line of the processor's cache.
+	inFlight      atomic.Int64
+	until         atomic.Int64 // unix nanoseconds; see cooldown.go
+	waiting       atomic.Int64 // who waits for a place
+	requests      window       // for limits: requests begun
+	otherRequests window       // by other replicas
+	tokens        window       // used
+	otherTokens   window       // by other replicas
+	probing       atomic.Bool  // a request tests whether the deployment is back
 
-	inFlight, calls, failures atomic.Int64
-
-	requests, tokens window // for limits: requests begun, tokens used
-	taken            window // requests that were counted by Shared.Take
-	otherRequests    window // what other replicas have used
-	otherTokens      window
-	done, faults     window          // for cooldowns: calls ended, and those that count against the deployment
-	kinds            [classes]window // failures that a policy counts
-	until            atomic.Int64    // unix nanoseconds; see cooldown.go
-	probing          atomic.Bool     // a request tests whether the deployment is back
-	waiting          atomic.Int64    // who waits for a place
-	line             wants           // the same; guarded by States.line
-	like             atomic.Uint64   // what the deployment is, so that another one under the same id is told apart
+	calls, failures atomic.Int64
+	taken           window          // requests that were counted by Shared.Take
+	done, faults    window          // for cooldowns: calls ended, and those that count against the deployment
+	kinds           [classes]window // failures that a policy counts
+	all             *States
+	line            wants         // who waits for a place; guarded by States.line
+	like            atomic.Uint64 // what the deployment is, so that another one under the same id is told apart
 
 	mu           sync.Mutex // for writers of the following
 	whole, first speed

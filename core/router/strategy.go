@@ -105,9 +105,9 @@ func (p *Plan) pickOf(now time.Time) int {
 // within takes those over their limits out of p.list, and reports whether any is left.
 func (p *Plan) within(minute uint64) bool {
 	kept := p.list[:0]
+	shared := p.r.s.Shared != nil
 	for _, i := range p.list {
-		m := &p.group.members[i]
-		if (m.rpm == 0 || m.state.usedRequests(minute) < m.rpm) && (m.tpm == 0 || m.state.usedTokens(minute) < m.tpm) {
+		if !p.group.members[i].full(minute, true, shared) {
 			kept = append(kept, i)
 		}
 	}
