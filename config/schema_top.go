@@ -116,6 +116,8 @@ func guardrailSettings() []Setting {
 			Doc: "Calls the plugin for a smaller window too when a chunk arrives and its oldest character is older than this; 0 never."},
 		{Path: "guardrails[].litellm_params.holdback", Type: TypeInt, Default: "the plugin's, or 64", Area: "plugin", Status: InEffect,
 			Doc: "Characters of a streamed answer that stay back until what follows them is known, so that a pattern is found however it is cut."},
+		{Path: "guardrails[].litellm_params.max_retries", Type: TypeInt, Default: "0", Area: "plugin", Status: InEffect,
+			Doc: "How often the plugin's response hook may have a model asked again for one request, 0 to 10, with what it found fault with behind the answer. Each call is charged and counts against limits. Above 0 streamed answers are collected, as with stream: buffer."},
 		{Path: "guardrails[].litellm_params.default_on", Type: TypeBool, Default: "false", Area: "plugin", Status: InEffect,
 			Doc: "Runs the guardrail for requests that do not name it."},
 		{Path: "guardrails[].litellm_params.api_key", Type: TypeString, Area: "plugin", Status: InEffect, Secret: true,

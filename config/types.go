@@ -362,9 +362,12 @@ type GuardrailParams struct {
 	// Stream is windows or buffer; empty means windows.
 	Stream string `config:"stream"`
 	// WindowChars, WindowMS and Holdback are nil when the plugin decides.
-	WindowChars   *int `config:"window_chars"`
-	WindowMS      *int `config:"window_ms"`
-	Holdback      *int `config:"holdback"`
+	WindowChars *int `config:"window_chars"`
+	WindowMS    *int `config:"window_ms"`
+	Holdback    *int `config:"holdback"`
+	// MaxRetries is how often the plugin may have a model asked again for one
+	// request; nil is never.
+	MaxRetries    *int `config:"max_retries"`
 	PluginOptions `config:",squash"`
 	Other         map[string]any `config:",remain"`
 }

@@ -45,7 +45,9 @@ func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
 		if entry.Modes.Has(guardrail.LoggingOnly) {
 			b.sinks.loggingOnly(entry, p)
 		}
-		hooks = append(hooks, entry.Hooks(parts(p, p.Guardrail(settings)))...)
+		all := parts(p, p.Guardrail(settings))
+		all.Again = settings.Retries > 0
+		hooks = append(hooks, entry.Hooks(all)...)
 	}
 	if len(b.sinks.guards) > 0 {
 		hooks = append(hooks, pipeline.Hook{Name: guardrail.LoggingOnly, Do: asChat{}})
@@ -90,6 +92,15 @@ func guardSettings(p *wasm.Plugin, g *guardrail.Guardrail, params config.Guardra
 	}
 	if s.Buffer && !p.Has(abi.HookResponse) {
 		return s, fmt.Errorf("stream: buffer needs a plugin with the hook response, which %s does not have", p.Name())
+	}
+	if n := params.MaxRetries; n != nil {
+		s.Retries = *n
+	}
+	switch {
+	case s.Retries < 0 || s.Retries > 10:
+		return s, fmt.Errorf("max_retries must be 0 to 10")
+	case s.Retries > 0 && (!p.Has(abi.HookResponse) || !g.Modes.Has(guardrail.PostCall)):
+		return s, fmt.Errorf("max_retries needs the mode post_call and a plugin with the hook response")
 	}
 	return s, nil
 }

@@ -34,8 +34,8 @@ type Record struct {
 	FirstToken time.Time // zero if no answer began
 	Upstream   time.Duration
 
-	Usage     llm.Usage
-	Cost      float64 // US dollars
+	Usage     llm.Usage // of all answers, if a guardrail had a model asked again
+	Cost      float64   // US dollars; likewise
 	Parts     price.Cost
 	CostKnown bool
 	Status    int    // as the caller saw it
@@ -106,8 +106,14 @@ func NewRecord(x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error, 
 	}
 	if d := rec.Deployment; d != nil {
 		rec.Parts, rec.CostKnown = price.Of(d.Price, rec.Usage, price.CallOf(x, rec.Usage))
+		for i := range x.Earlier {
+			e := &x.Earlier[i]
+			c, _ := price.Of(e.Deployment.Price, e.Usage, price.CallOf(x, e.Usage))
+			rec.Parts = rec.Parts.Plus(c)
+		}
 		rec.Cost = rec.Parts.Total
 	}
+	rec.Usage = x.Used(rec.Usage)
 	if messages {
 		rec.Messages = append([]byte(nil), asked(x)...)
 		if r != nil {

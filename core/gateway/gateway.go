@@ -80,8 +80,8 @@ func (g *Gateway) Serve(ctx context.Context, x *llm.Exchange) (reply *llm.Reply,
 	if err != nil {
 		return nil, err
 	}
-	// What may the caller see of it?
-	if err = t.Pipeline.Back(ctx, x, &t.reply); err != nil {
+	// What may the caller see of it? A hook may also have a model asked again.
+	if err = t.back(ctx, answered == nil); err != nil {
 		return nil, err
 	}
 	t.reply.Sent, t.reply.Parts = len(t.reply.First.Data), 1

@@ -26,6 +26,7 @@ const (
 	hMaxRetries = "x-litellm-max-retries"
 	hFallbacks  = "x-litellm-attempted-fallbacks"
 	hGuardrails = "x-litellm-applied-guardrails"
+	hAskedAgain = "x-sallyport-asked-again"
 	hVendor     = "llm_provider-"
 
 	hCost         = "x-litellm-response-cost"
@@ -107,7 +108,7 @@ func (c *session) cost(b []byte, d *llm.Deployment) []byte {
 		return b
 	}
 	c.x.Charged = cost.Total
-	b = dollars(b, hCost, cost.Total)
+	b = dollars(b, hCost, cost.Total+c.x.SpentBefore())
 	if p := d.Price; p.Discount != 0 || p.Margin != 0 || p.MarginRequest != 0 {
 		b = dollars(b, hCostOriginal, cost.Original)
 		if p.Discount != 0 {
@@ -146,6 +147,9 @@ func (c *session) finish(h *fasthttp.ResponseHeader, b []byte) {
 			b = append(b, clean(name)...)
 		}
 		b = append(b, "\r\n"...)
+	}
+	if n := len(c.x.Earlier); n > 0 {
+		b = number(b, hAskedAgain, n)
 	}
 	b = append(b, hVersion...)
 	h.SetCanonical(b, c.s.version)

@@ -56,6 +56,7 @@ type Exchange struct {
 	Fallbacks  int           // groups tried after the first
 	Applied    []string      // guardrails that looked at the exchange, each once; see Guarded
 	GuardRuns  []GuardRun    // every look of a guardrail, in the order they ended
+	Earlier    []Earlier     // answers that guardrails had asked for anew, oldest first
 	Tried      *Deployment   // the deployment called last; nil if none was
 	Upstream   time.Duration // spent on vendors so far
 	states     []state       // what plugins keep with the exchange
@@ -140,6 +141,8 @@ func (x *Exchange) Reset() {
 	x.Scopes, x.Holds, x.Tags, x.EndUser, x.Asked, x.Charged = x.Scopes[:0], x.Holds[:0], x.Tags[:0], "", Ask{}, 0
 	x.Region = ""
 	clear(x.GuardRuns)
+	clear(x.Earlier)
+	x.Earlier = x.Earlier[:0]
 	clear(x.states)
 	x.GuardRuns, x.states, x.Tried = x.GuardRuns[:0], x.states[:0], nil
 }

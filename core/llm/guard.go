@@ -36,6 +36,40 @@ func (x *Exchange) Guarded(run GuardRun) {
 	x.Applied = append(x.Applied, run.Name)
 }
 
+// Earlier is an answer that a guardrail did not let out, after which it had a model asked again. It was paid for.
+type Earlier struct {
+	By         string // the guardrail
+	Deployment *Deployment
+	Usage      Usage
+	Cost       float64 // US dollars; 0 if it is not known
+}
+
+// Used is what the exchange used in all, if u is what its last answer used.
+func (x *Exchange) Used(u Usage) Usage {
+	for i := range x.Earlier {
+		u = u.Plus(x.Earlier[i].Usage)
+	}
+	return u
+}
+
+// SpentBefore is what the earlier answers cost in US dollars.
+func (x *Exchange) SpentBefore() (sum float64) {
+	for i := range x.Earlier {
+		sum += x.Earlier[i].Cost
+	}
+	return sum
+}
+
+// AskedAgain is how often the guardrail had a model asked again.
+func (x *Exchange) AskedAgain(guardrail string) (n int) {
+	for i := range x.Earlier {
+		if x.Earlier[i].By == guardrail {
+			n++
+		}
+	}
+	return n
+}
+
 // MaxState is how many bytes a plugin may keep with an exchange.
 const MaxState = 16 << 10
 

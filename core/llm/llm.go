@@ -85,5 +85,17 @@ type Usage struct {
 	Seconds         float64 // length of the audio that was heard or made
 }
 
+// Plus is what two answers used together.
+func (u Usage) Plus(o Usage) Usage {
+	return Usage{
+		Prompt: u.Prompt + o.Prompt, Completion: u.Completion + o.Completion, Total: u.Total + o.Total,
+		Cached: u.Cached + o.Cached, Reasoning: u.Reasoning + o.Reasoning,
+		CacheWrite: u.CacheWrite + o.CacheWrite, CacheWriteHour: u.CacheWriteHour + o.CacheWriteHour,
+		AudioPrompt: u.AudioPrompt + o.AudioPrompt, AudioCompletion: u.AudioCompletion + o.AudioCompletion,
+		Images: u.Images + o.Images, Characters: u.Characters + o.Characters, Searches: u.Searches + o.Searches,
+		Seconds: u.Seconds + o.Seconds,
+	}
+}
+
 // Known reports whether the vendor said anything about usage.
 func (u Usage) Known() bool { return u.Prompt != 0 || u.Completion != 0 || u.Total != 0 }

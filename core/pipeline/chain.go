@@ -18,6 +18,8 @@ type Chain struct {
 	failure []Failure
 	attempt []Attempt
 	settle  []Settle
+	repeat  []Repeat
+	again   bool
 
 	readsRequests, readsAnswers bool
 }
@@ -56,6 +58,10 @@ func NewChain(hooks ...Hook) *Chain {
 		if a, ok := h.Do.(Attempt); ok {
 			c.attempt = append(c.attempt, a)
 		}
+		if r, ok := h.Do.(Repeat); ok {
+			c.repeat = append(c.repeat, r)
+		}
+		c.again = c.again || h.Again
 		if s, ok := h.Do.(Settle); ok {
 			c.settle = append(c.settle, s)
 		}

@@ -63,6 +63,7 @@ type Settle interface {
 type Hook struct {
 	Name  string
 	Guard bool // a guardrail: it still sees a request that an earlier hook already answered
+	Again bool // its After or Stream may return an *Again
 	Blind bool // it looks at who asks and how much, not at what is said; it works on any dialect
 	Do    any  // implements at least one of the interfaces above
 }

@@ -23,6 +23,14 @@ type Cost struct {
 	Total    float64 // what the caller is charged
 }
 
+// Plus is what two calls cost together.
+func (c Cost) Plus(o Cost) Cost {
+	return Cost{
+		Input: c.Input + o.Input, Output: c.Output + o.Output, Tools: c.Tools + o.Tools, Request: c.Request + o.Request,
+		Original: c.Original + o.Original, Discount: c.Discount + o.Discount, Margin: c.Margin + o.Margin, Total: c.Total + o.Total,
+	}
+}
+
 // Call is what a cost depends on besides the counts.
 type Call struct {
 	Tier    llm.ServiceTier

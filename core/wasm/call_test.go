@@ -364,6 +364,8 @@ func TestAuthFailure(t *testing.T) {
 func FuzzResult(f *testing.F) {
 	f.Add(records(verdict(abi.VerdictReject), number(abi.TagStatus, 400), textRecord(abi.TagReason, "no")))
 	f.Add(records(verdict(abi.VerdictEdit), nested(abi.TagEdit, number(abi.TagIndex, 0), textRecord(abi.TagText, "x")), textRecord(abi.TagModel, "m")))
+	f.Add(records(verdict(abi.VerdictRetry), number(abi.TagStatus, 422), number(abi.TagChoice, 1), textRecord(abi.TagAsk, "again")))
+	f.Add(records(verdict(abi.VerdictHold), textRecord(abi.TagState, "s"), textRecord(abi.TagTag, "t")))
 	f.Add(records(verdict(abi.VerdictAllow), nested(abi.TagPrincipal, textRecord(abi.TagUserID, "u"), nested(abi.TagMetadata))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		res, err := readResult(b, 3)
@@ -377,8 +379,20 @@ func FuzzResult(f *testing.F) {
 			}
 			last = e.Index
 		}
-		if res.verdict > abi.VerdictAllow || res.verdict == abi.VerdictReject && res.status/100 != 4 ||
-			res.verdict == abi.VerdictAllow && res.principal == nil || strings.ContainsAny(res.reason, "\r\n\x00") {
+		switch res.verdict {
+		case abi.VerdictReject, abi.VerdictRetry:
+			if res.status/100 != 4 {
+				t.Fatalf("got %+v", res)
+			}
+		case abi.VerdictAllow:
+			if res.principal == nil {
+				t.Fatalf("got %+v", res)
+			}
+		case abi.VerdictContinue, abi.VerdictEdit, abi.VerdictRespond, abi.VerdictHold, abi.VerdictDrop:
+		default:
+			t.Fatalf("got %+v", res)
+		}
+		if strings.ContainsAny(res.reason, "\r\n\x00") || len(res.changes) > maxChanges || len(res.ask) > maxAsk || len(res.state) > llm.MaxState {
 			t.Fatalf("got %+v", res)
 		}
 	})

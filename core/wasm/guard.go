@@ -22,6 +22,7 @@ type GuardSettings struct {
 	Respond Responder // nil if the plugin never answers itself: that verdict is then a failure
 	Windows WindowSettings
 	Buffer  bool // a streamed answer is collected and given to the response hook as a whole
+	Retries int  // how often the response hook may have a model asked again for a request; streams are collected then
 }
 
 // WindowSettings say how much of a streamed answer a hook is shown at a time. A nil member takes the manifest's, and
@@ -46,6 +47,7 @@ type Guardrail struct {
 	needs   needs
 	windows openai.WindowSettings
 	buffer  bool
+	retries int
 	has     [32]bool // hooks of the plugin, by number
 }
 
@@ -59,7 +61,8 @@ var (
 
 // Guardrail makes a guardrail of the plugin.
 func (p *Plugin) Guardrail(s GuardSettings) *Guardrail {
-	g := &Guardrail{p: p, name: otherwise(s.Name, p.name), respond: s.Respond, needs: p.manifest.needs(), buffer: s.Buffer}
+	g := &Guardrail{p: p, name: otherwise(s.Name, p.name), respond: s.Respond, needs: p.manifest.needs()}
+	g.buffer, g.retries = s.Buffer || s.Retries > 0, s.Retries
 	g.windows = p.manifest.Stream.windows(s.Windows)
 	for _, h := range p.manifest.hooks() {
 		g.has[h%32] = true
@@ -175,6 +178,8 @@ func (g *Guardrail) allowed(res *result, hook abi.Hook) error {
 		ok = hook != abi.HookModeration && hook != abi.HookStreamEnd
 	case abi.VerdictRespond:
 		ok = hook == abi.HookRequest
+	case abi.VerdictRetry:
+		ok = hook == abi.HookResponse || hook == abi.HookStreamChunk
 	case abi.VerdictHold, abi.VerdictDrop:
 		ok = hook == abi.HookStreamChunk
 	}
@@ -208,6 +213,14 @@ func (g *Guardrail) rejection(res *result) error {
 		Op: "wasm.Guardrail", Kind: llm.KindRejected, Status: res.status, Type: otherwise(res.errType, "None"), Param: "None",
 		Message: otherwise(res.reason, "Rejected by guardrail "+g.name+"."),
 	}
+}
+
+// again is the plugin's wish to have a model asked again, or its refusal if it did so often enough.
+func (g *Guardrail) again(x *llm.Exchange, res *result) error {
+	if x.AskedAgain(g.name) >= g.retries {
+		return g.rejection(res)
+	}
+	return &pipeline.Again{By: g.name, Choice: res.choice, Ask: res.ask, Refusal: g.rejection(res)}
 }
 
 // settle notes what came of a look at the exchange and applies the OnError policy to a failure.

@@ -101,6 +101,12 @@ func (g *Guardrail) askAnswer(in *instance, x *llm.Exchange, r *llm.Reply) (data
 		return nil, err
 	}
 	in.view = appendOutcome(in.view, r)
+	if n := x.AskedAgain(g.name); n > 0 {
+		in.view = abi.AppendNumber(in.view, abi.TagAsked, uint64(n))
+	}
+	if left := g.retries - x.AskedAgain(g.name); left > 0 {
+		in.view = abi.AppendNumber(in.view, abi.TagRetryLeft, uint64(left))
+	}
 	if g.needs.texts {
 		if in.view, err = appendAnswers(in.view, answer, in.answers); err != nil {
 			return nil, err
@@ -122,6 +128,9 @@ func (g *Guardrail) askAnswer(in *instance, x *llm.Exchange, r *llm.Reply) (data
 	}
 	if res.keeps {
 		x.SetState(g.name, res.state)
+	}
+	if res.verdict == abi.VerdictRetry {
+		return nil, g.again(x, &res)
 	}
 	if len(res.edits) == 0 {
 		return nil, nil

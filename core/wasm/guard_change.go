@@ -19,8 +19,12 @@ type change struct {
 	value string  // JSON or text
 }
 
-// maxChanges of one result.
-const maxChanges = 256
+// Bounds of one result.
+const (
+	maxChanges = 256
+	maxAsk     = 16       // messages of a retry
+	maxAskSize = 64 << 10 // bytes of one of them
+)
 
 func (res *result) changesRequest() bool {
 	return res.model != "" || len(res.changes) > 0 || len(res.tags) > 0 || len(res.metadata) > 0
@@ -39,6 +43,13 @@ func (res *result) read(r *abi.Reader) (known bool, err error) {
 		if res.finish != "stop" && res.finish != "content_filter" {
 			return true, broken("the finish reason %q, it must be stop or content_filter", clean(r.Value))
 		}
+	case abi.TagAsk:
+		if len(res.ask) == maxAsk || len(r.Value) > maxAskSize {
+			return true, broken("what is asked again has more than %d messages or %d bytes", maxAsk, maxAskSize)
+		}
+		res.ask = append(res.ask, string(r.Value))
+	case abi.TagChoice:
+		res.choice = int(min(r.Number(), 1<<20))
 	case abi.TagErrorType:
 		res.errType = clean(r.Value)
 	case abi.TagSetJSON, abi.TagSetHeader, abi.TagRemove:

@@ -265,7 +265,7 @@ func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err
 		s.head = nil // it holds the former state
 	}
 	switch res.verdict {
-	case abi.VerdictReject:
+	case abi.VerdictReject, abi.VerdictRetry: // some of the answer may have left
 		return 0, "", g.rejection(&res)
 	case abi.VerdictHold:
 		return openai.Hold, "", nil
@@ -348,8 +348,10 @@ func (s *guardStream) whole() error {
 	s.took = time.Since(began)
 	if err != nil {
 		s.note(err)
-		if err = s.g.failed(s.ctx, err, "answer was withheld"); err == nil { // fail_open
-			s.parts, err = openai.Split(r.First.Data, s.x.WantUsage)
+		if !rejects(err) {
+			if err = s.g.failed(s.ctx, err, "answer was withheld"); err == nil { // fail_open
+				s.parts, err = openai.Split(r.First.Data, s.x.WantUsage)
+			}
 		}
 	}
 	if s.status != llm.GuardFailed {

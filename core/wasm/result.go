@@ -26,6 +26,8 @@ type result struct {
 	changes  []change
 	tags     []string
 	metadata map[string]any
+	ask      []string
+	choice   int
 }
 
 func broken(format string, a ...any) error {
@@ -100,7 +102,7 @@ func (res *result) edit(in abi.Reader, segments int) error {
 
 func (res *result) check() error {
 	switch res.verdict {
-	case abi.VerdictReject:
+	case abi.VerdictReject, abi.VerdictRetry:
 		if res.status < 400 || res.status > 499 {
 			return broken("a refusal with status %d, it must be 400 to 499", res.status)
 		}

@@ -199,7 +199,7 @@ func TestConfigMistakes(t *testing.T) {
 	}
 	mistake(`"schema" must be an object`, map[string]any{"schema": "x"})
 	mistake(`setting "schema": "/typ" is a keyword`, map[string]any{"schema": map[string]any{"typ": "x"}})
-	mistake(`it is "block" or "log"`, map[string]any{"action": "retry"})
+	mistake(`it is "block", "retry" or "log"`, map[string]any{"action": "again"})
 	mistake("400 to 499", map[string]any{"status": 500})
 	mistake(`unknown setting "scheme"`, map[string]any{"scheme": 1})
 }

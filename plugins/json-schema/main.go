@@ -1,4 +1,5 @@
-// Json-schema is a guardrail that checks answers against a JSON schema, and refuses those that do not fit.
+// Json-schema is a guardrail that checks answers against a JSON schema, and refuses those that do not fit or has the model
+// answer again.
 package main
 
 import (
@@ -20,6 +21,7 @@ func main() {}
 
 const (
 	defaultMessage = "The model's answer does not fit the schema: {error}."
+	defaultRetry   = "Your answer does not fit the JSON schema that was asked for: {error}. Answer again, with JSON that fits and nothing else."
 	maxSchemas     = 64 // remembered, of requests
 )
 
@@ -28,6 +30,8 @@ type checker struct {
 	fixed   *schema // the operator's; nil takes that of the request
 	seen    map[string]*schema
 	block   bool
+	retry   bool   // a model is asked again before the answer is refused
+	ask     string // what it is told then
 	unfence bool
 	status  int
 	message string
@@ -40,13 +44,14 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 		unfence: c.Bool("unfence", false),
 		status:  c.Int("status", 422),
 		message: c.String("message", defaultMessage),
+		ask:     c.String("retry_message", defaultRetry),
 	}
 	switch action := c.String("action", "block"); action {
-	case "block":
-		k.block = true
+	case "block", "retry":
+		k.block, k.retry = true, action == "retry"
 	case "log":
 	default:
-		return sallyport.Hooks{}, errors.New(`setting "action" is ` + strconv.Quote(action) + `: it is "block" or "log"`)
+		return sallyport.Hooks{}, errors.New(`setting "action" is ` + strconv.Quote(action) + `: it is "block", "retry" or "log"`)
 	}
 	if k.status < 400 || k.status > 499 {
 		return sallyport.Hooks{}, errors.New(`setting "status" must be 400 to 499`)
@@ -70,7 +75,7 @@ func (k *checker) response(r *sallyport.Response) sallyport.Verdict {
 		if s == nil || t.Kind != "content" || t.Text == "" {
 			continue
 		}
-		inner, v := k.check(s, t.Text, r.ID)
+		inner, v := k.check(s, t.Text, t.Choice, r.ID)
 		if v != sallyport.Continue() {
 			return v
 		}
@@ -96,7 +101,7 @@ func (k *checker) stream(w *sallyport.Window) sallyport.Verdict {
 	if !w.Final {
 		return sallyport.Hold()
 	}
-	inner, v := k.check(s, w.Text, w.ID)
+	inner, v := k.check(s, w.Text, w.Choice, w.ID)
 	if v == sallyport.Continue() && len(inner) != len(w.Text) {
 		w.Replace(inner)
 	}
@@ -131,7 +136,7 @@ func (k *checker) schemaOf(e *sallyport.Exchange) (*schema, error) {
 }
 
 // check returns the JSON of an answer, which is all of it but for a fence around it, and what follows from it.
-func (k *checker) check(s *schema, text, id string) (inner string, v sallyport.Verdict) {
+func (k *checker) check(s *schema, text string, choice int, id string) (inner string, v sallyport.Verdict) {
 	inner = text
 	if k.unfence {
 		inner = inside(text)
@@ -143,11 +148,17 @@ func (k *checker) check(s *schema, text, id string) (inner string, v sallyport.V
 	switch {
 	case err == nil:
 		return inner, sallyport.Continue()
+	case k.retry:
+		return text, sallyport.Retry(k.status, fill(k.message, err), choice, fill(k.ask, err))
 	case k.block:
-		return text, sallyport.Reject(k.status, strings.ReplaceAll(k.message, "{error}", err.Error()))
+		return text, sallyport.Reject(k.status, fill(k.message, err))
 	}
 	sallyport.Log(abi.LogWarn, "request "+id+": the answer does not fit the schema: "+err.Error())
 	return text, sallyport.Continue()
+}
+
+func fill(message string, err error) string {
+	return strings.ReplaceAll(message, "{error}", err.Error())
 }
 
 // inside returns what a Markdown fence around the whole text holds, or the text if there is none.

@@ -6,6 +6,10 @@ const (
 	VerdictDrop Verdict = 7 // release nothing of this text, ever
 )
 
+// VerdictRetry of the response and stream_chunk hooks: a model is asked again. If that is not possible, or not any more,
+// it is VerdictReject with the same status and message. Since minor version 1.
+const VerdictRetry Verdict = 8
+
 // Further tags that describe a request and its caller. The guardrail hooks share TagTag, TagState, TagFinish,
 // TagProvider, TagDeploymentID, TagCallerMetadata and the token counts with the log hook.
 const (
@@ -19,6 +23,7 @@ const (
 	TagRemove    Tag = 73 // text: a path in the request body to remove
 	TagSetHeader Tag = 74 // nested: TagKey with the name of a request header, TagText with its value
 	TagErrorType Tag = 75 // text: "type" of the error the caller reads
+	TagAsk       Tag = 76 // text, repeated: of VerdictRetry, a message of the user to put behind the answer
 )
 
 // Tags of answers and streams.
@@ -31,6 +36,8 @@ const (
 	TagLeft      Tag = 133 // number: 1 if the stream did not come to its end
 	TagErrorKind Tag = 134 // text: what sort of failure, such as "rate_limit"
 	TagPartial   Tag = 135 // number: 1 if the response hook is shown a part of a stream
+	TagAsked     Tag = 136 // number: how often this guardrail had a model asked again for the request
+	TagRetryLeft Tag = 137 // number: how often it still may
 )
 
 // Fields of the answer that the host function field can read in the response hook.

@@ -126,6 +126,9 @@ type Response struct {
 	Context string // of a part: the end of what the caller has already got of the text
 	Fresh   int    // of a part: how many bytes at the beginning of the text the hook has seen before
 	Final   bool   // of a part: no more of this text follows
+
+	Asked   int // how often this guardrail had a model asked again for the request, see Retry
+	Retries int // how often it still may; 0 makes Retry a Reject
 }
 
 // AnswerValue asks the gateway for a value in a whole answer, such as "choices.0.message.tool_calls.0.function.arguments".
@@ -171,6 +174,10 @@ func (r *Response) decode(view []byte) error {
 			r.Fresh = int(v.Number())
 		case abi.TagFinal:
 			r.Final = true
+		case abi.TagAsked:
+			r.Asked = int(v.Number())
+		case abi.TagRetryLeft:
+			r.Retries = int(v.Number())
 		default:
 			if r.Outcome.field(&v) {
 				continue
@@ -184,6 +191,9 @@ func (r *Response) decode(view []byte) error {
 }
 
 func (r *Response) encode(dst []byte, v Verdict) []byte {
+	if v.kind == abi.VerdictRetry {
+		return r.Extras.encode(v.encodeRetry(dst))
+	}
 	if v.kind != abi.VerdictContinue {
 		return appendVerdict(dst, v.kind, v.status, v.message)
 	}
@@ -283,6 +293,8 @@ func (w *Window) number(tag abi.Tag, n uint64) {
 
 func (w *Window) encode(dst []byte, v Verdict) []byte {
 	switch {
+	case v.kind == abi.VerdictRetry:
+		return v.encodeRetry(dst)
 	case v.kind == abi.VerdictHold || v.kind == abi.VerdictDrop:
 		dst = abi.AppendNumber(dst, abi.TagVerdict, uint64(v.kind))
 	case v.kind != abi.VerdictContinue:
@@ -298,6 +310,24 @@ func Hold() Verdict { return Verdict{kind: abi.VerdictHold} }
 
 // Drop lets nothing of a window out, ever.
 func Drop() Verdict { return Verdict{kind: abi.VerdictDrop} }
+
+// Retry has a model asked again, as often as the operator allows with max_retries; then, and where the answer is on its
+// way already, it is Reject(status, message). The model sees its answer, that of the choice with the index, and then ask
+// as a message of the user; an empty ask sends the request once more as it was. The manifest says "min_minor": 1.
+func Retry(status int, message string, choice int, ask string) Verdict {
+	return Verdict{kind: abi.VerdictRetry, status: status, message: message, choice: choice, ask: ask}
+}
+
+func (v Verdict) encodeRetry(dst []byte) []byte {
+	dst = appendVerdict(dst, v.kind, v.status, v.message)
+	if v.choice > 0 {
+		dst = abi.AppendNumber(dst, abi.TagChoice, uint64(v.choice))
+	}
+	if v.ask != "" {
+		dst = abi.AppendText(dst, abi.TagAsk, v.ask)
+	}
+	return dst
+}
 
 // RespondFiltered is Respond with the finish reason "content_filter".
 func RespondFiltered(text string) Verdict {

@@ -93,7 +93,9 @@ type Verdict struct {
 	status  int
 	message string
 
-	filtered bool // of an answer: its finish reason is content_filter
+	filtered bool   // of an answer: its finish reason is content_filter
+	ask      string // of Retry
+	choice   int    // of Retry
 }
 
 // Continue lets the request go on, with the changes made by Text.Replace and SetModel.

@@ -50,7 +50,7 @@ func TestGolden(t *testing.T) {
 	}
 	built := views(t)
 	if len(cases) != len(built) {
-		t.Errorf("%d golden cases, %d are built: run go test -count=1 -run Golden -update ./sdk/tck", len(cases), len(built))
+		t.Errorf("%d golden cases, %d are built: run go test ./sdk/tck -count=1 -run Golden -update", len(cases), len(built))
 	}
 	for _, c := range cases {
 		i := find(built, c)

@@ -118,6 +118,7 @@ func views(t *testing.T) (cases []tck.Case) {
 		number(abi.TagChoice, 1).text(abi.TagTextKind, "reasoning").text(abi.TagText, "hm").text(abi.TagTextKind, "refusal").text(abi.TagText, "no"))
 	end(add(abi.HookResponse, "echo-part").request("echo").number(abi.TagChoice, 2).text(abi.TagText, "llo wor").
 		number(abi.TagPartial, 1).text(abi.TagContext, "he").number(abi.TagFresh, 3).number(abi.TagFinal, 1))
+	end(add(abi.HookResponse, "echo-asked").request("echo").number(abi.TagAsked, 1).number(abi.TagRetryLeft, 2))
 	end(add(abi.HookStreamChunk, "echo").request("echo").caller().extras().number(abi.TagChoice, 2).text(abi.TagTextKind, "reasoning").
 		text(abi.TagContext, "he").text(abi.TagText, "llo wor").number(abi.TagFresh, 3).number(abi.TagFinal, 1))
 	end(add(abi.HookStreamEnd, "echo").request("echo").caller().extras().outcome().number(abi.TagLeft, 1))
@@ -128,8 +129,8 @@ func views(t *testing.T) (cases []tck.Case) {
 			end(add(hook, verdict).request(verdict).number(abi.TagChoice, 0).text(abi.TagText, "hello"))
 		}
 	}
-	answer(abi.HookResponse, "continue", "edit", "fail")
-	answer(abi.HookStreamChunk, "continue", "edit", "hold", "drop", "fail")
+	answer(abi.HookResponse, "continue", "edit", "fail", "retry")
+	answer(abi.HookStreamChunk, "continue", "edit", "hold", "drop", "fail", "retry")
 	for _, verdict := range []string{"continue", "state", "fail"} {
 		end(add(abi.HookStreamEnd, verdict).request(verdict))
 	}

@@ -107,6 +107,7 @@ func (r *Recorder) encode(
 			first = reply.Began.UnixNano()
 		}
 	}
+	u = x.Used(u)
 	total := u.Total
 	if total == 0 {
 		total = u.Prompt + u.Completion
@@ -264,6 +265,9 @@ func (r *Recorder) metadata(b []byte, x *llm.Exchange, reply *llm.Reply, failure
 	text("requester_ip_address", x.Remote)
 	number("attempted_retries", int64(x.Retries))
 	number("attempted_fallbacks", int64(x.Fallbacks))
+	if n := len(x.Earlier); n > 0 {
+		number("asked_again", int64(n))
+	}
 	if reply != nil {
 		b = append(b, `,"usage_object":{"prompt_tokens":`...)
 		b = strconv.AppendInt(b, u.Prompt, 10)

@@ -168,13 +168,4 @@ func number(b []byte) float64 {
 }
 
 // Plus is the sum of two usages, for a conversation in which each answer reports its own.
-func Plus(a, b llm.Usage) llm.Usage {
-	return llm.Usage{
-		Prompt: a.Prompt + b.Prompt, Completion: a.Completion + b.Completion, Total: a.Total + b.Total,
-		Cached: a.Cached + b.Cached, Reasoning: a.Reasoning + b.Reasoning,
-		CacheWrite: a.CacheWrite + b.CacheWrite, CacheWriteHour: a.CacheWriteHour + b.CacheWriteHour,
-		AudioPrompt: a.AudioPrompt + b.AudioPrompt, AudioCompletion: a.AudioCompletion + b.AudioCompletion,
-		Images: a.Images + b.Images, Characters: a.Characters + b.Characters, Searches: a.Searches + b.Searches,
-		Seconds: a.Seconds + b.Seconds,
-	}
-}
+func Plus(a, b llm.Usage) llm.Usage { return a.Plus(b) }

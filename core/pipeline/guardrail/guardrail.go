@@ -67,12 +67,13 @@ type Parts struct {
 	After   pipeline.After
 	Stream  pipeline.Stream
 	Failure pipeline.Failure // in every mode
+	Again   bool             // After and Stream may have a model asked again
 }
 
 // Hooks makes hooks for a chain that run a part if the guardrail is on for the exchange and the mode counts.
 func (g *Guardrail) Hooks(p Parts) []pipeline.Hook {
 	var hooks []pipeline.Hook
-	add := func(do any) { hooks = append(hooks, pipeline.Hook{Name: g.Name, Guard: true, Do: do}) }
+	add := func(do any) { hooks = append(hooks, pipeline.Hook{Name: g.Name, Guard: true, Again: p.Again, Do: do}) }
 	if p.Before != nil && g.Modes.Has(PreCall) {
 		add(before{g, p.Before})
 	}

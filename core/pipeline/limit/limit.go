@@ -81,20 +81,39 @@ func (l *Limiter) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, erro
 	if len(x.Scopes) == 0 {
 		return nil, nil
 	}
+	return nil, l.take(ctx, x, x.Start)
+}
+
+// Repeat implements pipeline.Repeat: asking a model again is like another request.
+func (l *Limiter) Repeat(ctx context.Context, x *llm.Exchange, r *llm.Reply) error {
+	var tokens int64
+	var cost float64
+	if r.Deployment != nil {
+		tokens, cost = l.tokens(r.Usage), l.s.Cost(x, r)
+	}
+	l.release(x, tokens, cost)
+	if len(x.Scopes) == 0 {
+		return nil
+	}
+	return l.take(ctx, x, time.Now())
+}
+
+// take estimates what a call may use and takes it, begun being when it was asked for.
+func (l *Limiter) take(ctx context.Context, x *llm.Exchange, begun time.Time) error {
 	tokens, cost, free := l.s.Estimate(x)
-	x.Asked = llm.Ask{Now: x.Start.UnixNano(), Tokens: tokens, Cost: cost, Free: free}
+	x.Asked = llm.Ask{Now: begun.UnixNano(), Tokens: tokens, Cost: cost, Free: free}
 	l.relax(x)
 	at, why, wait := l.reserve(ctx, x)
 	if why == llm.Passed {
-		return nil, nil
+		return nil
 	}
 	if why.Passing() {
 		var err error
 		if at, why, wait, err = l.await(ctx, x, at, why, wait); err != nil || why == llm.Passed {
-			return nil, err
+			return err
 		}
 	}
-	return nil, l.refuse(x, x.Scopes[at], why, wait)
+	return l.refuse(x, x.Scopes[at], why, wait)
 }
 
 // relax puts other scopes in the place of those that are only enforced while a model fails.
@@ -241,20 +260,26 @@ func (l *Limiter) Leave(x *llm.Exchange, d *llm.Deployment) {
 // Settle implements pipeline.Settle: it gives back what was held and counts what was used.
 func (l *Limiter) Settle(x *llm.Exchange, r *llm.Reply, _ error) {
 	var tokens int64
+	own := x.Charged
 	if r != nil && r.Deployment != nil && (l.s.Charge || len(x.Holds) > 0) {
-		tokens = l.tokens(r.Usage)
-		x.Charged = l.s.Cost(x, r)
+		tokens, own = l.tokens(r.Usage), l.s.Cost(x, r)
 	}
+	l.release(x, tokens, own)
+	x.Charged = own + x.SpentBefore()
+}
+
+// release gives back what is held and counts what a call used.
+func (l *Limiter) release(x *llm.Exchange, tokens int64, cost float64) {
 	if len(x.Holds) == 0 {
 		return
 	}
 	now := time.Now().UnixNano()
 	if l.s.Shared != nil {
-		l.s.Shared.Settle(x, now, tokens, x.Charged)
+		l.s.Shared.Settle(x, now, tokens, cost)
 	}
 	for i := range x.Holds {
 		h := &x.Holds[i]
-		h.Scope.Settle(h, now, tokens, x.Charged)
+		h.Scope.Settle(h, now, tokens, cost)
 		if s := h.Scope; l.s.SoftBudget != nil && s.Warn(s) {
 			l.s.SoftBudget(s)
 		}

@@ -6,7 +6,7 @@ use std::fmt;
 /// Major version of the interface: the number in the name of the import module.
 pub const MAJOR: u32 = 1;
 /// Minor version that this crate knows.
-pub const MINOR: u32 = 0;
+pub const MINOR: u32 = 1;
 /// Levels of nested records that are read at most.
 pub const MAX_DEPTH: usize = 32;
 /// Bytes of the header in front of every record.
@@ -132,6 +132,7 @@ pub mod tag {
     pub const REMOVE: u16 = 73;
     pub const SET_HEADER: u16 = 74;
     pub const ERROR_TYPE: u16 = 75;
+    pub const ASK: u16 = 76;
 
     pub const KEY: u16 = 96;
     pub const STR: u16 = 97;
@@ -150,6 +151,8 @@ pub mod tag {
     pub const LEFT: u16 = 133;
     pub const ERROR_KIND: u16 = 134;
     pub const PARTIAL: u16 = 135;
+    pub const ASKED: u16 = 136;
+    pub const RETRY_LEFT: u16 = 137;
     pub const RECORD: u16 = 160;
     pub const DEPLOYMENT_ID: u16 = 161;
     pub const PROVIDER: u16 = 162;
@@ -218,6 +221,7 @@ pub mod verdict {
     pub const FAIL: u64 = 5;
     pub const HOLD: u64 = 6;
     pub const DROP: u64 = 7;
+    pub const RETRY: u64 = 8;
 }
 
 /// Flag of a record whose value is a sequence of records.

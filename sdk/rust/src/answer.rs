@@ -85,6 +85,10 @@ pub struct Response<'a> {
     pub fresh: usize,
     /// Of a part: no more of this text follows.
     pub last: bool,
+    /// How often this guardrail had a model asked again for the request, see `Verdict::retry`.
+    pub asked: u64,
+    /// How often it still may; 0 makes a retry a refusal.
+    pub retries: u64,
 }
 
 impl<'a> Response<'a> {
@@ -115,6 +119,8 @@ impl<'a> Response<'a> {
                 tag::CONTEXT => r.context = text(field.value),
                 tag::FRESH => r.fresh = field.number()? as usize,
                 tag::FINAL => r.last = true,
+                tag::ASKED => r.asked = field.number()?,
+                tag::RETRY_LEFT => r.retries = field.number()?,
                 _ => r.outcome.take(field, &mut r.exchange)?,
             }
         }
@@ -123,6 +129,9 @@ impl<'a> Response<'a> {
 
     pub(crate) fn write(&self, out: &mut Vec<u8>, verdict: &Verdict) {
         if verdict.write(out) {
+            if matches!(verdict, Verdict::Retry { .. }) {
+                self.exchange.write_state(out);
+            }
             return;
         }
         for (i, t) in self.texts.iter().enumerate() {

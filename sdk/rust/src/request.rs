@@ -180,6 +180,10 @@ pub enum Verdict {
     Hold,
     /// Nothing of a window goes out, ever.
     Drop,
+    /// A model is asked again, as often as the operator allows with max_retries: of the response hook. Then, and where the
+    /// answer is on its way already, it is `Reject`. See `Verdict::retry`.
+    #[allow(missing_docs)]
+    Retry { status: u16, message: Cow<'static, str>, choice: u64, ask: Cow<'static, str> },
     /// The hook could not do its work; the message is for the operator.
     Fail(Cow<'static, str>),
 }
@@ -189,6 +193,18 @@ impl Verdict {
     /// not repeat the prompt.
     pub fn reject(status: u16, message: impl Into<Cow<'static, str>>) -> Verdict {
         Verdict::Reject { status, message: message.into() }
+    }
+
+    /// Has a model asked again, or refuses the answer with the status and message if that is not possible. The model sees
+    /// its answer, that of the choice with the index, and then `ask` as a message of the user; an empty `ask` sends the
+    /// request once more as it was. The manifest says "min_minor": 1.
+    pub fn retry(
+        status: u16,
+        message: impl Into<Cow<'static, str>>,
+        choice: u64,
+        ask: impl Into<Cow<'static, str>>,
+    ) -> Verdict {
+        Verdict::Retry { status, message: message.into(), choice, ask: ask.into() }
     }
 
     /// Answers with a text in place of a model.
@@ -207,6 +223,16 @@ impl Verdict {
         match self {
             Verdict::Continue => return false,
             Verdict::Reject { status, message } => put_reject(out, *status, message),
+            Verdict::Retry { status, message, choice, ask } => {
+                abi::put_number(out, tag::VERDICT, verdict::RETRY);
+                put_refusal(out, *status, message);
+                if *choice > 0 {
+                    abi::put_number(out, tag::CHOICE, *choice);
+                }
+                if !ask.is_empty() {
+                    abi::put_text(out, tag::ASK, ask.as_bytes());
+                }
+            }
             Verdict::Fail(message) => put_fail(out, message),
             Verdict::Hold => abi::put_number(out, tag::VERDICT, verdict::HOLD),
             Verdict::Drop => abi::put_number(out, tag::VERDICT, verdict::DROP),
@@ -278,6 +304,10 @@ pub(crate) fn begin(out: &mut Vec<u8>) {
 
 pub(crate) fn put_reject(out: &mut Vec<u8>, status: u16, message: &str) {
     abi::put_number(out, tag::VERDICT, verdict::REJECT);
+    put_refusal(out, status, message);
+}
+
+fn put_refusal(out: &mut Vec<u8>, status: u16, message: &str) {
     if status != 0 {
         abi::put_number(out, tag::STATUS, u64::from(status));
     }

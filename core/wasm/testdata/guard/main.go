@@ -61,6 +61,8 @@ func request(r *sallyport.Request) sallyport.Verdict {
 		r.SetState([]byte{0, 1})
 	case "filtered":
 		return sallyport.RespondFiltered("cannot help")
+	case "instead":
+		return sallyport.Respond(arg)
 	case "params":
 		params, err1 := r.Params()
 		meta, err2 := r.RequestMetadata()
@@ -93,6 +95,10 @@ func response(r *sallyport.Response) sallyport.Verdict {
 	for i := range r.Texts {
 		a := &r.Texts[i]
 		switch {
+		case strings.HasPrefix(a.Text, "unfit"):
+			return sallyport.Retry(422, fmt.Sprintf("not fit after %d, %d left", r.Asked, r.Retries), a.Choice, "say it right")
+		case strings.HasPrefix(a.Text, "once more"):
+			return sallyport.Retry(422, "unfit", 0, "")
 		case a.Text == "reject":
 			return sallyport.Reject(422, "unfit")
 		case a.Text == "panic":

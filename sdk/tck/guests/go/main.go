@@ -251,12 +251,17 @@ func response(r *sallyport.Response) sallyport.Verdict {
 		e.text("context", r.Context)
 		e.number("fresh", r.Fresh)
 		e.flag("final", r.Final)
+		e.number("asked", r.Asked)
+		e.number("retries", r.Retries)
 		return sallyport.Reject(400, e.String())
 	case "edit":
 		for i := range r.Texts {
 			r.Texts[i].Replace(r.Texts[i].Text + "!")
 		}
 		r.SetState([]byte("kept"))
+	case "retry":
+		r.SetState([]byte("kept"))
+		return sallyport.Retry(422, "no", 1, "again")
 	case "fail":
 		return sallyport.Fail(errors.New("failed"))
 	}
@@ -284,6 +289,8 @@ func window(w *sallyport.Window) sallyport.Verdict {
 		return sallyport.Hold()
 	case "drop":
 		return sallyport.Drop()
+	case "retry":
+		return sallyport.Retry(422, "no", 0, "")
 	case "fail":
 		return sallyport.Fail(errors.New("failed"))
 	}

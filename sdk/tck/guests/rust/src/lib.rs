@@ -326,6 +326,8 @@ impl Plugin for Tck {
                 e.text("context", r.context);
                 e.number("fresh", r.fresh as u64);
                 e.flag("final", r.last);
+                e.number("asked", r.asked);
+                e.number("retries", r.retries);
                 return Verdict::reject(400, e.0);
             }
             "edit" => {
@@ -333,6 +335,10 @@ impl Plugin for Tck {
                     t.replace(exclaimed(t.as_bytes()));
                 }
                 r.set_state(*b"kept");
+            }
+            "retry" => {
+                r.set_state(*b"kept");
+                return Verdict::retry(422, "no", 1, "again");
             }
             "fail" => return Verdict::fail("failed"),
             _ => {}
@@ -363,6 +369,7 @@ impl Plugin for Tck {
                 return Verdict::Hold;
             }
             "drop" => return Verdict::Drop,
+            "retry" => return Verdict::retry(422, "no", 0, ""),
             "fail" => return Verdict::fail("failed"),
             _ => {}
         }
