@@ -84,7 +84,7 @@ func TestLogRetries(t *testing.T) {
 	f := func(o wasm.SinkOptions, lost int, why string, models ...string) {
 		t.Helper()
 		p, log := hooks(t, func(s *wasm.Settings) {
-			s.Limits.BackgroundCPU, s.Limits.BackgroundWall = 100*time.Millisecond, time.Second
+			s.Limits.BackgroundCPU, s.Limits.BackgroundWall = 100*time.Millisecond, 30*time.Second
 		})
 		o.Pause = time.Microsecond
 		err := p.Sink(o).Write(t.Context(), records(models...))
