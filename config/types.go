@@ -174,6 +174,11 @@ type LiteLLMSettings struct {
 	ModifyParams bool `config:"modify_params"`
 	// DisableTransformInlineImage keeps images for Fireworks as they are.
 	DisableTransformInlineImage bool `config:"disable_add_transform_inline_image_block"`
+	// RouteAllChatToResponses sends chats to OpenAI's Responses API.
+	RouteAllChatToResponses *bool `config:"route_all_chat_openai_to_responses"`
+	// ReasoningAutoSummary asks for a summary of what models of OpenAI's
+	// Responses API think.
+	ReasoningAutoSummary *bool `config:"reasoning_auto_summary"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }

@@ -45,8 +45,11 @@ func (b *builder) bind(d *llm.Deployment, custom, keyVar string) error {
 		return err
 	}
 	d.Provider, d.Model = v.Name, model
-	if v.Name == azure.Name {
+	switch v.Name {
+	case azure.Name:
 		d.Model = azure.Model(model)
+	case openAI:
+		d.Model = strings.TrimPrefix(model, responsesWord)
 	}
 	b.fill(d, v, keyVar)
 	if strings.Contains(d.Model, "*") {
@@ -101,7 +104,7 @@ func (b *builder) bindTo(d *llm.Deployment, v compat.Vendor, keyVar string) erro
 			Message: fmt.Sprintf("there is no API key for %s: set litellm_params.api_key or %s", v.Name, strings.Join(vars, " or ")),
 		})
 	}
-	return b.mocked(d, b.vendor(v))
+	return b.mocked(d, b.byResponses(d, v, b.vendor(v)))
 }
 
 // vendor returns the provider for a row of the table. The deployments of one vendor share it, and its buffers.
