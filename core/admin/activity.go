@@ -17,7 +17,7 @@ func (a *API) activityRoutes() []route {
 	}
 	return []route{
 		{"GET", "/user/daily/activity", own, daily(store.EntityUser, "user_id")},
-		{"GET", "/user/daily/activity/aggregated", own, daily(store.EntityUser, "user_id")},
+		{"GET", "/user/daily/activity/aggregated", own, a.aggregatedActivity},
 		{"GET", "/team/daily/activity", own, daily(store.EntityTeam, "team_ids")},
 		{"GET", "/tag/daily/activity", viewer, daily(store.EntityTag, "tags")},
 		{"GET", "/organization/daily/activity", viewer | orgAdmin, daily(store.EntityOrganization, "organization_ids")},
@@ -105,39 +105,114 @@ func (b breakdown) add(part, name string, row *store.Activity, meta map[string]a
 	s.Keys[row.APIKey] = k
 }
 
-// dailyActivity serves the daily activity of one kind of entity. A page is a number of days.
+// set replaces the sums of a part, and keeps what it has by key.
+func (b breakdown) set(part, name string, m store.Metrics) {
+	s := b[part][name]
+	if s == nil {
+		s = &slice{Metadata: map[string]any{}}
+		b[part][name] = s
+	}
+	s.Metrics = metrics{}
+	s.Metrics.add(m)
+}
+
+// dailyActivity serves the daily activity of one kind of entity. A page is a number of daily rows, and its sums are those
+// of the page, as in the reference (get_daily_activity of litellm/proxy/management_endpoints/common_daily_activity.py).
 func (a *API) dailyActivity(c *call, e store.Entity, param string) (any, error) {
-	from, to := c.query("start_date"), c.query("end_date")
-	if from == "" || to == "" {
-		return nil, badRequest("start_date", "Please provide start_date and end_date")
+	p, err := c.page("page_size", 50, 1000)
+	if err != nil {
+		return nil, err
+	}
+	f, empty, err := a.dailyFilter(c, e, param)
+	if err != nil || empty {
+		return emptyActivity(p.number), err
+	}
+	found, total, err := a.Store.Reports().Daily(c.ctx(), f, p.size+1, p.offset())
+	if err != nil {
+		return nil, err
+	}
+	more := len(found) > p.size
+	all := make([]store.Activity, min(len(found), p.size))
+	for i := range all {
+		r := &found[i]
+		all[i] = store.Activity{
+			Date: r.Date, EntityID: r.EntityID, APIKey: r.APIKey, Model: r.Model, ModelGroup: r.ModelGroup, Provider: r.CustomLLMProvider,
+			Endpoint: r.Endpoint, Tool: r.MCPNamespacedToolName, Metrics: r.Metrics,
+		}
+	}
+	days, sum, err := a.activityDays(c, all, e)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"results": days, "metadata": totals(sum, p.number, int(p.pages(total)), more)}, nil
+}
+
+// aggregatedActivity serves the daily activity of users on one page: of keys those that spent most, if there are very many.
+func (a *API) aggregatedActivity(c *call) (any, error) {
+	f, empty, err := a.dailyFilter(c, store.EntityUser, "user_id")
+	if err != nil || empty {
+		return emptyActivity(1), err
+	}
+	all, cut, err := a.heaviest(c, f, store.ByDate, store.ByKey, store.ByModel, store.ByModelGroup, store.ByProvider, store.ByEndpoint, store.ByTool)
+	if err != nil {
+		return nil, err
+	}
+	days, sum, err := a.activityDays(c, all, store.EntityUser)
+	if err == nil && cut {
+		sum, err = a.completeActivity(c, f, days)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"results": days, "metadata": totals(sum, 1, 1, false)}, nil
+}
+
+// completeActivity puts the sums of all calls in the place of those of the heaviest keys.
+func (a *API) completeActivity(c *call, f store.DailyFilter, days []*activityDay) (sum metrics, err error) {
+	by := map[string]*activityDay{}
+	for _, d := range days {
+		by[d.Date] = d
+	}
+	all, err := a.sumsBy(c, f, store.ByDate)
+	for _, r := range all {
+		if d := by[r.Date]; d != nil {
+			d.Metrics = metrics{}
+			d.Metrics.add(r.Metrics)
+			sum.add(r.Metrics)
+		}
+	}
+	for part, dimension := range map[string]store.Dimension{
+		"models": store.ByModel, "model_groups": store.ByModelGroup, "providers": store.ByProvider, "endpoints": store.ByEndpoint,
+		"mcp_servers": store.ByTool,
+	} {
+		if err != nil {
+			break
+		}
+		all, err = a.sumsBy(c, f, store.ByDate, dimension)
+		for i := range all {
+			if d, name := by[all[i].Date], *all[i].Field(dimension); d != nil && name != "" {
+				d.Breakdown.set(part, name, all[i].Metrics)
+			}
+		}
+	}
+	return sum, err
+}
+
+// dailyFilter reads which daily rows are asked for, as far as the caller may see them.
+func (a *API) dailyFilter(c *call, e store.Entity, param string) (f store.DailyFilter, empty bool, err error) {
+	if c.query("start_date") == "" || c.query("end_date") == "" {
+		return f, false, badRequest("start_date", "Please provide start_date and end_date")
 	}
 	from, to, err := c.dates(0)
 	if err != nil {
-		return nil, err
+		return f, false, err
 	}
-	page, err := c.number("page", 1, 1, 1_000_000)
-	if err != nil {
-		return nil, err
+	f = store.DailyFilter{Entity: e, From: from, To: to, Model: c.query("model"), IDs: csv(c.query(param)), Exclude: csv(c.query("exclude_" + param))}
+	for _, one := range csv(c.query("api_key")) {
+		f.APIKeys = append(f.APIKeys, hashOf(one))
 	}
-	size, err := c.number("page_size", 50, 1, 1000)
-	if err != nil {
-		return nil, err
-	}
-	f := store.DailyFilter{Entity: e, From: from, To: to, Model: c.query("model"), IDs: csv(c.query(param)), Exclude: csv(c.query("exclude_" + param))}
-	if k := c.query("api_key"); k != "" {
-		for _, one := range csv(k) {
-			f.APIKeys = append(f.APIKeys, hashOf(one))
-		}
-	}
-	if empty, err := a.restrict(c, &f); err != nil || empty {
-		return emptyActivity(page), err
-	}
-	all, err := a.Store.Reports().Activity(c.ctx(), store.ActivityQuery{DailyFilter: f, By: []store.Dimension{
-		store.ByDate, store.ByEntity, store.ByKey, store.ByModel, store.ByModelGroup, store.ByProvider, store.ByEndpoint, store.ByTool}})
-	if err != nil {
-		return nil, err
-	}
-	return a.activityPage(c, all, e, page, size)
+	empty, err = a.restrict(c, &f)
+	return f, empty, err
 }
 
 func csv(s string) []string {
@@ -230,34 +305,36 @@ func (a *API) restrictTeams(c *call, f *store.DailyFilter) (empty bool, err erro
 }
 
 func emptyActivity(page int) map[string]any {
-	return map[string]any{"results": []any{}, "metadata": totals(metrics{}, page, 0)}
+	return map[string]any{"results": []any{}, "metadata": totals(metrics{}, page, 0, false)}
 }
 
-func totals(m metrics, page, pages int) map[string]any {
+func totals(m metrics, page, pages int, more bool) map[string]any {
 	return map[string]any{
 		"total_spend": m.Spend, "total_prompt_tokens": m.PromptTokens, "total_completion_tokens": m.CompletionTokens,
 		"total_tokens": m.TotalTokens, "total_api_requests": m.APIRequests, "total_successful_requests": m.SuccessfulRequests,
 		"total_failed_requests": m.FailedRequests, "total_cache_read_input_tokens": m.CacheReadInputTokens,
-		"total_cache_creation_input_tokens": m.CacheCreationInputTokens, "page": page, "total_pages": pages, "has_more": page < pages,
+		"total_cache_creation_input_tokens": m.CacheCreationInputTokens, "page": page, "total_pages": pages, "has_more": more,
 	}
 }
 
-func (a *API) activityPage(c *call, all []store.Activity, e store.Entity, page, size int) (any, error) {
+// activityDay is a day of a page of activity.
+type activityDay struct {
+	Date      string    `json:"date"`
+	Metrics   metrics   `json:"metrics"`
+	Breakdown breakdown `json:"breakdown"`
+}
+
+// activityDays adds rows up by day and by what they are of.
+func (a *API) activityDays(c *call, all []store.Activity, e store.Entity) (days []*activityDay, sum metrics, err error) {
 	names, err := a.keyNames(c, all)
 	if err != nil {
-		return nil, err
+		return nil, sum, err
 	}
-	type date struct {
-		Date      string    `json:"date"`
-		Metrics   metrics   `json:"metrics"`
-		Breakdown breakdown `json:"breakdown"`
-	}
-	var sum metrics
-	days := []*date{}
+	days = []*activityDay{}
 	for i := range all {
 		r := &all[i]
 		if len(days) == 0 || days[len(days)-1].Date != r.Date {
-			days = append(days, &date{Date: r.Date, Breakdown: newBreakdown()})
+			days = append(days, &activityDay{Date: r.Date, Breakdown: newBreakdown()})
 		}
 		d, meta := days[len(days)-1], names[r.APIKey]
 		d.Metrics.add(r.Metrics)
@@ -272,9 +349,7 @@ func (a *API) activityPage(c *call, all []store.Activity, e store.Entity, page, 
 			d.Breakdown.add(part, name, r, meta)
 		}
 	}
-	pages := (len(days) + size - 1) / size
-	low := min((page-1)*size, len(days))
-	return map[string]any{"results": days[low:min(low+size, len(days))], "metadata": totals(sum, page, pages)}, nil
+	return days, sum, nil
 }
 
 // keyNames are alias and team of the keys in some rows.

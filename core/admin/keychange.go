@@ -263,11 +263,7 @@ func (a *API) leadsKeyTeam(c *call, row *store.Key) (bool, error) {
 
 // listKeys serves GET /key/list.
 func (a *API) listKeys(c *call) (any, error) {
-	page, err := c.number("page", 1, 1, 1_000_000)
-	if err != nil {
-		return nil, err
-	}
-	size, err := c.number("size", 10, 1, 100)
+	page, err := c.page("size", 10, 100)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +275,7 @@ func (a *API) listKeys(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := store.Query{Where: where, Sort: "created_at", Desc: true, Limit: size, Offset: (page - 1) * size}
+	q := page.query(where, "created_at", true)
 	if s := c.query("sort_by"); s != "" {
 		if !slices.Contains([]string{"spend", "max_budget", "created_at", "updated_at", "token", "key_alias", "expires"}, s) {
 			return nil, badRequest("sort_by", "sort_by must be spend, max_budget, created_at, updated_at, expires, key_alias or token.")
@@ -309,7 +305,7 @@ func (a *API) listKeys(c *call) (any, error) {
 		}
 	}
 	return map[string]any{
-		"keys": keys, "total_count": total, "current_page": page, "total_pages": (total + int64(size) - 1) / int64(size),
+		"keys": keys, "total_count": total, "current_page": page.number, "total_pages": page.pages(total),
 	}, nil
 }
 

@@ -1,6 +1,8 @@
 package admin_test
 
 import (
+	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -86,4 +88,46 @@ func TestSpendReports(t *testing.T) {
 	m.post("/key/"+key+"/reset_spend", `{"reset_to":0.1}`).ok().want("previous_spend", 0.75, "spend", 0.1)
 	m.post("/global/spend/reset", nil).ok()
 	m.get("/key/info?key="+key).ok().want("info.spend", 0)
+}
+
+// TestHeaviest shows that a report has bounds where there is a sum for each of very many keys, and that its totals have not.
+func TestHeaviest(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, admin.Policy{})
+	m := d.master()
+	now := time.Now().UTC()
+	const mostSums = 10_000
+	const keys = mostSums + 50
+	batch := store.SpendBatch{Source: "many"}
+	for i := range keys {
+		batch.Entries = append(batch.Entries, store.SpendEntry{Seq: int64(i + 1), Endpoint: "/chat/completions", Log: store.SpendLog{
+			RequestID: fmt.Sprint("r", i), APIKey: fmt.Sprintf("%064x", i), User: "u", TeamID: "t", Model: fmt.Sprint("m", i%2), ModelGroup: "g",
+			CustomLLMProvider: "openai", Spend: 1 + float64(i)/keys, StartTime: now, EndTime: now, PromptTokens: 1, TotalTokens: 1,
+		}})
+	}
+	if _, err := d.store.Spend().Record(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	const total = keys + float64(keys-1)/2
+	today := now.Format(time.DateOnly)
+	span := "start_date=" + today + "&end_date=" + today
+	near := func(got any) bool { f, ok := got.(float64); return ok && math.Abs(f-total) < 1e-3 }
+	logs := m.get("/spend/logs?" + span).ok()
+	day, _ := logs.at("0").(map[string]any)
+	models, _ := day["models"].(map[string]any)
+	if !near(day["spend"]) || len(day) != mostSums+4 || models["m0"].(float64)+models["m1"].(float64) < total-1e-3 {
+		t.Errorf("spend %v with %d keys, models %v", day["spend"], len(day), models)
+	}
+	if got := m.get("/global/spend/report?" + span).ok().at("0.teams.0.total_spend"); !near(got) {
+		t.Errorf("spend of the team %v, want %v", got, total)
+	}
+	if got := m.get("/global/spend/report?group_by=internal_user&" + span).ok().at("0.total_cost"); !near(got) {
+		t.Errorf("spend of the user %v, want %v", got, total)
+	}
+	all := m.get("/user/daily/activity/aggregated?" + span).ok()
+	if !near(all.at("metadata.total_spend")) || !near(all.at("results.0.breakdown.providers.openai.metrics.spend")) {
+		t.Errorf("spend of all %v, of the provider %v", all.at("metadata.total_spend"), all.at("results.0.breakdown.providers.openai.metrics.spend"))
+	}
+	m.get("/user/daily/activity?page_size=1000&"+span).ok().want("metadata.total_api_requests", 1000, "metadata.has_more", true)
+	m.get("/user/daily/activity?page_size=1000&page=11&"+span).ok().want("metadata.total_api_requests", 50, "metadata.has_more", false)
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -118,43 +119,82 @@ func (a *API) spendLogs(c *call) (any, error) {
 	return rows(page.Rows), err
 }
 
-// spendByDay has for each day the spend in all, by key, by user and by model. The reference puts keys beside the other
-// members of a day.
+// spendByDay has for each day the spend in all, by key, by user and by model: of keys and users those that spent most, if
+// there are very many. The reference puts keys beside the other members of a day.
 func (a *API) spendByDay(c *call, f store.LogFilter) (any, error) {
-	q := store.ActivityQuery{
-		DailyFilter: store.DailyFilter{From: f.From.Format(day), To: f.To.Add(-time.Nanosecond).Format(day), Model: f.Model},
-		By:          []store.Dimension{store.ByDate, store.ByKey, store.ByEntity, store.ByModel},
-	}
+	q := store.DailyFilter{From: f.From.Format(day), To: f.To.Add(-time.Nanosecond).Format(day), Model: f.Model}
 	if f.APIKey != "" {
 		q.APIKeys = []string{f.APIKey}
 	}
 	if f.User != "" {
 		q.IDs = []string{f.User}
 	}
-	all, err := a.Store.Reports().Activity(c.ctx(), q)
+	all, cut, err := a.heaviest(c, q, store.ByDate, store.ByKey, store.ByEntity, store.ByModel)
 	if err != nil {
 		return nil, err
 	}
-	days := map[string]map[string]any{}
+	days := map[string]*spendDay{}
 	var order []string
 	for _, r := range all {
 		d := days[r.Date]
 		if d == nil {
-			d = map[string]any{"startTime": r.Date, "spend": 0.0, "users": map[string]float64{}, "models": map[string]float64{}}
+			d = &spendDay{keys: map[string]float64{}, users: map[string]float64{}, models: map[string]float64{}}
 			days[r.Date] = d
 			order = append(order, r.Date)
 		}
-		d["spend"] = d["spend"].(float64) + r.Spend
-		d["users"].(map[string]float64)[r.EntityID] += r.Spend
-		d["models"].(map[string]float64)[r.Model] += r.Spend
-		sum, _ := d[r.APIKey].(float64)
-		d[r.APIKey] = sum + r.Spend
+		d.spend += r.Spend
+		d.users[r.EntityID] += r.Spend
+		d.models[r.Model] += r.Spend
+		d.keys[r.APIKey] += r.Spend
+	}
+	if cut {
+		if err := a.completeDays(c, q, days); err != nil {
+			return nil, err
+		}
 	}
 	out := []any{}
 	for i := len(order) - 1; i >= 0; i-- { // oldest first
-		out = append(out, days[order[i]])
+		out = append(out, days[order[i]].answer(order[i]))
 	}
 	return out, nil
+}
+
+// spendDay is what was spent on a day.
+type spendDay struct {
+	spend               float64
+	keys, users, models map[string]float64
+}
+
+func (d *spendDay) answer(date string) map[string]any {
+	out := map[string]any{}
+	for key, spend := range d.keys {
+		out[key] = spend
+	}
+	out["startTime"], out["spend"], out["users"], out["models"] = date, d.spend, d.users, d.models
+	return out
+}
+
+// completeDays puts the sums of all calls in the place of those of the heaviest keys.
+func (a *API) completeDays(c *call, f store.DailyFilter, days map[string]*spendDay) error {
+	all, err := a.sumsBy(c, f, store.ByDate)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if d := days[r.Date]; d != nil {
+			d.spend = r.Spend
+			clear(d.models)
+		}
+	}
+	if all, err = a.sumsBy(c, f, store.ByDate, store.ByModel); err != nil {
+		return err
+	}
+	for _, r := range all {
+		if d := days[r.Date]; d != nil {
+			d.models[r.Model] += r.Spend
+		}
+	}
+	return nil
 }
 
 // spendPage serves GET /spend/logs/v2 and /spend/logs/ui.
@@ -169,15 +209,11 @@ func (a *API) spendPage(c *call) (any, error) {
 	if err := a.mine(c, &f); err != nil {
 		return nil, err
 	}
-	page, err := c.number("page", 1, 1, 1_000_000)
+	page, err := c.page("page_size", 50, 100)
 	if err != nil {
 		return nil, err
 	}
-	size, err := c.number("page_size", 50, 1, 100)
-	if err != nil {
-		return nil, err
-	}
-	q := store.LogQuery{LogFilter: f, Limit: size, Offset: (page - 1) * size, Sort: c.query("sort_by"), Ascending: c.query("sort_order") == "asc"}
+	q := store.LogQuery{LogFilter: f, Limit: page.size, Offset: page.offset(), Sort: c.query("sort_by"), Ascending: c.query("sort_order") == "asc"}
 	switch q.Sort {
 	case "", "startTime", "endTime", "spend", "total_tokens", "model":
 	default:
@@ -187,10 +223,7 @@ func (a *API) spendPage(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{
-		"data": rows(found.Rows), "total": found.Total, "page": page, "page_size": size,
-		"total_pages": (found.Total + int64(size) - 1) / int64(size),
-	}, nil
+	return page.answer("data", rows(found.Rows), found.Total), nil
 }
 
 // spendLog serves what was said in one call.
@@ -231,26 +264,19 @@ func (a *API) spendSession(c *call) (any, error) {
 	if err := a.mine(c, &f); err != nil {
 		return nil, err
 	}
-	page, err := c.number("page", 1, 1, 1_000_000)
+	page, err := c.page("page_size", 50, 100)
 	if err != nil {
 		return nil, err
 	}
-	size, err := c.number("page_size", 50, 1, 100)
+	found, err := a.Store.Reports().Logs(c.ctx(), store.LogQuery{LogFilter: f, Limit: page.size, Offset: page.offset(), Ascending: true})
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.Store.Reports().Logs(c.ctx(), store.LogQuery{LogFilter: f, Limit: size, Offset: (page - 1) * size, Ascending: true})
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{
-		"data": rows(found.Rows), "total": found.Total, "page": page, "page_size": size,
-		"total_pages": (found.Total + int64(size) - 1) / int64(size),
-	}, nil
+	return page.answer("data", rows(found.Rows), found.Total), nil
 }
 
 func (a *API) spendKeys(c *call) (any, error) {
-	limit, err := c.number("limit", 0, 0, 10_000)
+	limit, err := c.number("limit", mostRows, 0, mostRows)
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +284,7 @@ func (a *API) spendKeys(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: where, Sort: "spend", Desc: true, Limit: limit})
+	found, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: where, Sort: "spend", Desc: true, Limit: cmp.Or(limit, mostRows)})
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +308,7 @@ func (a *API) spendUsers(c *call) (any, error) {
 	if !c.sees() {
 		where = append(where, store.Eq("user_id", c.who.UserID), store.Where("user_id", store.NotNull))
 	}
-	found, err := a.Store.Users().Find(c.ctx(), store.Query{Where: where, Sort: "spend", Desc: true})
+	found, err := a.Store.Users().Find(c.ctx(), store.Query{Where: where, Sort: "spend", Desc: true, Limit: mostRows})
 	return rows(found), err
 }
 
@@ -418,11 +444,7 @@ func (a *API) estimateCost(c *call) (any, error) {
 }
 
 func (a *API) auditLogs(c *call) (any, error) {
-	page, err := c.number("page", 1, 1, 1_000_000)
-	if err != nil {
-		return nil, err
-	}
-	size, err := c.number("page_size", 10, 1, 100)
+	page, err := c.page("page_size", 10, 100)
 	if err != nil {
 		return nil, err
 	}
@@ -444,8 +466,7 @@ func (a *API) auditLogs(c *call) (any, error) {
 			where = append(where, store.Where("updated_at", op, at))
 		}
 	}
-	found, err := a.Store.AuditLogs().Find(c.ctx(), store.Query{
-		Where: where, Sort: "updated_at", Desc: c.query("sort_order") != "asc", Limit: size, Offset: (page - 1) * size})
+	found, err := a.Store.AuditLogs().Find(c.ctx(), page.query(where, "updated_at", c.query("sort_order") != "asc"))
 	if err != nil {
 		return nil, err
 	}
@@ -453,9 +474,7 @@ func (a *API) auditLogs(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{
-		"audit_logs": rows(found), "total": total, "page": page, "page_size": size, "total_pages": (total + int64(size) - 1) / int64(size),
-	}, nil
+	return page.answer("audit_logs", rows(found), total), nil
 }
 
 func (a *API) auditLog(c *call) (any, error) {

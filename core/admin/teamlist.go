@@ -118,11 +118,7 @@ func (a *API) listTeams(c *call) (any, error) {
 }
 
 func (a *API) pageTeams(c *call) (any, error) {
-	page, err := c.number("page", 1, 1, 1_000_000)
-	if err != nil {
-		return nil, err
-	}
-	size, err := c.number("page_size", 10, 1, 100)
+	page, err := c.page("page_size", 10, 100)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +126,7 @@ func (a *API) pageTeams(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := store.Query{Where: where, Limit: size, Offset: (page - 1) * size, Sort: "created_at", Desc: c.query("sort_order") != "asc"}
+	q := page.query(where, "created_at", c.query("sort_order") != "asc")
 	if s := c.query("sort_by"); s != "" {
 		if !slices.Contains([]string{"team_id", "team_alias", "created_at", "spend", "max_budget", "updated_at"}, s) {
 			return nil, badRequest("sort_by", "sort_by must be team_id, team_alias, created_at, updated_at, spend or max_budget.")
@@ -153,9 +149,7 @@ func (a *API) pageTeams(c *call) (any, error) {
 		}
 		views = append(views, v)
 	}
-	return map[string]any{
-		"teams": views, "total": total, "page": page, "page_size": size, "total_pages": (total + int64(size) - 1) / int64(size),
-	}, nil
+	return page.answer("teams", views, total), nil
 }
 
 // availableTeams are the teams that anybody may join (default_internal_user_params.available_teams).

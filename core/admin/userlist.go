@@ -9,11 +9,7 @@ import (
 )
 
 func (a *API) listUsers(c *call) (any, error) {
-	page, err := c.number("page", 1, 1, 1_000_000)
-	if err != nil {
-		return nil, err
-	}
-	size, err := c.number("page_size", 25, 1, 100)
+	page, err := c.page("page_size", 25, 100)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +17,7 @@ func (a *API) listUsers(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := store.Query{Where: where, Limit: size, Offset: (page - 1) * size, Sort: "created_at", Desc: true}
+	q := page.query(where, "created_at", true)
 	if s := c.query("sort_by"); s != "" {
 		if !slices.Contains([]string{"user_id", "user_email", "created_at", "spend", "user_alias", "user_role"}, s) {
 			return nil, badRequest("sort_by", "sort_by must be user_id, user_email, user_alias, user_role, created_at or spend.")
@@ -47,9 +43,7 @@ func (a *API) listUsers(c *call) (any, error) {
 		}
 		out = append(out, m)
 	}
-	return map[string]any{
-		"users": out, "total": total, "page": page, "page_size": size, "total_pages": (total + int64(size) - 1) / int64(size),
-	}, nil
+	return page.answer("users", out, total), nil
 }
 
 // userFilter is what the caller asks for. Administrators of organizations see the people of these.

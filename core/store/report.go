@@ -9,8 +9,9 @@ import (
 type LogFilter struct {
 	From, To  time.Time // startTime, From included and To not
 	RequestID string
-	APIKey    string // the hash
-	KeyAlias  string // metadata.user_api_key_alias
+	APIKey    string   // the hash
+	APIKeys   []string // any of these hashes; nil does not restrict
+	KeyAlias  string   // of keys that have it, or had it when they were deleted
 	User      string
 	TeamID    string
 	EndUser   string
@@ -20,8 +21,8 @@ type LogFilter struct {
 	Status    string // success or failure; rows without a status count as success
 	MinSpend  *float64
 	MaxSpend  *float64
-	ErrorCode string   // metadata.error_information.error_code
-	ErrorText string   // part of metadata.error_information.error_message
+	ErrorCode string   // metadata.error_information.error_code of failures
+	ErrorText string   // part of metadata.error_information.error_message of failures
 	Teams     []string // rows of any of these teams or of User; nil does not restrict. For team admins.
 }
 
@@ -163,9 +164,10 @@ type Reports interface {
 	// Daily reads rows of a daily table, newest date first, and how many there are (at most MaxCount).
 	Daily(ctx context.Context, f DailyFilter, limit, offset int) ([]DailySpend, int64, error)
 	// Activity sums daily rows. An answer that took long, such as the highest spenders among very many keys, may be
-	// given again for some minutes.
+	// given again for some minutes, and once more while it is made anew.
 	Activity(ctx context.Context, q ActivityQuery) ([]Activity, error)
-	CacheHits(ctx context.Context, from, to string) ([]CacheActivity, error)
+	// CacheHits reads what the cache saved, newest date first, no more than limit rows.
+	CacheHits(ctx context.Context, from, to string, limit int) ([]CacheActivity, error)
 	// Exceptions counts rows of LiteLLM_ErrorLogs.
 	Exceptions(ctx context.Context, modelGroup string, from, to time.Time) ([]ExceptionCount, error)
 	// Refresh makes the sums that Activity reads anew from the daily tables, for dates from from to to. Needed only when

@@ -130,7 +130,7 @@ func (r reports) Activity(ctx context.Context, q store.ActivityQuery) ([]store.A
 	if r.s.tx != nil {
 		return r.fromDaily(ctx, &q, table)
 	}
-	return r.s.memo.get(ctx, &q, func() ([]store.Activity, error) { return r.fromDaily(ctx, &q, table) })
+	return r.s.memo.get(ctx, &q, func(ctx context.Context) ([]store.Activity, error) { return r.fromDaily(ctx, &q, table) })
 }
 
 func (r reports) fromDaily(ctx context.Context, q *store.ActivityQuery, table [2]string) ([]store.Activity, error) {
@@ -272,12 +272,12 @@ func (r reports) activity(ctx context.Context, stmt *statement, q *store.Activit
 }
 
 // CacheHits is of store.Reports.
-func (r reports) CacheHits(ctx context.Context, from, to string) ([]store.CacheActivity, error) {
+func (r reports) CacheHits(ctx context.Context, from, to string, limit int) ([]store.CacheActivity, error) {
 	stmt := &statement{}
 	stmt.add(`SELECT "date", "api_key", "call_type", "model", "requests", "hits", "cached_tokens", "generated_tokens" FROM `,
 		r.s.d.Table(r.s.cacheDays.name), " WHERE 1 = 1")
 	dateRange(stmt, &store.DailyFilter{From: from, To: to})
-	stmt.add(` ORDER BY "date" DESC, "api_key", "call_type", "model"`)
+	stmt.add(` ORDER BY "date" DESC, "api_key" DESC, "call_type" DESC, "model" DESC`, fmt.Sprintf(" LIMIT %d", limit))
 	return collect(ctx, r.s, stmt, func(scan func(...any) error) (c store.CacheActivity, err error) {
 		return c, scan(&c.Date, &c.APIKey, &c.CallType, &c.Model, &c.Requests, &c.Hits, &c.CachedTokens, &c.GeneratedTokens)
 	})

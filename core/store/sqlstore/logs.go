@@ -32,17 +32,26 @@ func (r reports) Logs(ctx context.Context, q store.LogQuery) (store.LogPage, err
 	if limit <= 0 {
 		limit = defaultPage
 	}
+	if q.KeyAlias != "" {
+		keys, err := r.keysCalled(ctx, q.KeyAlias)
+		if err != nil || len(keys) == 0 {
+			return page, err
+		}
+		q.APIKeys = keys
+	}
+	walk, err := r.plan(ctx, &q)
+	if err != nil {
+		return page, err
+	}
 	stmt := &statement{}
 	columns := r.logColumns(q.Full)
 	stmt.add("SELECT ", quoted(columns), " FROM ", r.s.d.Table(r.s.logs.name), " WHERE ")
 	r.filter(stmt, &q.LogFilter)
-	r.ranges(stmt, &q.LogFilter, q.Sort != "spend")
+	r.ranges(stmt, &q.LogFilter, walk.byStart)
 	if err := r.after(stmt, &q); err != nil {
 		return page, err
 	}
-	if err := orderLogs(stmt, &q); err != nil {
-		return page, err
-	}
+	orderLogs(stmt, &q, walk.few)
 	stmt.add(fmt.Sprintf(" LIMIT %d", limit+1)) // one more shows whether there is a next page
 	if q.Offset > 0 {
 		stmt.add(fmt.Sprintf(" OFFSET %d", q.Offset))
@@ -59,11 +68,51 @@ func (r reports) Logs(ctx context.Context, q store.LogQuery) (store.LogPage, err
 			page.Next = cursor(&rows[limit-1])
 		}
 	}
-	page.Rows = rows
-	if !q.NoCount {
-		page.Total, err = r.countLogs(ctx, &q.LogFilter)
+	page.Rows, page.Total = rows, walk.total
+	if !q.NoCount && !walk.counted {
+		page.Total, err = r.countLogs(ctx, &q.LogFilter, true)
 	}
 	return page, err
+}
+
+// walk is how a page of logs is found.
+type walk struct {
+	byStart bool // by the index of startTime; otherwise by that of the sort, or of spend
+	few     bool // rows are few enough to be sorted: no index of the sort is walked
+	counted bool
+	total   int64
+}
+
+// plan chooses how a page is found. An index that has the order of the page may be walked for long if few of its rows
+// match; so these are counted first, no further than MaxCount, and sorted if they are fewer.
+func (r reports) plan(ctx context.Context, q *store.LogQuery) (w walk, err error) {
+	if !sortable(q.Sort) {
+		return w, fmt.Errorf("spend logs cannot be sorted by %q: use startTime, endTime, spend, total_tokens or model", q.Sort)
+	}
+	if q.MinSpend != nil && *q.MinSpend > 0 {
+		w = walk{few: true, counted: true}
+		if w.total, err = r.countLogs(ctx, &q.LogFilter, false); err != nil || w.total < store.MaxCount {
+			return w, err
+		}
+	}
+	if byStart(q.Sort) {
+		w.byStart, w.few = true, false
+		return w, nil
+	}
+	w = walk{byStart: true, few: true, counted: true}
+	if w.total, err = r.countLogs(ctx, &q.LogFilter, true); w.total >= store.MaxCount {
+		w.byStart, w.few = false, false
+	}
+	return w, err
+}
+
+// keysCalled are the hashes of keys that have an alias, or had it when they were deleted.
+func (r reports) keysCalled(ctx context.Context, alias string) ([]string, error) {
+	stmt := &statement{}
+	alias = cleanText(alias)
+	stmt.add(`SELECT "token" FROM `, r.s.d.Table(r.s.keys.name), ` WHERE "key_alias" = `, stmt.param(alias), ` UNION SELECT "token" FROM `,
+		r.s.d.Table(r.s.deletedKeys.name), ` WHERE "key_alias" = `, stmt.param(alias))
+	return collect(ctx, r.s, stmt, func(scan func(...any) error) (token string, err error) { return token, scan(&token) })
 }
 
 // logColumns leaves out the columns that may hold whole conversations.
@@ -79,11 +128,11 @@ func (r reports) logColumns(full bool) []*Column {
 }
 
 // countLogs counts no further than MaxCount: counting millions of rows would cost more than all else on the page.
-func (r reports) countLogs(ctx context.Context, f *store.LogFilter) (int64, error) {
+func (r reports) countLogs(ctx context.Context, f *store.LogFilter, byStart bool) (int64, error) {
 	stmt := &statement{}
 	stmt.add("SELECT COUNT(*) FROM (SELECT 1 FROM ", r.s.d.Table(r.s.logs.name), " WHERE ")
 	r.filter(stmt, f)
-	r.ranges(stmt, f, true)
+	r.ranges(stmt, f, byStart)
 	stmt.add(fmt.Sprintf(" LIMIT %d) AS counted", store.MaxCount))
 	return r.s.number(ctx, stmt)
 }
@@ -104,15 +153,24 @@ func (r reports) filter(stmt *statement, f *store.LogFilter) {
 	if f.Teams != nil {
 		r.visible(stmt, f)
 	}
-	switch f.Status {
+	if f.APIKeys != nil {
+		keys := make([]any, len(f.APIKeys))
+		for i, key := range f.APIKeys {
+			keys[i] = key
+		}
+		stmt.add(" AND ")
+		stmt.in(`"api_key"`, keys)
+	}
+	status := f.Status
+	if f.ErrorCode != "" || f.ErrorText != "" {
+		status = "failure" // no other row has an error
+	}
+	switch status {
 	case "":
 	case "failure": // written out, so that the index of failures is found
 		stmt.add(` AND "status" = 'failure'`)
 	default:
 		stmt.add(` AND ("status" IS NULL OR "status" <> 'failure')`)
-	}
-	if f.KeyAlias != "" {
-		stmt.add(" AND ", r.s.d.Member(`"metadata"`, "user_api_key_alias"), " = ", stmt.param(cleanText(f.KeyAlias)))
 	}
 	if f.ErrorCode != "" {
 		stmt.add(" AND ", r.s.d.Member(`"metadata"`, "error_information", "error_code"), " = ", stmt.param(cleanText(f.ErrorCode)))
@@ -136,10 +194,10 @@ func (r reports) visible(stmt *statement, f *store.LogFilter) {
 	stmt.add(")")
 }
 
-// ranges writes the ranges of a filter. A start that a page is not sorted by is kept from choosing the index.
-func (r reports) ranges(stmt *statement, f *store.LogFilter, sorted bool) {
+// ranges writes the ranges of a filter. Unless rows are found by their start, it is kept from choosing the index.
+func (r reports) ranges(stmt *statement, f *store.LogFilter, byStart bool) {
 	start := `"startTime"`
-	if !sorted {
+	if !byStart {
 		start = r.s.d.Unindexed(start)
 	}
 	if !f.From.IsZero() {
@@ -158,21 +216,31 @@ func (r reports) ranges(stmt *statement, f *store.LogFilter, sorted bool) {
 
 func byStart(sort string) bool { return sort == "" || sort == "startTime" }
 
-func orderLogs(stmt *statement, q *store.LogQuery) error {
+func sortable(sort string) bool {
+	switch sort {
+	case "", "startTime", "spend", "total_tokens", "model", "endTime":
+		return true
+	}
+	return false
+}
+
+func orderLogs(stmt *statement, q *store.LogQuery, few bool) {
 	direction := " DESC"
 	if q.Ascending {
 		direction = ""
 	}
-	column := q.Sort
-	switch column {
-	case "":
-		column = "startTime"
-	case "startTime", "spend", "total_tokens", "model", "endTime":
-	default:
-		return fmt.Errorf("spend logs cannot be sorted by %q: use startTime, endTime, spend, total_tokens or model", q.Sort)
+	column := quote(q.Sort)
+	if q.Sort == "" {
+		column = `"startTime"`
 	}
-	stmt.add(" ORDER BY ", quote(column), direction, `, "request_id"`, direction)
-	return nil
+	more := ""
+	switch {
+	case few:
+		column = "COALESCE(" + column + ", " + column + ")" // no index has this
+	case q.Sort == "model":
+		more = `, "startTime"` + direction // as the index has it
+	}
+	stmt.add(" ORDER BY ", column, direction, more, `, "request_id"`, direction)
 }
 
 // cursor names the row after which the next page begins.

@@ -19,7 +19,7 @@ func TestMemo(t *testing.T) {
 		asked := 0
 		question := func(model string, takes time.Duration) float64 {
 			t.Helper()
-			rows, err := m.get(t.Context(), &store.ActivityQuery{DailyFilter: store.DailyFilter{Model: model}}, func() ([]store.Activity, error) {
+			rows, err := m.get(t.Context(), &store.ActivityQuery{DailyFilter: store.DailyFilter{Model: model}}, func(context.Context) ([]store.Activity, error) {
 				asked++
 				time.Sleep(takes)
 				return []store.Activity{{Metrics: store.Metrics{Spend: float64(asked)}}}, nil
@@ -43,11 +43,16 @@ func TestMemo(t *testing.T) {
 		check("slow again", question("slow", time.Second), 3)
 		check("another", question("other", time.Second), 4)
 		time.Sleep(keepFactor * time.Second)
+		check("slow, while it is made anew", question("slow", time.Second), 3)
+		check("the same, at once", question("slow", time.Second), 3)
+		time.Sleep(2 * time.Second)
 		check("slow, later", question("slow", time.Second), 5)
+		time.Sleep(keepFactor*time.Second + staleFor)
+		check("slow, much later", question("slow", time.Second), 6)
 
 		var group sync.WaitGroup
 		for range 10 {
-			group.Go(func() { check("at once", question("many", time.Second), 6) })
+			group.Go(func() { check("at once", question("many", time.Second), 7) })
 		}
 		group.Wait()
 		for i := range 2 * maxAnswers {
@@ -68,7 +73,7 @@ func TestMemoCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var group sync.WaitGroup
 		group.Go(func() {
-			_, err := m.get(ctx, q, func() ([]store.Activity, error) {
+			_, err := m.get(ctx, q, func(context.Context) ([]store.Activity, error) {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			})
@@ -78,7 +83,7 @@ func TestMemoCancelled(t *testing.T) {
 		})
 		synctest.Wait()
 		group.Go(func() {
-			rows, err := m.get(t.Context(), q, func() ([]store.Activity, error) { return []store.Activity{{Model: "m"}}, nil })
+			rows, err := m.get(t.Context(), q, func(context.Context) ([]store.Activity, error) { return []store.Activity{{Model: "m"}}, nil })
 			if err != nil || len(rows) != 1 {
 				t.Errorf("who stayed: %v, %v", rows, err)
 			}

@@ -277,6 +277,7 @@ func (s *shapes) definitions() []definition {
 func logIndexes() []index {
 	return []index{
 		on("startTime", "request_id"), on("api_key", "startTime"), on("model", "startTime"), on("spend", "request_id"),
+		on("total_tokens", "request_id"), on("endTime", "request_id"),
 		present("user", "startTime"), present("team_id", "startTime"), present("end_user", "startTime"),
 		present("model_id", "startTime"), present("session_id", "startTime"),
 		{columns: []string{"startTime", "request_id"}, where: `"status" = 'failure'`, name: "LiteLLM_SpendLogs_failures_idx"},

@@ -54,7 +54,14 @@ func testLogs(t *testing.T, open Open) {
 	filter("21", store.LogFilter{MinSpend: store.Ptr(2.0)})
 	filter("30", store.LogFilter{MaxSpend: store.Ptr(1.0)})
 	filter("21", store.LogFilter{From: now().Add(time.Hour), To: now().Add(3 * time.Hour)})
-	filter("0", store.LogFilter{KeyAlias: "a1"})
+	must(t, s.Keys().Create(ctx, &store.Key{Token: "k1", KeyAlias: "a1"}))
+	filter("10", store.LogFilter{KeyAlias: "a1"})
+	filter("", store.LogFilter{KeyAlias: "a2"})
+	filter("3210", store.LogFilter{APIKeys: []string{"k1", "k2"}})
+	filter("", store.LogFilter{APIKeys: []string{}})
+	check("21", store.LogQuery{Sort: "spend", LogFilter: store.LogFilter{MinSpend: store.Ptr(2.0)}})
+	check("3210", store.LogQuery{Sort: "endTime"})
+	check("1203", store.LogQuery{Sort: "model"})
 	filter("3", store.LogFilter{ErrorCode: "429"})
 	filter("3", store.LogFilter{ErrorText: "too m"})
 	filter("", store.LogFilter{ErrorText: "%"})
@@ -233,12 +240,12 @@ func testDaily(t *testing.T, open Open) {
 func testCacheHits(t *testing.T, open Open) {
 	s := open(t, nil)
 	week(t, s)
-	rows := got[[]store.CacheActivity](t)(s.Reports().CacheHits(t.Context(), "2026-02-17", "2026-02-17"))
+	rows := got[[]store.CacheActivity](t)(s.Reports().CacheHits(t.Context(), "2026-02-17", "2026-02-17", 100))
 	same(t, "rows", rows, []store.CacheActivity{
-		{Date: "2026-02-17", APIKey: "k0", CallType: "acompletion", Model: "m0", Requests: 1, Hits: 1, CachedTokens: 5},
-		{Date: "2026-02-17", APIKey: "k0", CallType: "acompletion", Model: "m2", Requests: 1, Hits: 1, CachedTokens: 5},
-		{Date: "2026-02-17", APIKey: "k1", CallType: "acompletion", Model: "m0", Requests: 1, GeneratedTokens: 5},
 		{Date: "2026-02-17", APIKey: "k1", CallType: "acompletion", Model: "m1", Requests: 1, GeneratedTokens: 5},
+		{Date: "2026-02-17", APIKey: "k1", CallType: "acompletion", Model: "m0", Requests: 1, GeneratedTokens: 5},
+		{Date: "2026-02-17", APIKey: "k0", CallType: "acompletion", Model: "m2", Requests: 1, Hits: 1, CachedTokens: 5},
+		{Date: "2026-02-17", APIKey: "k0", CallType: "acompletion", Model: "m0", Requests: 1, Hits: 1, CachedTokens: 5},
 	})
 }
 
