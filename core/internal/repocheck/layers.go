@@ -14,7 +14,7 @@ func layers() [][]string {
 		1: {"core/dialect", "core/dialect/*", "core/price", "core/price/*", "core/upstream", "core/upstream/*", "core/meter", "core/toolchain", "sdk/go", "sdk/go/*", "sdk/dump"},
 		2: {"core/auth", "core/pipeline", "core/router", "core/provider", "core/store", "core/callback"},
 		3: {
-			"core/auth/*", "core/pipeline/*", "core/provider/*", "core/store/*", "core/callback/*",
+			"core/auth/*", "core/pipeline/*", "core/router/*", "core/provider/*", "core/store/*", "core/callback/*",
 			"core/wasm", "core/gateway", "plugins/*",
 		},
 		4: {"core/listener", "core/admin", "core/admin/*", "sdk/plugintest", "sdk/rust", "sdk/tck", "sdk/tck/*"},
