@@ -132,6 +132,9 @@ func (cl *Client) Do(ctx context.Context, c *llm.Call, a *llm.Answer) error {
 		t.recycle()
 		return err
 	}
+	if c.Next != nil && a.Status < 300 && !a.Streamed {
+		return cl.follow(ctx, c, a)
+	}
 	return nil
 }
 

@@ -1,8 +1,10 @@
-// Package nlpcloud is the provider for text generation with NLP Cloud: https://docs.nlpcloud.com/#generation. Answers
-// come whole.
+// Package nlpcloud is the provider for text generation with NLP Cloud: https://docs.nlpcloud.com/#generation. The form of
+// streams is the one that the reference reads (litellm_core_utils/streaming_handler.py, handle_nlp_cloud_chunk).
 package nlpcloud
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ func New(s Settings) *provider.Translated {
 		Name: Name, Base: "https://api.nlpcloud.io/v1/gpu", KeyVars: []string{"NLP_CLOUD_API_KEY"},
 		BaseVars: []string{"NLP_CLOUD_API_BASE"}, KeyScheme: "Token ", Locate: locate,
 		Chat: &provider.Chat{
-			Path: "/{model}/generation", Request: request, Whole: whole,
+			Path: "/{model}/generation", Request: request, Whole: whole, Events: events, Open: true,
 			Params: []string{"max_completion_tokens", "max_tokens", "n", "stop", "temperature", "top_p"},
 		},
 		MaxResponse: s.MaxResponse, Now: s.Now,
@@ -63,6 +65,9 @@ func request(t *provider.Turn, r *openai.ChatRequest, dst []byte) ([]byte, error
 		}
 	}
 	b.Key("remove_input").Bool(true)
+	if t.Exchange.Streamed {
+		b.Key("stream").Bool(true)
+	}
 	for name, v := range r.Rest {
 		b.Member(name, v)
 	}
@@ -91,4 +96,28 @@ func whole(t *provider.Turn, body []byte, s *openai.Said) error {
 	}
 	s.Finish = "stop"
 	return nil
+}
+
+// events reads a stream of pieces of text, bare or as generated_text, up to [DONE] or its end.
+func events(t *provider.Turn) func(*provider.Event, *openai.Said) error {
+	return func(e *provider.Event, s *openai.Said) error {
+		text, done := bytes.CutSuffix(e.Data, []byte("[DONE]"))
+		if len(text) > 0 && text[0] == '{' && json.Valid(text) {
+			if v := dialect.Get(text, "error"); !dialect.Null(v) || !dialect.Null(dialect.Get(text, "detail")) {
+				return t.Fail(200, text)
+			}
+			inner := dialect.Get(text, "generated_text")
+			if inner == nil {
+				return t.Garbled("holds an event without generated_text")
+			}
+			s.Text = t.Text(inner)
+			s.Text, done = strings.TrimSuffix(s.Text, "[DONE]"), done || strings.HasSuffix(s.Text, "[DONE]")
+		} else {
+			s.Text = string(text)
+		}
+		if done {
+			s.Finish, t.Ended = "stop", true
+		}
+		return nil
+	}
 }

@@ -1,5 +1,6 @@
 // Package replicate is the provider for Replicate's predictions. A prediction is waited for within its call, up to a
-// minute: https://replicate.com/docs/topics/predictions/create-a-prediction. What a model takes is its own affair; the
+// minute: https://replicate.com/docs/topics/predictions/create-a-prediction. A stream is at an address that the
+// prediction names: https://replicate.com/docs/topics/predictions/streaming. What a model takes is its own affair; the
 // names here are those of the language models that Replicate runs itself, and members that the API of OpenAI does not
 // have go out as they are.
 package replicate
@@ -27,9 +28,9 @@ type Settings struct {
 func New(s Settings) *provider.Translated {
 	return provider.Translate(provider.Translation{
 		Name: Name, Base: "https://api.replicate.com/v1", KeyVars: []string{"REPLICATE_API_KEY", "REPLICATE_API_TOKEN"},
-		BaseVars: []string{"REPLICATE_API_BASE"}, Bind: bind, Headers: []llm.Pair{{Name: "Prefer", Value: "wait"}},
+		BaseVars: []string{"REPLICATE_API_BASE"}, Bind: bind,
 		Chat: &provider.Chat{
-			Route: route, Request: request, Whole: whole,
+			Route: route, Request: request, Whole: whole, Events: events,
 			Params: []string{
 				"frequency_penalty", "max_completion_tokens", "max_tokens", "presence_penalty", "reasoning_effort", "seed", "stop",
 				"temperature", "top_p",
@@ -114,8 +115,14 @@ func request(t *provider.Turn, r *openai.ChatRequest, dst []byte) ([]byte, error
 	for name, v := range r.Rest {
 		b.Member(name, v)
 	}
-	b.Close('}').Close('}')
-	return b.Bytes(), nil
+	b.Close('}')
+	if t.Exchange.Streamed {
+		b.Key("stream").Bool(true)
+		t.Call.Next = next(t.Site.Target.Host)
+	} else {
+		t.AddHeader("Prefer", "wait")
+	}
+	return b.Close('}').Bytes(), nil
 }
 
 // stops writes the stop sequences, which are one text with commas in between.
