@@ -247,6 +247,7 @@ func readVariables(env *Env) Variables {
 	}
 	v.LocalModelCostMap, _ = parseBool(env.Get("LITELLM_LOCAL_MODEL_COST_MAP"))
 	v.StateVariables = readStateVariables(env)
+	v.KeptVariables = readKeptVariables(env)
 	v.LoginVariables = readLoginVariables(env)
 	v.SetVerbose, _ = parseBool(env.Get("SET_VERBOSE"))
 	v.PrintStandardLoggingPayload, _ = parseBool(env.Get("LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD"))

@@ -12,7 +12,7 @@ func storeCases() []effectCase {
 	variable := func(name, value string, get func(Variables) any, want any) effectCase {
 		return effectCase{path: name, env: []string{name + "=" + value}, want: want, get: func(c *Config) any { return get(c.Variables) }}
 	}
-	return []effectCase{
+	return append(keptCases(), []effectCase{
 		general("database_url", "database_url: postgresql://h/n", func(g GeneralSettings) any { return g.DatabaseURL.Reveal() }, "postgresql://h/n"),
 		general("database_connection_pool_limit", "database_connection_pool_limit: 7",
 			func(g GeneralSettings) any { return *g.DatabaseConnectionPoolLimit }, 7),
@@ -32,5 +32,5 @@ func storeCases() []effectCase {
 		variable("DISABLE_SCHEMA_UPDATE", "true", func(v Variables) any { return v.DisableSchemaUpdate }, true),
 		variable("LITELLM_SALT_KEY", "s", func(v Variables) any { return v.SaltKey.Reveal() }, "s"),
 		variable("IAM_TOKEN_DB_AUTH", "True", func(v Variables) any { return v.IAMTokenDBAuth }, true),
-	}
+	}...)
 }

@@ -201,7 +201,7 @@ func generalSettings() []Setting {
 			Doc: "Time between two deletions of old spend rows."},
 		{Path: "maximum_spend_logs_cleanup_cron", Type: TypeString, Area: "spend",
 			Doc: "Schedule of the deletion, in cron's form."},
-		{Path: "proxy_batch_polling_interval", Type: TypeSeconds, Default: "3600", Area: "spend",
+		{Path: "proxy_batch_polling_interval", Type: TypeSeconds, Default: "3600", Area: "spend", Status: InEffect,
 			Doc: "Seconds between two looks at unfinished batches."},
 		{Path: "use_redis_transaction_buffer", Type: TypeBool, Default: "false", Area: "spend",
 			Doc: "Collects spend of all replicas in Redis before it goes to the database."},

@@ -27,7 +27,7 @@ func generalTailSettings() []Setting {
 			Doc: "Serves a robots.txt that asks crawlers to stay away."},
 		{Path: "enable_public_model_hub", Type: TypeBool, Default: "false", Area: "ui",
 			Doc: "Shows the model hub without login."},
-		{Path: "disable_responses_id_security", Type: TypeBool, Default: "false", Area: "provider",
+		{Path: "disable_responses_id_security", Type: TypeBool, Default: "false", Area: "provider", Status: InEffect,
 			Doc: "Lets anyone read a response whose id they know."},
 		{Path: "pass_through_endpoints[].id", Type: TypeString, Area: "listener", Status: InEffect,
 			Doc: "Identity of the entry."},

@@ -231,6 +231,7 @@ type GeneralSettings struct {
 	LoginSettings        `config:",squash"`
 	ManagementSettings   `config:",squash"`
 	HealthSettings       `config:",squash"`
+	KeptSettings         `config:",squash"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }
@@ -532,6 +533,7 @@ type Variables struct {
 	// TiktokenCacheDir holds vocabularies that replace the built-in ones.
 	TiktokenCacheDir string `config:"CUSTOM_TIKTOKEN_CACHE_DIR"`
 
+	KeptVariables  `config:",squash"`
 	StateVariables `config:",squash"`
 	LoginVariables `config:",squash"`
 }

@@ -102,6 +102,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 		return nil, err
 	}
 	a.startLog(cfg)
+	a.startKept()
 	if a.plugins, err = newPlugins(); err != nil {
 		return nil, err
 	}
@@ -132,6 +133,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 		return nil, err
 	}
 	a.server, err = listener.New(listener.Settings{
+		Kept: a.objects, Ownership: a.ownership,
 		Gateway: a.gateway, Logger: a.log, Version: Version(), RootPath: cfg.Variables.ServerRootPath, TLS: tlsConfig,
 		Status: a.status, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, newManagement(a), loginRoutes{a, login.NewMemory()}, pluginRoutes{a}, healthRoutes{a}}, Count: a.count,
 	})

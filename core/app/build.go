@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
 	"github.com/sallyport-ai/sallyport/core/provider/passthrough"
 	"github.com/sallyport-ai/sallyport/core/router"
+	"github.com/sallyport-ai/sallyport/core/store"
 	"github.com/sallyport-ai/sallyport/core/telemetry"
 )
 
@@ -28,6 +29,7 @@ import (
 type loaded struct {
 	api         atomic.Pointer[managementAPI] // made when it is first asked for
 	custom      map[string]provider.Provider  // vendors that plugins speak for
+	vault       *store.Vault                  // encrypts with the salt key; nil without one
 	stored      [32]byte                      // hash of what of it came from the database
 	cfg         *config.Config
 	snapshot    *gateway.Snapshot
@@ -85,7 +87,7 @@ func (m mistakes) Error() string {
 // build assembles everything a configuration describes. Nothing of it is in use when build fails.
 func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	b := &builder{App: a, cfg: cfg}
-	out := &loaded{cfg: cfg, vendorOf: b.vendor, tokens: b.counter()}
+	out := &loaded{cfg: cfg, vault: vaultOf(cfg), vendorOf: b.vendor, tokens: b.counter()}
 	b.startPrices(ctx)
 	b.adminPlugins(ctx, out)
 	b.customProviders(ctx, out)
@@ -98,6 +100,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	network := b.network()
 	b.indexModels(out.deployments)
 	b.checkBudgets()
+	b.checkKept()
 	out.checks = b.probes(out)
 	out.router = b.router(out.deployments, slices.Concat(budgetFilter(out.deployments), b.healthFilters(), b.routeFilters(ctx, out)))
 	hooks := slices.Concat(b.limits(out.deployments), b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))

@@ -12,12 +12,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/auth/virtualkey"
 	"github.com/sallyport-ai/sallyport/core/callback/spend"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
 	"github.com/sallyport-ai/sallyport/core/store"
+	"github.com/sallyport-ai/sallyport/core/store/kept"
 	"github.com/sallyport-ai/sallyport/core/store/sqlstore/postgres"
 	"github.com/sallyport-ai/sallyport/core/store/sqlstore/sqlite"
 )
@@ -32,6 +35,8 @@ type memory struct {
 	keys     atomic.Pointer[keyring]
 	replica  string         // names this process to the others
 	shared   *shared.Counts // nil without Redis
+	redis    redis.UniversalClient
+	objects  *kept.Objects
 }
 
 // keyring is what one configuration remembers of the database's rows.

@@ -91,6 +91,7 @@ func (a *App) startRedis(cfg *config.Config) error {
 		s.Timeout = time.Duration(f * float64(time.Second))
 	}
 	a.host.UseStore(wasm.NewRedisStore(client, a.log))
+	a.redis = client
 	a.shared = shared.New(s)
 	a.checks.redis = client
 	return nil

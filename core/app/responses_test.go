@@ -119,7 +119,6 @@ func TestResponsesToChat(t *testing.T) {
 		t.Fatalf("%d %s", r.Status, r.Body)
 	}
 	for body, part := range map[string]string{
-		`{"model":"chat","input":"x","background":true}`:                      "background",
 		`{"model":"chat","input":[{"type":"computer_call"}]}`:                 "input[0]",
 		`{"model":"chat","input":"x","tools":[{"type":"code_interpreter"}]}`:  "code_interpreter",
 		`{"model":"chat","input":7}`:                                          "input",

@@ -93,12 +93,16 @@ func (g *Gateway) Serve(ctx context.Context, x *llm.Exchange) (reply *llm.Reply,
 	return &t.reply, nil
 }
 
-// authenticate sets the principal, unless the route is open to anybody.
+// authenticate sets the principal, unless the route is open to anybody, and asks whether it may use what the request
+// names.
 func (t *turn) authenticate(ctx context.Context) (err error) {
 	if p := t.x.Pinned; p != nil && p.Open {
 		return nil
 	}
 	t.x.Principal, err = t.Auth.Authenticate(ctx, t.x, auth.Find(t.x.Header, t.KeyHeader))
+	if err == nil && t.x.Admit != nil {
+		err = t.x.Admit(t.x)
+	}
 	return err
 }
 

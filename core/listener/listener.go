@@ -17,6 +17,7 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/sallyport-ai/sallyport/core/gateway"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/store/kept"
 	"github.com/valyala/fasthttp"
 )
 
@@ -39,6 +40,10 @@ type Settings struct {
 
 	// Count returns how many tokens the chat in x.Body has for x.Model. It asks no vendor. Nil counts nothing.
 	Count func(x *llm.Exchange) (int, error)
+	// Kept keeps the responses that the gateway told itself; nil keeps some in memory.
+	Kept kept.Place
+	// Ownership says how ids are bound to who may use them; nil binds none.
+	Ownership func() Ownership
 	// Manager serves the management API; nil serves none.
 	Manager Manager
 	// Metrics returns what GET /metrics serves at the moment; nil serves nothing.
@@ -68,8 +73,9 @@ type Server struct {
 	active  atomic.Int64 // exchanges under way
 	closing atomic.Bool
 	version []byte
-	talks   talks         // over WebSockets
-	kept    conversations // of the Responses API
+	talks   talks // over WebSockets
+	later   work  // responses made in the background
+	stamp   func(x *llm.Exchange, dst, id []byte) []byte
 }
 
 // New makes a server. It listens only when Serve is called.
@@ -81,7 +87,11 @@ func New(set Settings) (*Server, error) {
 	if set.MaxConns == 0 {
 		set.MaxConns = DefaultMaxConns
 	}
+	if set.Kept == nil {
+		set.Kept = kept.New(kept.Settings{Shared: func() kept.Place { return nil }, TTL: func() time.Duration { return keptFor }})
+	}
 	s := &Server{Settings: set, watch: w, version: []byte(set.Version)}
+	s.stamp = s.bind
 	s.routes = s.table()
 	s.http = fasthttp.Server{
 		Handler:               s.handle,
@@ -121,6 +131,7 @@ func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 	go func() {
 		defer close(hung)
 		s.talks.hangUp(ctx)
+		s.later.wind(ctx)
 	}()
 	err = s.http.ShutdownWithContext(ctx)
 	<-hung

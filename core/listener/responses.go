@@ -3,9 +3,7 @@ package listener
 import (
 	"bytes"
 	"encoding/hex"
-	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/fasthttp/router"
 	"github.com/sallyport-ai/sallyport/core/dialect"
@@ -16,8 +14,8 @@ import (
 )
 
 // responsesFront speaks OpenAI's Responses API (https://platform.openai.com/docs/api-reference/responses). Vendors that
-// have the API keep their own responses; those that were told as chat completions are kept in kept.
-type responsesFront struct{ kept *conversations }
+// have the API keep their own responses; those that were told as chat completions are kept by the gateway.
+type responsesFront struct{ s *Server }
 
 var _ front = (*responsesFront)(nil)
 
@@ -35,17 +33,43 @@ func (f *responsesFront) decode(x *llm.Exchange) error {
 	if own := x.Native.Get("litellm_metadata"); !dialect.Null(own) {
 		x.Controls.Metadata = own
 	}
-	if v := x.Native.Get("previous_response_id"); !dialect.Null(v) {
-		s, ok := llm.Text(v)
-		if !ok {
-			return invalidMember("previous_response_id", "must be a string")
-		}
-		if id, ok := responses.ParseID(string(s)); ok {
-			x.Home = id.Deployment
-		}
+	if err := f.follow(x); err != nil {
+		return err
 	}
+	x.Stamp = f.s.stamp
 	x.Speak(llm.DialectResponses, f.toChat)
 	return nil
+}
+
+// follow reads which response the request goes on with, and who may.
+func (f *responsesFront) follow(x *llm.Exchange) error {
+	v := x.Native.Get("previous_response_id")
+	if dialect.Null(v) {
+		return nil
+	}
+	text, ok := llm.Text(v)
+	if !ok {
+		return invalidMember("previous_response_id", "must be a string")
+	}
+	plain, whose, bound := f.s.unbind(string(text))
+	if bound {
+		f.s.admit(x, whose)
+		if err := replaceMember(&x.Native, "previous_response_id", llm.AppendQuoted(nil, plain)); err != nil {
+			return err
+		}
+	}
+	if id, ok := responses.ParseID(plain); ok && !strings.HasPrefix(id.Response, keptID) {
+		x.Home = id.Deployment
+	}
+	return nil
+}
+
+// replaceMember gives a member that is there another value.
+func replaceMember(o *llm.Object, name string, value []byte) error {
+	at, raw := o.Members()[o.Index(name)].Value, o.Raw()
+	next := make([]byte, 0, len(raw)+len(value))
+	next = append(append(append(next, raw[:at.Start]...), value...), raw[at.End:]...)
+	return o.Parse(next)
 }
 
 func invalidMember(name, problem string) error {
@@ -57,16 +81,12 @@ func invalidMember(name, problem string) error {
 
 func (f *responsesFront) toChat(x *llm.Exchange) error {
 	var opt responses.Options
-	if v, ok := llm.Text(x.Native.Get("previous_response_id")); ok {
-		id := string(v)
-		if e := f.kept.get(id, ownerOf(x)); e != nil {
-			opt.Earlier, opt.Found = e.items, true
-		} else if strings.HasPrefix(id, keptID) {
-			return &llm.Error{
-				Op: "listener.toChat", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "previous_response_id",
-				Code: "previous_response_not_found", Message: "Previous response with id '" + id + "' not found.",
-			}
-		}
+	earlier, err := f.earlier(x)
+	if err != nil {
+		return err
+	}
+	if earlier != nil {
+		opt.Earlier, opt.Found = earlier, true
 	}
 	raw := x.Native.Raw()
 	chat, lost, err := responses.AppendChat(make([]byte, 0, len(raw)+len(opt.Earlier)+len(raw)/8+256), &x.Native, opt)
@@ -79,27 +99,71 @@ func (f *responsesFront) toChat(x *llm.Exchange) error {
 	return parseChat(x, chat)
 }
 
-// keptID is what the id of a response begins with that the gateway itself keeps.
+// earlier is what was said up to the response that the request goes on with, if the gateway kept it.
+func (f *responsesFront) earlier(x *llm.Exchange) ([]byte, error) {
+	v, ok := llm.Text(x.Native.Get("previous_response_id"))
+	if !ok {
+		return nil, nil
+	}
+	id, own := ownResponseID(string(v))
+	if !own {
+		return nil, nil
+	}
+	c, err := f.s.recall(x, id)
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		return nil, &llm.Error{
+			Op: "listener.earlier", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "previous_response_id",
+			Code: "previous_response_not_found", Message: "Previous response with id '" + string(v) + "' not found.",
+		}
+	}
+	if c.row.Pending {
+		return nil, &llm.Error{
+			Op: "listener.earlier", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "previous_response_id",
+			Message: "Previous response with id '" + string(v) + "' is not completed.",
+		}
+	}
+	return c.items, nil
+}
+
+// keptID is what the id of a response begins with that the gateway itself keeps. Around it may be the id that leads to
+// the deployment, as with a vendor's own.
 const keptID = "resp_sp"
 
-// ownerOf is who may go on with a conversation: who holds the same key.
-func ownerOf(x *llm.Exchange) string {
-	if x.Principal == nil {
-		return ""
+// ownResponseID finds the id under which the gateway keeps a response in the one that the caller knows.
+func ownResponseID(id string) (string, bool) {
+	if p, ok := responses.ParseID(id); ok {
+		id = p.Response
 	}
-	return x.Principal.KeyHash
+	return id, strings.HasPrefix(id, keptID)
 }
 
 // voice implements front.
-func (f *responsesFront) voice(x *llm.Exchange, _ *llm.Reply) voice {
+func (f *responsesFront) voice(x *llm.Exchange, r *llm.Reply) voice {
 	v := &responsesVoice{f: f, x: x}
 	v.Ask, v.Now, v.Stored = &x.Native, x.Start, string(x.Native.Get("store")) != "false"
-	v.ID = keptID + string(bytes.ReplaceAll(x.ID[:], []byte("-"), nil))
-	if _, err := hex.DecodeString(v.ID[len(keptID):]); err != nil { // the caller chose the call's id, and may do so twice
-		id := llm.NewID(x.Start)
-		v.ID = keptID + string(bytes.ReplaceAll(id[:], []byte("-"), nil))
+	if x.Named != "" { // it is made in the background, and whoever does that keeps it
+		v.ID, v.Later, v.kept = x.Named, true, true
+		return v
 	}
+	v.id = newResponseID(x)
+	id := responses.ID{Response: v.id}
+	if d := r.Deployment; d != nil {
+		id = responses.Of(d, x.Model, v.id)
+	}
+	v.ID = id.String()
 	return v
+}
+
+func newResponseID(x *llm.Exchange) string {
+	id := keptID + string(bytes.ReplaceAll(x.ID[:], []byte("-"), nil))
+	if _, err := hex.DecodeString(id[len(keptID):]); err != nil || x.Header.Has("X-Litellm-Call-Id") {
+		other := llm.NewID(x.Start) // the caller chose the call's id, and may do so twice
+		id = keptID + string(bytes.ReplaceAll(other[:], []byte("-"), nil))
+	}
+	return id
 }
 
 // failure implements front.
@@ -114,8 +178,10 @@ func (*responsesFront) streamType() []byte { return typeStream }
 // responsesVoice keeps the conversation when the answer is complete.
 type responsesVoice struct {
 	responses.Voice
-	f *responsesFront
-	x *llm.Exchange
+	f    *responsesFront
+	x    *llm.Exchange
+	id   string // under which it is kept
+	kept bool   // there is nothing to keep any more
 }
 
 // Whole implements voice.
@@ -140,144 +206,26 @@ func (v *responsesVoice) End(dst []byte, native bool) ([]byte, error) {
 func (v *responsesVoice) Release() {}
 
 func (v *responsesVoice) keep() {
-	if !v.Stored {
+	if !v.Stored || v.kept {
 		return
 	}
-	e := &conversation{id: v.ID, owner: ownerOf(v.x), response: v.Response()}
-	if id, ok := llm.Text(v.x.Native.Get("previous_response_id")); ok {
-		if earlier := v.f.kept.get(string(id), e.owner); earlier != nil {
-			e.items = append(e.items, earlier.items...)
-		}
+	v.kept = true
+	earlier, err := v.f.earlier(v.x)
+	if err != nil {
+		return // it was deleted meanwhile
 	}
-	e.input = inputItems(v.x.Native.Get("input"))
-	for _, more := range [][]byte{e.input, v.Items()} {
-		if len(more) > 0 && len(e.items) > 0 {
-			e.items = append(e.items, ',')
-		}
-		e.items = append(e.items, more...)
-	}
-	v.f.kept.put(e)
-}
-
-// inputItems is the input as items with commas in between. It borrows nothing.
-func inputItems(input []byte) []byte {
-	switch {
-	case len(input) > 1 && input[0] == '"':
-		b := append([]byte(`{"type":"message","role":"user","content":[{"type":"input_text","text":`), input...)
-		return append(b, `}]}`...)
-	case len(input) > 1 && input[0] == '[':
-		return bytes.Clone(bytes.TrimSpace(input[1 : len(input)-1]))
-	}
-	return nil
-}
-
-// conversation is a response that was told as chat completions, and what was said up to it.
-type conversation struct {
-	id, owner string
-	response  []byte
-	input     []byte // the items of the request, with commas in between
-	items     []byte // all items up to the answer's, likewise
-
-	older, newer *conversation
-}
-
-func (e *conversation) size() int { return len(e.response) + len(e.input) + len(e.items) + 256 }
-
-// conversations keeps the responses of the gateway's own in memory: the latest, up to maxKept bytes in sum. They are
-// gone when the process ends, and other replicas do not have them. It is safe for concurrent use.
-type conversations struct {
-	mu          sync.Mutex
-	byID        map[string]*conversation
-	size        int
-	first, last *conversation // the latest and the oldest used
-}
-
-const (
-	maxKept    = 64 << 20 // bytes
-	maxKeptOne = 4 << 20  // bytes of one conversation; a longer one is not kept
-)
-
-func (c *conversations) get(id, owner string) *conversation {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.byID[id]
-	if e == nil || e.owner != owner {
-		return nil
-	}
-	c.unlink(e)
-	c.push(e)
-	return e
-}
-
-func (c *conversations) put(e *conversation) {
-	if e.size() > maxKeptOne {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byID == nil {
-		c.byID = map[string]*conversation{}
-	}
-	if old := c.byID[e.id]; old != nil {
-		c.drop(old)
-	}
-	c.byID[e.id] = e
-	c.size += e.size()
-	c.push(e)
-	for c.size > maxKept && c.last != nil {
-		c.drop(c.last)
-	}
-}
-
-func (c *conversations) remove(id, owner string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.byID[id]
-	if e == nil || e.owner != owner {
-		return false
-	}
-	c.drop(e)
-	return true
-}
-
-func (c *conversations) drop(e *conversation) {
-	c.unlink(e)
-	delete(c.byID, e.id)
-	c.size -= e.size()
-}
-
-func (c *conversations) push(e *conversation) {
-	e.older = c.first
-	if c.first != nil {
-		c.first.newer = e
-	}
-	c.first = e
-	if c.last == nil {
-		c.last = e
-	}
-}
-
-func (c *conversations) unlink(e *conversation) {
-	if e.newer != nil {
-		e.newer.older = e.older
-	} else {
-		c.first = e.older
-	}
-	if e.older != nil {
-		e.older.newer = e.newer
-	} else {
-		c.last = e.newer
-	}
-	e.older, e.newer = nil, nil
+	c := &conversation{response: v.Response(), input: inputItems(v.x.Native.Get("input"))}
+	c.items = joinItems(earlier, c.input, v.Items())
+	v.f.s.remember(v.x, v.id, c)
 }
 
 // responseRoutes adds the routes of the API.
 func (s *Server) responseRoutes(r *router.Router) {
 	r.POST("/cursor/chat/completions", s.cursor)
-	f := &responsesFront{kept: &s.kept}
+	f := &responsesFront{s: s}
 	for _, prefix := range []string{"/v1", "", "/openai/v1"} {
 		path := prefix + "/responses"
-		r.POST(path, s.ask(f, path))
+		r.POST(path, s.respond(f, path))
 		r.POST(path+"/compact", s.resource(resource{fasthttp.MethodPost, "/responses/compact", "acompact_responses"}, prefix, ""))
 		r.GET(path+"/{id}", s.storedResponse(f, "aget_responses", prefix))
 		r.DELETE(path+"/{id}", s.storedResponse(f, "adelete_responses", prefix))
@@ -316,20 +264,25 @@ func (s *Server) storedResponse(f *responsesFront, call, prefix string) fasthttp
 		c.front = f
 		name, _ := ctx.UserValue("id").(string)
 		name = decode(name)
-		if strings.HasPrefix(name, keptID) {
-			c.ownResponse(ctx, name, call)
+		plain, whose, bound := s.unbind(name)
+		if id, own := ownResponseID(plain); own {
+			c.ownResponse(ctx, name, id, call)
 			return
 		}
 		if err := c.decodeResource(ctx); err != nil {
 			c.fail(ctx, err)
 			return
 		}
+		x.Named, x.Stamp = name, s.stamp
+		if bound {
+			s.admit(x, whose)
+		}
 		x.Streamed = string(ctx.QueryArgs().Peek("stream")) == "true"
 		rest := strings.TrimPrefix(c.x.Path, prefix+"/responses/")
 		_, rest, _ = strings.Cut(rest, "/")
-		id, ok := responses.ParseID(name)
+		id, ok := responses.ParseID(plain)
 		if !ok {
-			id.Response = name
+			id.Response = plain
 		}
 		if strings.Trim(id.Response, ".") == "" {
 			c.fail(ctx, notFound(name))
@@ -365,71 +318,9 @@ func escapeSegment(s string) string {
 	return string(b)
 }
 
-// ownResponse answers for a response that the gateway keeps.
-func (c *session) ownResponse(ctx *fasthttp.RequestCtx, id, call string) {
-	if err := c.s.Gateway.Authenticate(&c.x.Life, &c.x); err != nil {
-		c.fail(ctx, err)
-		return
-	}
-	owner := ownerOf(&c.x)
-	e := c.s.kept.get(id, owner)
-	var body []byte
-	switch {
-	case e == nil:
-	case call == "aget_responses":
-		body = e.response
-	case call == "alist_input_items":
-		body = listItems(e)
-	case call == "acancel_responses":
-		c.fail(ctx, &llm.Error{
-			Op: "listener.ownResponse", Kind: llm.KindInvalid, Type: "invalid_request_error",
-			Message: "Cannot cancel a synchronous response.",
-		})
-		return
-	case c.s.kept.remove(id, owner):
-		body = append(llm.AppendQuoted([]byte(`{"id":`), id), `,"object":"response","deleted":true}`...)
-	}
-	if body == nil {
-		c.fail(ctx, notFound(id))
-		return
-	}
-	ctx.Response.Header.SetCanonical(hContentType, typeJSON)
-	ctx.Response.SetBodyRaw(body)
-	c.finish(&ctx.Response.Header, c.buf[:0])
-	c.log(fasthttp.StatusOK, nil)
-	c.release()
-}
-
 func notFound(id string) error {
 	return &llm.Error{
 		Op: "listener.storedResponse", Kind: llm.KindNotFound, Type: "invalid_request_error",
 		Message: "Response with id '" + id + "' not found.",
 	}
-}
-
-// listItems is the list of a response's input items (https://platform.openai.com/docs/api-reference/responses/input-items).
-// Items without an id get one.
-func listItems(e *conversation) []byte {
-	b := dialect.Build(nil)
-	b.Open('{').Key("object").Lit(`"list"`).Key("data").Open('[')
-	var first, last []byte
-	n := 0
-	for in := dialect.Array(append(append([]byte{'['}, e.input...), ']')); in.Next(); n++ {
-		raw := in.Value()
-		id := dialect.Get(raw, "id")
-		if dialect.Null(id) && len(raw) > 2 && raw[0] == '{' {
-			id = llm.AppendQuoted(nil, "item_"+e.id[len(keptID):]+"_"+strconv.Itoa(n))
-			raw = append(append(append([]byte(`{"id":`), id...), ','), raw[1:]...)
-		}
-		if first == nil {
-			first = id
-		}
-		last = id
-		b.Raw(raw)
-	}
-	b.Close(']')
-	if first == nil {
-		first, last = []byte("null"), []byte("null")
-	}
-	return b.Key("first_id").Raw(first).Key("last_id").Raw(last).Key("has_more").Lit("false").Close('}').Bytes()
 }

@@ -28,6 +28,7 @@ type session struct {
 	front  front // nil for callers who speak OpenAI's dialect
 	voice  voice // writes the reply in the dialect of front; nil before there is one
 	native bool  // the vendor's answer is in that dialect already
+	single bool  // it is not used again
 }
 
 var sessions = sync.Pool{New: func() any {
@@ -79,7 +80,10 @@ func (c *session) serve(ctx *fasthttp.RequestCtx) {
 
 // open begins a session for the request.
 func (s *Server) open(ctx *fasthttp.RequestCtx, op llm.Operation, path string) *session {
-	c := sessions.Get().(*session)
+	return s.openIn(sessions.Get().(*session), ctx, op, path)
+}
+
+func (s *Server) openIn(c *session, ctx *fasthttp.RequestCtx, op llm.Operation, path string) *session {
 	c.s = s
 	x := &c.x
 	x.Start = ctx.Time()
@@ -355,7 +359,9 @@ func (c *session) release() {
 	c.s, c.conn, c.reply, c.err, c.bytes, c.out, c.buf = nil, nil, nil, nil, 0, out, buf
 	c.front, c.voice, c.native = nil, nil, false
 	c.x.Reset()
-	sessions.Put(c)
+	if !c.single {
+		sessions.Put(c)
+	}
 }
 
 // elapsed is the time since the request was read, up to the answer if there is one.

@@ -44,6 +44,13 @@ type Exchange struct {
 	Region    string     // where the model must run for the customer; empty is anywhere
 	Tags      []string   // of the request and of who asks; set when it is authenticated
 
+	// Named is the id, as the caller knows it, of the stored thing that the request is about; "" if none. Admit says, once
+	// it is known who asks, whether they may use what the request names. Stamp appends the id that the caller gets to see
+	// for one that leads to a deployment. Both may be nil.
+	Named string
+	Admit func(x *Exchange) error
+	Stamp func(x *Exchange, dst, id []byte) []byte
+
 	// Scopes are those whose limits and budgets apply: the principal's and those that the request names. Holds are what
 	// was taken of them and is still to be settled, Asked how much that was; Charged is what the call cost.
 	Scopes  []*Scope
@@ -132,6 +139,7 @@ func (x *Exchange) Reset() {
 	x.Form.Reset()
 	x.Dialect, x.AsNative, x.Lost, x.toChat, x.chat = DialectOpenAI, false, nil, nil, nil
 	x.Raw, x.Call, x.Tail, x.Pinned, x.Wanted, x.Home, x.Overrides = nil, "", "", nil, "", "", nil
+	x.Named, x.Admit, x.Stamp = "", nil, nil
 	x.Controls = Controls{Retries: -1, DropParams: -1}
 	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied = nil, 0, 0, 0, applied
 	x.Upstream, x.Answered = 0, time.Time{}

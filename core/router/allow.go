@@ -8,6 +8,19 @@ func (r *Router) Knows(name string) bool {
 	return g != nil && err == nil
 }
 
+// Members are the deployments that a name leads to; nil if there are none.
+func (r *Router) Members(name string) []*llm.Deployment {
+	g, err := r.resolve(name)
+	if g == nil || err != nil {
+		return nil
+	}
+	out := make([]*llm.Deployment, len(g.members))
+	for i := range g.members {
+		out[i] = g.members[i].d
+	}
+	return out
+}
+
 // GroupOf is the group of the deployment with the ID, or "".
 func (r *Router) GroupOf(id string) string {
 	if g := r.ids[id]; g != nil {

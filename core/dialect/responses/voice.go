@@ -17,6 +17,7 @@ type Voice struct {
 	Ask    *llm.Object // the request
 	Now    time.Time   // when it came
 	Stored bool        // it can be fetched later
+	Later  bool        // it is made in the background
 
 	out    []byte
 	model  []byte
@@ -213,14 +214,20 @@ func (v *Voice) status() string {
 	return "completed"
 }
 
+// Pending is the response of a request that is worked on. model is what the request names.
+func (v *Voice) Pending(status, model string) []byte {
+	v.model = llm.AppendQuoted(nil, model)
+	return v.object(status, nil)
+}
+
 // object is the response object with the members of
 // https://platform.openai.com/docs/api-reference/responses/object. What the request says is repeated.
 func (v *Voice) object(status string, failure *llm.Error) []byte {
 	b := dialect.Build(nil)
 	b.Open('{').Key("id").Quote(v.ID).Key("object").Lit(`"response"`).Key("created_at").Int(v.Now.Unix())
-	b.Key("status").Quote(status).Key("background").Lit("false").Key("error")
+	b.Key("status").Quote(status).Key("background").Bool(v.Later).Key("error")
 	if failure != nil {
-		b.Open('{').Key("code").Quote(failureCode(failure)).Key("message").Quote(failure.Message).Close('}')
+		b.Raw(Failure(failure))
 	} else {
 		b.Lit("null")
 	}
@@ -271,7 +278,7 @@ func (v *Voice) echo(b *dialect.Builder, key, otherwise string) {
 }
 
 func (v *Voice) appendUsage(b *dialect.Builder, status string) {
-	if !v.counted || status == "in_progress" {
+	if !v.counted || status == "in_progress" || status == "queued" {
 		b.Lit("null")
 		return
 	}
@@ -284,6 +291,12 @@ func (v *Voice) appendUsage(b *dialect.Builder, status string) {
 	b.Close('}').Key("output_tokens").Int(t.completion)
 	b.Key("output_tokens_details").Open('{').Key("reasoning_tokens").Int(t.thought).Close('}')
 	b.Key("total_tokens").Int(t.prompt + t.completion).Close('}')
+}
+
+// Failure is the error member of a response that failed.
+func Failure(e *llm.Error) []byte {
+	b := dialect.Build(nil)
+	return b.Open('{').Key("code").Quote(failureCode(e)).Key("message").Quote(e.Message).Close('}').Bytes()
 }
 
 func failureCode(e *llm.Error) string {

@@ -169,7 +169,12 @@ func (e *endpoint) fillResponse(w *whole, x *llm.Exchange, a *llm.Answer, r *llm
 // restamp appends b with the id of the response made to lead back here.
 func (e *endpoint) restamp(dst []byte, x *llm.Exchange, b []byte, at llm.Span) []byte {
 	dst = append(append(dst, b[:at.Start]...), '"')
-	dst = responses.Of(e.d, x.Model, string(b[at.Start+1:at.End-1])).Append(dst)
+	id := responses.Of(e.d, x.Model, string(b[at.Start+1:at.End-1]))
+	if x.Stamp != nil {
+		dst = x.Stamp(x, dst, id.Append(nil))
+	} else {
+		dst = id.Append(dst)
+	}
 	return append(append(dst, '"'), b[at.End:]...)
 }
 

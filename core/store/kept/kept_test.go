@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/store"
 	"github.com/sallyport-ai/sallyport/core/store/kept"
-	"github.com/sallyport-ai/sallyport/core/store/sqlstore"
-	"github.com/sallyport-ai/sallyport/core/store/sqlstore/sqlite"
 	"github.com/sallyport-ai/sallyport/core/store/storetest"
 )
 
@@ -72,26 +69,12 @@ func place(t *testing.T, p kept.Place) {
 	gone("get what was deleted", err)
 }
 
-func table(t *testing.T) store.Store {
-	s, err := sqlite.Open(t.Context(), sqlite.Settings{Path: filepath.Join(t.TempDir(), "db"), Options: sqlstore.Options{Vault: store.NewVault("salt")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
-
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	hour := func() time.Duration { return time.Hour }
 	none := func() kept.Place { return nil }
 	t.Run("memory", func(t *testing.T) { place(t, kept.NewMemory(1<<20)) })
-	t.Run("table", func(t *testing.T) { place(t, kept.Table{Objects: table(t).Objects()}) })
 	t.Run("none", func(t *testing.T) { place(t, kept.New(kept.Settings{Shared: none, TTL: hour})) })
-	t.Run("database", func(t *testing.T) {
-		at := kept.Table{Objects: table(t).Objects()}
-		place(t, kept.New(kept.Settings{Shared: func() kept.Place { return at }, TTL: hour}))
-	})
 	t.Run("redis", func(t *testing.T) {
 		server := storetest.Redis(t)
 		place(t, kept.Redis{Client: server.Client()})
