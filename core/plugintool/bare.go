@@ -4,29 +4,37 @@ import (
 	"context"
 	"errors"
 
-	"github.com/sallyport-ai/sallyport/core/llm"
-	"github.com/sallyport-ai/sallyport/core/wasm"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 	"github.com/sallyport-ai/sallyport/sdk/dump"
 )
 
-// bare runs a hook on given records.
-func (t Trial) bare(ctx context.Context, p *wasm.Plugin, hook abi.Hook, x *llm.Exchange) (*Outcome, error) {
-	probe, err := p.Probe(ctx)
-	if err != nil {
-		return nil, err
+// bareAttempt runs a hook on given records.
+type bareAttempt struct {
+	subject
+	hook abi.Hook
+	out  []byte
+	err  error
+}
+
+func (a *bareAttempt) run(ctx context.Context) {
+	probe, err := a.p.Probe(ctx)
+	if a.err = err; err != nil {
+		return
 	}
 	defer probe.Close()
-	out, err := probe.Call(ctx, hook, t.View, x)
-	if err != nil {
-		return &Outcome{Verdict: Failed, Message: err.Error()}, nil
+	a.out, a.err = probe.Call(ctx, a.hook, a.t.View, a.x)
+}
+
+func (a *bareAttempt) outcome() (*Outcome, error) {
+	if a.err != nil {
+		return &Outcome{Verdict: Failed, Message: a.err.Error()}, nil
 	}
 	names, err := dump.TagNames()
 	if err != nil {
 		return nil, err
 	}
-	o := &Outcome{Verdict: Continue, Records: dump.Format(out, names)}
-	for r := (abi.Reader{Rest: out}); r.Next(); {
+	o := &Outcome{Verdict: Continue, Records: dump.Format(a.out, names)}
+	for r := (abi.Reader{Rest: a.out}); r.Next(); {
 		switch r.Tag {
 		case abi.TagVerdict:
 			o.Verdict = verdictName(abi.Verdict(r.Number()))
@@ -54,6 +62,10 @@ func verdictName(v abi.Verdict) string {
 		return Respond
 	case abi.VerdictAllow:
 		return Allow
+	case abi.VerdictHold:
+		return "hold"
+	case abi.VerdictDrop:
+		return "drop"
 	}
 	return Failed
 }

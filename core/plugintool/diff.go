@@ -151,6 +151,13 @@ func (o *Outcome) Write(w io.Writer) error {
 			fmt.Fprintf(&b, "    %s\n", line)
 		}
 	}
+	for _, s := range o.Steps {
+		fmt.Fprintf(&b, "  %-8s%s", s.Who, s.Text)
+		if s.Did != "" {
+			fmt.Fprintf(&b, " => %s", s.Did)
+		}
+		b.WriteByte('\n')
+	}
 	for _, c := range append(o.Changes, o.Caller...) {
 		fmt.Fprintf(&b, "  %s\n", c.Path)
 		for _, line := range c.Before {
@@ -159,6 +166,12 @@ func (o *Outcome) Write(w io.Writer) error {
 		for _, line := range c.After {
 			fmt.Fprintf(&b, "  + %s\n", line)
 		}
+	}
+	for _, call := range o.Calls {
+		fmt.Fprintf(&b, "  host    %s\n", call)
+	}
+	for _, m := range o.Metrics {
+		fmt.Fprintf(&b, "  metric  %s\n", m)
 	}
 	for _, line := range lines(o.Records) {
 		if line != "" {

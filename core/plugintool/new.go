@@ -1,6 +1,7 @@
 package plugintool
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/toolchain"
 	"github.com/sallyport-ai/sallyport/sdk"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
 
 // The names end in .txt, so that neither the compiler nor a rule of this repository takes them for its own files.
@@ -29,19 +31,44 @@ type NewProject struct {
 	Dir  string             // the folder to make; empty is Name
 }
 
-// Hooks returns the hooks that a project in the language can begin with.
-func Hooks(lang toolchain.Language) []string {
-	entries, err := fs.ReadDir(templates, path.Join("templates", string(lang)))
+// Hooks returns what a project can begin with: a hook by its name in manifests, or "sso" and "stream", which are two hooks
+// each.
+func Hooks() []string {
+	entries, err := fs.ReadDir(templates, "templates/hook")
 	if err != nil {
 		return nil
 	}
-	var hooks []string
+	names := make([]string, 0, len(entries))
 	for _, e := range entries {
-		if e.Name() != "common" {
-			hooks = append(hooks, e.Name())
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// project returns the project that has a hook.
+func project(hook string) string {
+	switch hook = strings.ReplaceAll(hook, "-", "_"); hook {
+	case abi.HookSSOBegin.String(), abi.HookSSOCallback.String():
+		return "sso"
+	case abi.HookStreamChunk.String(), abi.HookStreamEnd.String():
+		return "stream"
+	}
+	return hook
+}
+
+// Example returns an Input for a hook: that of the project which begins with it.
+func Example(hook string) ([]byte, error) {
+	dir := path.Join("templates/hook", project(hook))
+	if b, err := templates.ReadFile(path.Join(dir, "input.json.txt")); err == nil {
+		return bytes.ReplaceAll(b, []byte("__name__"), []byte("my-vendor")), nil
+	}
+	for _, member := range []string{"request", "response"} {
+		if b, err := templates.ReadFile(path.Join(dir, member+".json.txt")); err == nil {
+			b = bytes.ReplaceAll(bytes.TrimSpace(b), []byte("\n"), []byte("\n  "))
+			return fmt.Appendf(nil, "{\n  %q: %s\n}\n", member, b), nil
 		}
 	}
-	return hooks
+	return nil, fmt.Errorf("there is no hook %q: there are %s", hook, strings.Join(Hooks(), ", "))
 }
 
 // Create writes the project with the SDK's source in it, so that it builds without a network. It returns the folder
@@ -55,7 +82,7 @@ func (n NewProject) Create() (dir string, files []string, err error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", nil, err
 	}
-	for _, part := range []string{n.Hook, "common"} {
+	for _, part := range []string{"hook/" + n.Hook, string(n.Lang)} {
 		made, err := n.write(part)
 		if err != nil {
 			return "", nil, err
@@ -79,37 +106,51 @@ func (n *NewProject) check() error {
 	if n.Dir == "" {
 		n.Dir = n.Name
 	}
-	hooks := Hooks(n.Lang)
-	if hooks == nil {
+	if n.Lang != toolchain.Go && n.Lang != toolchain.Rust {
 		return fmt.Errorf("there is no SDK for the language %q: it is go or rust", n.Lang)
 	}
-	if !slices.Contains(hooks, n.Hook) {
-		return fmt.Errorf("there is no %s project for the hook %q: there is one for %s", n.Lang, n.Hook, strings.Join(hooks, ", "))
+	if n.Hook = project(n.Hook); !slices.Contains(Hooks(), n.Hook) {
+		return fmt.Errorf("there is no project for the hook %q: there is one for %s", n.Hook, strings.Join(Hooks(), ", "))
 	}
 	return nil
 }
 
-// write copies a folder of templates.
+// write copies a folder of templates, as far as it is for the language.
 func (n *NewProject) write(part string) (files []string, err error) {
-	root := path.Join("templates", string(n.Lang), part)
-	replace := strings.NewReplacer("__name__", n.Name, "__crate__", strings.ReplaceAll(n.Name, "-", "_"), "__hook__", n.Hook, "__go__", GoVersion)
-	err = fs.WalkDir(templates, root, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		body, err := fs.ReadFile(templates, name)
+	entries, err := fs.ReadDir(templates, path.Join("templates", part))
+	if err != nil {
+		return nil, err
+	}
+	test := "go test ./..."
+	if n.Lang == toolchain.Rust {
+		test = "cargo test"
+	}
+	replace := strings.NewReplacer("__name__", n.Name, "__go__", GoVersion, "__test__", test, "__more__", moreToKnow)
+	for _, e := range entries {
+		body, err := fs.ReadFile(templates, path.Join("templates", part, e.Name()))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		file := strings.TrimSuffix(strings.TrimPrefix(name, root+"/"), ".txt")
-		if file == "gitignore" { // a file of that name would count here, too
+		file := strings.TrimSuffix(e.Name(), ".txt")
+		switch {
+		case strings.HasSuffix(file, ".go") && n.Lang != toolchain.Go, strings.HasSuffix(file, ".rs") && n.Lang != toolchain.Rust:
+			continue
+		case strings.HasSuffix(file, ".rs"):
+			file = "src/" + file
+		case file == "gitignore": // a file of that name would count here, too
 			file = "." + file
 		}
 		files = append(files, file)
-		return n.put(file, []byte(replace.Replace(string(body))))
-	})
-	return files, err
+		if err := n.put(file, []byte(replace.Replace(string(body)))); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }
+
+// moreToKnow is the end of each project's README.
+const moreToKnow = "`manifest.json` says which hooks the plugin has and what it wants to see. The folder `sallyport` holds the SDK, so nothing\n" +
+	"is downloaded."
 
 // GoVersion is the oldest version of Go that the SDK is compiled and tested with.
 const GoVersion = "1.26.0"
@@ -136,6 +177,8 @@ func (n *NewProject) writeSDK() error {
 		if err != nil {
 			return err
 		}
+		// The crate's own tests stay behind, so a workspace with the project in it must not look for them.
+		body = bytes.Replace(body, []byte("#[cfg(test)]\nmod tests;\n"), nil, 1)
 		return n.put(path.Join(at, strings.TrimPrefix(name, below+"/")), body)
 	})
 }

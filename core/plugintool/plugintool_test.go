@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -14,47 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sallyport-ai/sallyport/core/plugintool"
-	"github.com/sallyport-ai/sallyport/core/toolchain"
 	"github.com/sallyport-ai/sallyport/core/wasm"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
-
-// offline is the environment of a machine without a network. The checksum database and other proxies are out, too.
-func offline() []string {
-	return []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOTOOLCHAIN=local", "GOWORK=off", "CARGO_NET_OFFLINE=true"}
-}
-
-// project makes a project, runs its tests, and compiles it, without a network.
-func project(t *testing.T, lang toolchain.Language, hook string) (dir, module string) {
-	t.Helper()
-	n := plugintool.NewProject{Name: "my-" + hook, Lang: lang, Hook: hook, Dir: filepath.Join(t.TempDir(), "my")}
-	dir, files, err := n.Create()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) < 5 {
-		t.Errorf("made %v only", files)
-	}
-	target := t.TempDir()
-	var test *exec.Cmd
-	if lang == toolchain.Rust {
-		test, err = toolchain.Cargo(t.Context(), "test", "--quiet")
-		plugintest.NeedCompiler(t, err)
-		test.Env = append(test.Env, "CARGO_TARGET_DIR="+target, "RUSTFLAGS=-Dwarnings")
-	} else {
-		test = exec.CommandContext(t.Context(), "go", "test", "./...")
-		test.Env = os.Environ()
-	}
-	test.Dir, test.Env = dir, append(test.Env, offline()...)
-	if out, err := test.CombinedOutput(); err != nil {
-		t.Fatalf("the tests of the project: %v\n%s", err, out)
-	}
-	module = filepath.Join(t.TempDir(), "my.wasm")
-	if err := (toolchain.Project{Dir: dir, Target: target, Env: offline()}).Build(t.Context(), module); err != nil {
-		t.Fatal(err)
-	}
-	return dir, module
-}
 
 func read(t *testing.T, elem ...string) []byte {
 	t.Helper()
@@ -63,76 +24,6 @@ func read(t *testing.T, elem ...string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// TestProjects goes the way of an author with every project there is: new, test, build, inspect, try, measure.
-func TestProjects(t *testing.T) {
-	t.Parallel()
-	for _, lang := range []toolchain.Language{toolchain.Go, toolchain.Rust} {
-		t.Run(string(lang)+"/request", func(t *testing.T) {
-			t.Parallel()
-			dir, module := project(t, lang, "request")
-			r, err := plugintool.Inspect(module)
-			if err != nil || r.Problem != "" {
-				t.Fatalf("problem %q, error %v", r.Problem, err)
-			}
-			trial := plugintool.Trial{Settings: wasm.Settings{Path: module}, Request: read(t, dir, "request.json")}
-			o, err := trial.Run(t.Context())
-			if err != nil || o.Verdict != plugintool.Reject || o.Status != 400 || !strings.Contains(o.Message, "not allowed") {
-				t.Errorf("got %+v, error %v", o, err)
-			}
-			trial.Settings.Config = map[string]any{"words": []any{"other"}}
-			if o, err := trial.Run(t.Context()); err != nil || o.Verdict != plugintool.Continue {
-				t.Errorf("got %+v, error %v", o, err)
-			}
-			m, err := plugintool.Bench{Trial: trial, Calls: 200}.Run(t.Context())
-			if err != nil || m.Verdict != plugintool.Continue || m.MedianUS <= 0 || m.GuestUS <= 0 || m.MemoryBytes == 0 || m.ViewBytes < 100 {
-				t.Errorf("got %+v, error %v", m, err)
-			}
-		})
-		t.Run(string(lang)+"/response", func(t *testing.T) {
-			t.Parallel()
-			dir, module := project(t, lang, "response")
-			trial := plugintool.Trial{Settings: wasm.Settings{Path: module}, Response: read(t, dir, "response.json")}
-			o, err := trial.Run(t.Context())
-			want := []plugintool.Change{{Path: "choices.0.message.content", Before: []string{"The secret is out."}, After: []string{"The *** is out."}}}
-			if err != nil || o.Verdict != plugintool.Edit || !cmp.Equal(o.Changes, want) {
-				t.Errorf("got %+v, error %v", o, err)
-			}
-			trial.Response = nil
-			if _, err := trial.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "--response") {
-				t.Errorf("got %v", err)
-			}
-		})
-		t.Run(string(lang)+"/auth", func(t *testing.T) {
-			t.Parallel()
-			dir, module := project(t, lang, "auth")
-			config, err := plugintool.Config(filepath.Join(dir, "config.json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			ask := func(header, want string) *plugintool.Outcome {
-				t.Helper()
-				trial := plugintool.Trial{Settings: wasm.Settings{Path: module, Config: config}}
-				if header != "" {
-					trial.Headers = []string{header}
-				}
-				o, err := trial.Run(t.Context())
-				if err != nil || o.Verdict != want {
-					t.Fatalf("%q: got %+v, error %v", header, o, err)
-				}
-				return o
-			}
-			var text bytes.Buffer
-			if err := ask("Authorization: Bearer key-of-ada", plugintool.Allow).Write(&text); err != nil || !strings.Contains(text.String(), "UserID\n  + ada\n") {
-				t.Errorf("error %v, got\n%s", err, &text)
-			}
-			if o := ask("Authorization: Bearer x", plugintool.Reject); o.Status != 401 {
-				t.Errorf("got %+v", o)
-			}
-			ask("", plugintool.Pass)
-		})
-	}
 }
 
 func TestNewMistakes(t *testing.T) {
@@ -151,7 +42,7 @@ func TestNewMistakes(t *testing.T) {
 	mistake(`the name "../x"`, plugintool.NewProject{Name: "../x"})
 	mistake(`the name "Plugin"`, plugintool.NewProject{Name: "Plugin"})
 	mistake(`the language "python": it is go or rust`, plugintool.NewProject{Name: "x", Lang: "python"})
-	mistake(`the hook "paint": there is one for auth,`, plugintool.NewProject{Name: "x", Hook: "paint"})
+	mistake(`the hook "paint": there is one for auth, failure, key_generate`, plugintool.NewProject{Name: "x", Hook: "paint"})
 	mistake("is not empty", plugintool.NewProject{Name: "x", Dir: full})
 }
 
@@ -214,7 +105,7 @@ func TestTrial(t *testing.T) {
 	module := plugintest.Build(t, "../../plugins/keyword-guard")
 	body := "{\"model\": \"m\", \"messages\": [{\"role\": \"user\", \"content\": \"one\\na secret\\nthree\"}]}"
 	settings := wasm.Settings{Path: module, Config: map[string]any{"words": "secret", "action": "mask"}}
-	o, err := plugintool.Trial{Settings: settings, Request: []byte(body)}.Run(t.Context())
+	o, err := plugintool.Trial{Settings: settings, Input: plugintool.Input{Request: []byte(body)}}.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,11 +135,12 @@ func TestTrial(t *testing.T) {
 			t.Errorf("%+v: got %v, want %q", tr, err, want)
 		}
 	}
-	fails("the request: ", plugintool.Trial{Request: []byte("{")})
-	fails("path /v1/x: ", plugintool.Trial{Path: "/v1/x"})
-	fails("is not of the form 'name: value'", plugintool.Trial{Headers: []string{"x"}})
-	fails(`there is no hook "paint"`, plugintool.Trial{Hook: "paint"})
+	fails("the request: ", plugintool.Trial{Input: plugintool.Input{Request: []byte("{")}})
+	fails("path /v1/x: ", plugintool.Trial{Input: plugintool.Input{Path: "/v1/x"}})
+	fails(`there is no hook "paint": there are auth, `, plugintool.Trial{Hook: "paint"})
 	fails("the plugin has no hook auth: its manifest names request", plugintool.Trial{Hook: "auth"})
+	settings.Path = "nowhere.wasm"
+	fails("there is no such file: nowhere.wasm", plugintool.Trial{})
 }
 
 func TestDiff(t *testing.T) {

@@ -108,7 +108,7 @@ func (c plugins) create(_ context.Context, args []string) error {
 	fs := c.flags("new", "new NAME [--lang go|rust] [--hook HOOK] [--dir DIR]",
 		"Makes a folder with a plugin, its manifest, a test, a README and the source of the SDK. It builds and passes its\ntests without a network.")
 	lang := fs.String("lang", string(toolchain.Go), "language: go or rust")
-	fs.StringVar(&n.Hook, "hook", "request", "hook to begin with: "+strings.Join(plugintool.Hooks(toolchain.Go), ", "))
+	fs.StringVar(&n.Hook, "hook", "request", "hook to begin with: "+strings.Join(plugintool.Hooks(), ", "))
 	fs.StringVar(&n.Dir, "dir", "", "folder to make (default NAME)")
 	if err := c.parse(fs, args, 1); err != nil {
 		return err
@@ -174,70 +174,108 @@ func (c plugins) inspect(_ context.Context, args []string) error {
 // trial is a plugintool.Trial as flags give it.
 type trial struct {
 	plugintool.Trial
-	request, response, config, view string
-	grant, trace, asJSON            bool
-	http                            []string
-	memoryMB, cpuMS, wallMS         int
+	input, request, response, config, view string
+	path                                   string
+	headers                                []string
+	status                                 int
+	example, trace, asJSON                 bool
+	memoryMB, cpuMS, wallMS                int
 }
 
 func (t *trial) flags(fs *pflag.FlagSet) {
-	var hooks []string
-	for _, h := range plugintool.Trials() {
-		hooks = append(hooks, h.String())
-	}
-	fs.StringVar(&t.Hook, "hook", "", "hook to run: "+strings.Join(hooks, ", ")+", any other with --view (default: the first the plugin has)")
+	fs.StringVar(&t.Hook, "hook", "", "hook to run: "+strings.Join(plugintool.Hooks(), ", ")+", or one by its name in the manifest (default: the first the plugin has)")
+	fs.StringVar(&t.input, "input", "", "file with all that the hook is tried on, JSON or YAML: see --example; - is standard input")
+	fs.BoolVar(&t.example, "example", false, "print an input for the hook that --hook names, and do nothing else")
 	fs.StringVar(&t.request, "request", "", "file with the JSON of the request; - is standard input")
-	fs.StringVar(&t.response, "response", "", "file with the answer, for the hooks response (JSON) and stream_chunk (event stream)")
+	fs.StringVar(&t.response, "response", "", "file with the answer, JSON or an event stream, for the hooks response and stream")
 	fs.StringVar(&t.config, "config", "", "file with the plugin's config block, JSON or YAML")
-	fs.StringVar(&t.Path, "path", "/v1/chat/completions", "path of the request")
-	fs.StringArrayVar(&t.Headers, "header", nil, "header of the request, 'name: value'; may be repeated")
-	fs.IntVar(&t.Status, "status", 503, "status of the error, for the hook failure")
+	fs.StringVar(&t.path, "path", "", "path of the request (default /v1/chat/completions)")
+	fs.StringArrayVar(&t.headers, "header", nil, "header of the request, 'name: value'; may be repeated")
+	fs.IntVar(&t.status, "status", 0, "status of the error, for the hook failure (default 503)")
 	fs.StringVar(&t.view, "view", "", "file with the records to run the bare hook on, in hex as --trace prints them")
-	fs.BoolVar(&t.grant, "grant", false, "give the plugin every capability that its manifest asks for; secrets are environment variables")
-	fs.StringArrayVar(&t.http, "http", nil, "with --grant: host the plugin may send requests to, as https://host; may be repeated")
+	fs.BoolVar(&t.Network, "network", false, "send HTTP requests out, where the input would answer them; secrets are environment variables, too")
+	fs.StringArrayVar(&t.Hosts, "http", nil, "with --network: host the plugin may send requests to, as https://host; may be repeated")
 	fs.IntVar(&t.memoryMB, "memory-mb", 0, "limits.memory_mb (default 32)")
 	fs.IntVar(&t.cpuMS, "cpu-ms", 0, "limits.cpu_ms (default 50)")
 	fs.IntVar(&t.wallMS, "wall-ms", 0, "limits.wall_ms (default 1000)")
 	fs.BoolVar(&t.asJSON, "json", false, "print JSON")
 }
 
-// finish reads the files that the flags name.
-func (t *trial) finish(c plugins, file string) (err error) {
+// finish reads the files that the flags name. What a flag says counts more than the input.
+func (t *trial) finish(c plugins, file string) error {
 	t.Settings = wasm.Settings{Path: file, Name: strings.TrimSuffix(filepath.Base(file), ".wasm")}
 	t.Settings.Logger = slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
 	t.Settings.Limits = wasm.Limits{
 		MemoryMB: t.memoryMB, CPU: time.Duration(t.cpuMS) * time.Millisecond, Wall: time.Duration(t.wallMS) * time.Millisecond,
 	}
-	read := func(name string, into *[]byte) {
-		if name == "" || err != nil {
-			return
+	if t.input != "" {
+		b, err := c.read(t.input)
+		if err != nil {
+			return err
 		}
-		if name == "-" {
-			*into, err = io.ReadAll(c.in)
-			return
+		in, err := plugintool.ParseInput(b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.input, err)
 		}
-		*into, err = os.ReadFile(name)
+		t.Input = *in
 	}
-	var view []byte
-	read(t.request, &t.Request)
-	read(t.response, &t.Response)
-	read(t.view, &view)
-	if err == nil && t.view != "" {
-		if t.View, err = dump.Parse(string(view)); err == nil && t.View == nil {
+	if t.path != "" {
+		t.Input.Path = t.path
+	}
+	if t.status != 0 {
+		t.Input.Error = &plugintool.Fault{Status: t.status}
+	}
+	for _, h := range t.headers {
+		if err := t.Input.AddHeader(h); err != nil {
+			return err
+		}
+	}
+	return t.files(c)
+}
+
+// files reads the parts of the input that have files of their own.
+func (t *trial) files(c plugins) error {
+	if t.request != "" {
+		b, err := c.read(t.request)
+		if err != nil {
+			return err
+		}
+		t.Input.Request = bytes.TrimSpace(b)
+	}
+	if t.response != "" {
+		b, err := c.read(t.response)
+		if err == nil {
+			err = t.Input.SetResponse(b)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.response, err)
+		}
+	}
+	if t.view != "" {
+		b, err := c.read(t.view)
+		if err == nil {
+			t.View, err = dump.Parse(string(b))
+		}
+		if err != nil {
+			return err
+		}
+		if t.View == nil {
 			t.View = []byte{}
 		}
 	}
-	if err == nil && t.config != "" {
+	var err error
+	if t.config != "" {
 		t.Settings.Config, err = plugintool.Config(t.config)
 	}
-	if err == nil && t.grant {
-		err = plugintool.GrantAsked(&t.Settings, t.http)
-	}
-	t.Request = bytes.TrimSpace(t.Request)
-	if len(t.Request) == 0 {
-		t.Request = nil
-	}
 	return err
+}
+
+// read reads a file that a flag names.
+func (c plugins) read(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(c.in)
+	}
+	return os.ReadFile(name)
 }
 
 func withoutTime(_ []string, a slog.Attr) slog.Attr {
@@ -249,14 +287,22 @@ func withoutTime(_ []string, a slog.Attr) slog.Attr {
 
 func (c plugins) test(ctx context.Context, args []string) error {
 	var t trial
-	fs := c.flags("test", "test FILE --request req.json [flags]",
-		"Runs a hook in the gateway's own host, with its limits, and prints the verdict and what changed: lines that begin with\n"+
-			"- are from before, those with + from after. It exits with 1 if the hook failed, or decided otherwise than --expect says.")
+	fs := c.flags("test", "test FILE (--request req.json | --input input.json) [flags]\n       sallyport plugin test --hook HOOK --example",
+		"Runs a hook in the gateway's own host, with its limits, and prints the verdict and what it did: what changed, where lines\n"+
+			"that begin with - are from before and those with + from after; who was let in; a stream chunk by chunk; the call of a\n"+
+			"vendor; what was asked of services and the key-value store; metrics. It exits with 1 if the hook failed, or decided\n"+
+			"otherwise than --expect says.\n\n"+
+			"A request is enough for many hooks. An input says everything there is: --example prints one for each hook, to begin with.\n"+
+			"Everything the manifest asks for is granted. Services answer what the input says, and the key-value store is empty but for\n"+
+			"what the input puts there.")
 	t.flags(fs)
 	expect := fs.String("expect", "", "exit with 1 unless the verdict is this: "+strings.Join(plugintool.Verdicts(), ", "))
 	fs.BoolVar(&t.trace, "trace", false, "print the records that cross the border; they hold what the request holds")
-	if err := c.parse(fs, args, 1); err != nil {
+	if err := c.parse(fs, args, leastFile(args)); err != nil {
 		return err
+	}
+	if t.example {
+		return c.example(t.Hook)
 	}
 	if *expect != "" && !slices.Contains(plugintool.Verdicts(), *expect) {
 		return fmt.Errorf("--expect %s: it is one of %s", *expect, strings.Join(plugintool.Verdicts(), ", "))
@@ -292,12 +338,16 @@ func (c plugins) test(ctx context.Context, args []string) error {
 
 func (c plugins) bench(ctx context.Context, args []string) error {
 	var t trial
-	fs := c.flags("bench", "bench FILE --request req.json [-n N] [flags]",
-		"Measures the hooks request, auth or moderation in the gateway's own host: time of a call, allocations, metering, memory\nof an instance, time to start one.")
-	calls := fs.IntP("calls", "n", 10_000, "how many calls")
+	fs := c.flags("bench", "bench FILE (--request req.json | --input input.json) [-n N] [flags]",
+		"Measures a hook in the gateway's own host: time of a call, allocations, metering, memory of an instance, time to start\n"+
+			"one. Inputs are those of `sallyport plugin test`; that of a stream calls the hook for each chunk.")
+	calls := fs.IntP("calls", "n", 10_000, "how often the input is run")
 	t.flags(fs)
-	if err := c.parse(fs, args, 1); err != nil {
+	if err := c.parse(fs, args, leastFile(args)); err != nil {
 		return err
+	}
+	if t.example {
+		return c.example(t.Hook)
 	}
 	if *calls < 1 || *calls > 10_000_000 {
 		return fmt.Errorf("-n %d: it is 1 to 10000000", *calls)
@@ -311,6 +361,27 @@ func (c plugins) bench(ctx context.Context, args []string) error {
 		return err
 	}
 	return c.print(m, t.asJSON)
+}
+
+// leastFile is how many files a command needs: none, to print an example.
+func leastFile(args []string) int {
+	if slices.Contains(args, "--example") {
+		return 0
+	}
+	return 1
+}
+
+// example prints an input.
+func (c plugins) example(hook string) error {
+	if hook == "" {
+		hook = "request"
+	}
+	b, err := plugintool.Example(hook)
+	if err != nil {
+		return err
+	}
+	_, err = c.out.Write(b)
+	return err
 }
 
 // print writes a result for people or as JSON.

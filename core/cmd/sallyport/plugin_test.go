@@ -57,6 +57,9 @@ func TestPluginCommands(t *testing.T) {
 	}
 	out, _ = sallyport(t, 0, `{"messages":[{"role":"user","content":"a secret"}]}`, "test", module, "--request", "-", "--config", config, "--trace")
 	has(out, "request: continue", "# view of request", "49 text", `# "a secret"`, "# result, 0 bytes")
+	out, _ = sallyport(t, 0, "", "test", "--hook", "request", "--example")
+	out, _ = sallyport(t, 0, out, "test", module, "--input", "-", "--status", "429", "--header", "X-A: b", "--path", "/v1/chat/completions")
+	has(out, "request: reject, status 400")
 	out, _ = sallyport(t, 0, "", "bench", module, "--request", request, "-n", "100")
 	has(out, "request hook, 100 calls, verdict reject", "units of metering", "MB an instance")
 }
@@ -82,5 +85,8 @@ func TestPluginUsage(t *testing.T) {
 	says("no such file", exitFailed, "test", "x.wasm", "--request", "nowhere.json")
 	says("--expect maybe: it is one of continue", exitFailed, "test", "x.wasm", "--expect", "maybe")
 	says("there is no such file", exitFailed, "test", "nowhere.wasm")
+	says("no such file", exitFailed, "test", "x.wasm", "--input", "nowhere.json")
+	says("is not of the form 'name: value'", exitFailed, "test", "x.wasm", "--header", "x")
+	says(`there is no hook "paint": there are auth, failure`, exitFailed, "test", "--hook", "paint", "--example")
 	says("-n 0: it is 1 to", exitFailed, "bench", "x.wasm", "-n", "0")
 }

@@ -150,7 +150,7 @@ pub(crate) mod raw {
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod raw {
     use super::{ARGUMENT, FORBIDDEN, NOT_FOUND};
-    use crate::testing::answers;
+    use crate::testing::{answers, pending};
 
     pub fn log(_: i32, _: &str) {}
 
@@ -172,21 +172,22 @@ pub(crate) mod raw {
     }
 
     pub fn start(request: &[u8]) -> Result<i32, i32> {
-        answers(|a| {
-            let respond = a.http.ok_or(FORBIDDEN)?;
-            a.pending.push(Some(respond(request.to_vec())));
-            Ok(a.pending.len() as i32)
+        let respond = answers(|a| a.http).ok_or(FORBIDDEN)?;
+        let answer = respond(request.to_vec());
+        pending(|list| {
+            list.push(Some(answer));
+            Ok(list.len() as i32)
         })
     }
 
     pub fn wait(handle: i32) -> Result<Vec<u8>, i32> {
-        answers(|a| a.pending.get_mut((handle - 1) as usize).and_then(Option::take).ok_or(NOT_FOUND))
+        pending(|list| list.get_mut((handle - 1) as usize).and_then(Option::take).ok_or(NOT_FOUND))
     }
 
     pub fn close(handle: i32) {
-        answers(|a| {
-            if let Some(pending) = a.pending.get_mut((handle - 1) as usize) {
-                *pending = None;
+        pending(|list| {
+            if let Some(answer) = list.get_mut((handle - 1) as usize) {
+                *answer = None;
             }
         });
     }

@@ -30,6 +30,13 @@ impl<'a> Deref for ProviderRequest<'a> {
 }
 
 impl<'a> ProviderRequest<'a> {
+    /// A request with a call type, such as "acompletion", and texts, for a test.
+    pub fn with_texts(call_type: &'a str, texts: Vec<Text<'a>>) -> ProviderRequest<'a> {
+        let mut r = ProviderRequest { texts, ..ProviderRequest::default() };
+        r.exchange.call_type = call_type;
+        r
+    }
+
     pub(crate) fn read(view: &'a mut [u8]) -> Result<ProviderRequest<'a>, Error> {
         let (mut view, mut place, mut r) = (View::new(view), Place::default(), ProviderRequest::default());
         while let Some(field) = view.next()? {

@@ -1,7 +1,7 @@
 //! The hooks that decide where a call goes and what a stored prompt or a key is.
 
 use crate::abi::{self, tag, verdict, Error};
-use crate::exchange::Exchange;
+use crate::exchange::{Caller, Exchange};
 use crate::request::{put_fail, put_reject, Place, Placed, Text};
 use crate::value::{self, Map};
 use crate::view::{text, View};
@@ -57,6 +57,13 @@ impl<'a> Deref for RouteRequest<'a> {
 }
 
 impl<'a> RouteRequest<'a> {
+    /// A request of somebody's with deployments and nothing else, for a test.
+    pub fn with_deployments(caller: Caller<'a>, deployments: Vec<Deployment<'a>>) -> RouteRequest<'a> {
+        let mut r = RouteRequest { deployments, ..RouteRequest::default() };
+        r.exchange.caller = caller;
+        r
+    }
+
     pub(crate) fn read(view: &'a mut [u8]) -> Result<RouteRequest<'a>, Error> {
         let (mut view, mut r) = (View::new(view), RouteRequest::default());
         while let Some(field) = view.next()? {

@@ -34,6 +34,12 @@ impl<'a> SsoRequest<'a> {
         SsoRequest { claims, ..SsoRequest::default() }
     }
 
+    /// Gives a request made by a test a header that the manifest needs.
+    pub fn with_header(mut self, name: &'a str, value: &'a str) -> SsoRequest<'a> {
+        self.headers.push((name, value));
+        self
+    }
+
     /// A header that the manifest needs, if it was sent.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)

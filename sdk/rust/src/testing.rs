@@ -25,13 +25,11 @@ pub struct Answers {
     pub http: Option<fn(Vec<u8>) -> Vec<u8>>,
     /// What was counted: 0 counter, 1 gauge or 2 histogram, name, value.
     pub metrics: Vec<(i32, String, f64)>,
-
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) pending: Vec<Option<Vec<u8>>>,
 }
 
 thread_local! {
     static ANSWERS: RefCell<Answers> = RefCell::default();
+    static PENDING: RefCell<Vec<Option<Vec<u8>>>> = RefCell::default();
 }
 
 /// Sets what the gateway answers to hooks that run on this thread, and returns what was set before, with what the hooks
@@ -43,6 +41,12 @@ pub fn answer(answers: Answers) -> Answers {
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn answers<T>(ask: impl FnOnce(&mut Answers) -> T) -> T {
     ANSWERS.with(|a| ask(&mut a.borrow_mut()))
+}
+
+/// The answers to HTTP requests that nobody has waited for yet, by handle less one.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn pending<T>(ask: impl FnOnce(&mut Vec<Option<Vec<u8>>>) -> T) -> T {
+    PENDING.with(|p| ask(&mut p.borrow_mut()))
 }
 
 /// The records of an HTTP answer, for `Answers::http`.
