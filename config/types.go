@@ -166,6 +166,7 @@ type LiteLLMSettings struct {
 	CostMargin     map[string]any     `config:"cost_margin_config"`
 	BudgetSettings `config:",squash"`
 	KeySettings    `config:",squash"`
+	CacheSettings  `config:",squash"`
 	// VertexAISafetySettings go with requests to Google's models that have
 	// none of their own.
 	VertexAISafetySettings []map[string]any `config:"vertex_ai_safety_settings"`
@@ -535,5 +536,6 @@ type Variables struct {
 
 	KeptVariables  `config:",squash"`
 	StateVariables `config:",squash"`
+	CacheVariables `config:",squash"`
 	LoginVariables `config:",squash"`
 }

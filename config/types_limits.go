@@ -113,6 +113,8 @@ type SharedSettings struct {
 	RedisPort                  any                     `config:"redis_port"`
 	RedisPassword              Secret                  `config:"redis_password"`
 	RedisDB                    *int                    `config:"redis_db"`
+	// CachingGroups are lists of model groups that share cached answers.
+	CachingGroups [][]string `config:"caching_groups"`
 }
 
 // DeploymentLimits are those of litellm_params about money.

@@ -72,6 +72,7 @@ type App struct {
 	server   *listener.Server
 	plugins  // what outlives a reload of the plugins
 	memory   // what the gateway knows
+	answers  heldAnswers
 	checks   *checks
 
 	failures      failures      // of calls in this minute, by model group
@@ -135,7 +136,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	a.server, err = listener.New(listener.Settings{
 		Kept: a.objects, Ownership: a.ownership,
 		Gateway: a.gateway, Logger: a.log, Version: Version(), RootPath: cfg.Variables.ServerRootPath, TLS: tlsConfig,
-		Status: a.status, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, newManagement(a), loginRoutes{a, login.NewMemory()}, pluginRoutes{a}, healthRoutes{a}}, Count: a.count,
+		Status: a.status, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, cacheRoutes{a}, newManagement(a), loginRoutes{a, login.NewMemory()}, pluginRoutes{a}, healthRoutes{a}}, Count: a.count,
 	})
 	return a, err
 }

@@ -39,7 +39,8 @@ type loaded struct {
 	admin       adminPlugins
 	prices      prices
 	tokens      *tokens.Counter
-	checks      []*probe // of deployments, in their order
+	cache       *answerCache // nil without one
+	checks      []*probe     // of deployments, in their order
 	services    map[string]serviceCheck
 	vendorOf    func(compat.Vendor) provider.Provider
 }
@@ -104,6 +105,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	out.checks = b.probes(out)
 	out.router = b.router(out.deployments, slices.Concat(budgetFilter(out.deployments), b.healthFilters(), b.routeFilters(ctx, out)))
 	hooks := slices.Concat(b.limits(out.deployments), b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))
+	hooks = append(hooks, b.cache(ctx, out, hooks)...)
 	authenticator := b.gate(ctx, b.auth(ctx, out))
 	callbacks, stopRecorder := b.recorder()
 	journal := b.spendRecorder()
@@ -124,6 +126,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 		Close: func() {
 			a.closing.Go(func() {
 				stopRecorder() // plugins are among those who get records
+				out.cache.close()
 				out.closePlugins(a)
 			})
 		},

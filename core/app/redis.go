@@ -28,6 +28,11 @@ func redisAddress(cfg *config.Config) (shared.Address, error) {
 		}
 		return a, nil
 	}
+	return redisVariables(v)
+}
+
+// redisVariables is where the REDIS_ variables say Redis is.
+func redisVariables(v config.Variables) (shared.Address, error) {
 	a := shared.Address{
 		URL: v.RedisURL.Reveal(), Host: v.RedisHost, Port: v.RedisPort, Username: v.RedisUsername, Password: v.RedisPassword.Reveal(),
 		TLS: v.RedisSSL, Primary: v.RedisServiceName,

@@ -25,7 +25,10 @@ type Record struct {
 	CallType string // see llm.Operation.CallType
 	Route    string // canonical path
 	Stream   bool
-	CacheHit bool
+
+	CacheHit  bool
+	CacheKey  string  // of the entry that answered, or is to; "" if the exchange is not one for the cache
+	SavedCost float64 // US dollars that an answer from the cache cost when a model gave it
 
 	ModelGroup string          // as asked for
 	Deployment *llm.Deployment // who answered, or was tried last; nil if none was called
@@ -93,6 +96,7 @@ func NewRecord(x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error, 
 		Tags: string(x.Header.Get("x-litellm-tags")), Guards: append([]string(nil), x.Applied...), GuardRuns: append([]llm.GuardRun(nil), x.GuardRuns...),
 		Retries: x.Retries, Fallbacks: x.Fallbacks,
 	}
+	rec.CacheHit, rec.CacheKey, rec.SavedCost = x.Cached.Hit, x.Cached.Key, x.Cached.Saved
 	if len(x.Controls.Metadata) <= MaxMetadata {
 		rec.Metadata = append([]byte(nil), x.Controls.Metadata...)
 	}

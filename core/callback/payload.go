@@ -140,7 +140,7 @@ func (rec *Record) MarshalJSON() ([]byte, error) { return rec.Payload(false) }
 // vendors chose is masked, so that no key is in it; messages are as they came.
 func (rec *Record) Payload(messages bool) ([]byte, error) {
 	p := payload{
-		ID: rec.ID, TraceID: rec.ID, CallID: rec.ID, CallType: rec.CallType, Stream: rec.Stream, CacheHit: rec.CacheHit,
+		ID: rec.ID, TraceID: rec.ID, CallID: rec.ID, CallType: rec.CallType, Stream: rec.Stream, CacheHit: rec.CacheHit, CacheKey: text(rec.CacheKey), SavedCacheCost: rec.SavedCost,
 		Status: "success", StatusFields: statusFields{"success", "not_run"}, ModelGroup: text(rec.ModelGroup), ResponseCost: rec.Cost,
 		Total: rec.Usage.Total, Prompt: rec.Usage.Prompt, Completion: rec.Usage.Completion,
 		Start: seconds(rec.Start), End: seconds(rec.End), CompletionStart: seconds(rec.End),

@@ -216,3 +216,39 @@ func (g *Gateway) Probe(ctx context.Context, x *llm.Exchange) (reply *llm.Reply,
 	t.rest, t.reply.Rest = t.reply.Rest, t
 	return &t.reply, nil
 }
+
+// Repeat lets a deployment answer x, which was authenticated and has been through the hooks before. Only back sees the reply,
+// which is then read to its end. The exchange is settled and recorded like any other. It returns when that is done.
+func (g *Gateway) Repeat(ctx context.Context, x *llm.Exchange, back func(*llm.Reply) error) (err error) {
+	t, ended := begin(ctx, g, x), false
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+		if err != nil && !ended {
+			err = t.fail(err)
+		}
+	}()
+	if err = t.route(ctx); err != nil {
+		return err
+	}
+	if err = back(&t.reply); err != nil {
+		return err
+	}
+	t.reply.Parts = 1
+	t.keep(&t.reply.First)
+	if !t.reply.Streamed {
+		t.measure(t.reply.First.Data)
+	}
+	t.rest, t.reply.Rest = t.reply.Rest, t
+	var part llm.Part
+	for t.Next(&part) == nil { //nolint:revive // the end of it is what is wanted
+	}
+	broken := t.err
+	ended = true
+	closed := t.Close()
+	if broken != nil && broken != io.EOF { //nolint:errorlint // a stream returns it bare
+		return broken
+	}
+	return closed
+}

@@ -28,6 +28,8 @@ const (
 	hGuardrails = "x-litellm-applied-guardrails"
 	hAskedAgain = "x-sallyport-asked-again"
 	hVendor     = "llm_provider-"
+	hCacheKey   = "x-litellm-cache-key"
+	hSimilarity = "x-litellm-semantic-similarity"
 
 	hCost         = "x-litellm-response-cost"
 	hCostOriginal = "x-litellm-response-cost-original"
@@ -74,6 +76,7 @@ func (c *session) headers(ctx *fasthttp.RequestCtx) {
 		b = line(b, hModelGroup, d.Group)
 		b = c.cost(b, d)
 	}
+	b = c.cached(b)
 	b = c.limitLines(b)
 	total := c.elapsed()
 	b = milliseconds(b, hDuration, total)
@@ -88,6 +91,21 @@ func (c *session) headers(ctx *fasthttp.RequestCtx) {
 		b = c.front.head(b, &c.x, r)
 	}
 	c.finish(h, b)
+}
+
+// cached writes which entry of the cache the answer is, and that it is free.
+func (c *session) cached(b []byte) []byte {
+	u := &c.x.Cached
+	if !u.Hit {
+		return b
+	}
+	b = line(b, hModelGroup, c.x.Model)
+	b = line(b, hCacheKey, u.Key)
+	if u.Similarity > 0 {
+		b = append(append(b, hSimilarity...), ": "...)
+		b = append(strconv.AppendFloat(b, u.Similarity, 'g', 6, 64), "\r\n"...)
+	}
+	return dollars(b, hCost, 0)
 }
 
 func (c *session) streamType() []byte {

@@ -58,6 +58,7 @@ type Exchange struct {
 	Asked   Ask
 	Charged float64
 
+	Cached     CacheUse      // what the cache of answers did
 	Retries    int           // attempts after the first, in the group that answered
 	MaxRetries int           // how many were allowed
 	Fallbacks  int           // groups tried after the first
@@ -142,7 +143,7 @@ func (x *Exchange) Reset() {
 	x.Named, x.Admit, x.Stamp = "", nil, nil
 	x.Controls = Controls{Retries: -1, DropParams: -1}
 	x.Principal, x.Retries, x.MaxRetries, x.Fallbacks, x.Applied = nil, 0, 0, 0, applied
-	x.Upstream, x.Answered = 0, time.Time{}
+	x.Upstream, x.Answered, x.Cached = 0, time.Time{}, CacheUse{}
 	clear(x.Scopes)
 	clear(x.Holds)
 	clear(x.Tags)

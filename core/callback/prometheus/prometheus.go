@@ -56,12 +56,12 @@ func (s *Sink) Write(_ context.Context, batch []callback.Record) error {
 
 // families are the metrics.
 type families struct {
-	requests, failed, llmRequests, llmFailed          counter
-	spend, input, output, total, cached               counter
-	deployment, deploymentOK, deploymentFailed        counter
-	fallbackOK, fallbackFailed, cacheHits             counter
-	latency, llmLatency, firstToken, perToken, excess histogram
-	state                                             gauge
+	requests, failed, llmRequests, llmFailed           counter
+	spend, input, output, total, cached                counter
+	deployment, deploymentOK, deploymentFailed         counter
+	fallbackOK, fallbackFailed, cacheHits, cacheMisses counter
+	latency, llmLatency, firstToken, perToken, excess  histogram
+	state                                              gauge
 }
 
 // Labels of the metrics, joined by spaces.
@@ -96,7 +96,8 @@ func newFamilies() *families {
 		input:            newCounter("litellm_input_tokens_metric", "Tokens of prompts.", tokens),
 		output:           newCounter("litellm_output_tokens_metric", "Tokens of answers.", tokens),
 		total:            newCounter("litellm_total_tokens_metric", "Tokens of prompts and answers.", tokens),
-		cached:           newCounter("litellm_cached_tokens_metric", "Tokens of prompts whose answer came from the cache.", "model "+keyed+" end_user user model_id"),
+		cached:           newCounter("litellm_cached_tokens_metric", "Tokens of prompts and answers that came from the cache.", "model "+keyed+" end_user user model_id"),
+		cacheMisses:      newCounter("litellm_cache_misses_metric", "Answers that were not in the cache.", "model "+keyed+" end_user user model_id"),
 		cacheHits:        newCounter("litellm_cache_hits_metric", "Answers from the cache.", "model "+keyed+" end_user user model_id"),
 		deployment:       newCounter("litellm_deployment_total_requests", "Exchanges by the deployment called last.", "requested_model "+deployed+" "+keyed+" "+caller),
 		deploymentOK:     newCounter("litellm_deployment_success_responses", "Exchanges that a deployment answered.", "requested_model "+deployed+" "+keyed+" "+caller),
@@ -124,7 +125,7 @@ func (f *families) Collect(ch chan<- client.Metric) {
 
 func (f *families) each(do func(client.Collector)) {
 	for _, c := range []*counter{
-		&f.requests, &f.failed, &f.llmRequests, &f.llmFailed, &f.spend, &f.input, &f.output, &f.total, &f.cached, &f.cacheHits,
+		&f.requests, &f.failed, &f.llmRequests, &f.llmFailed, &f.spend, &f.input, &f.output, &f.total, &f.cached, &f.cacheHits, &f.cacheMisses,
 		&f.deployment, &f.deploymentOK, &f.deploymentFailed, &f.fallbackOK, &f.fallbackFailed,
 	} {
 		do(c.vec)
@@ -175,7 +176,9 @@ func (f *families) answered(l *labels) {
 	f.total.add(l, float64(rec.Usage.Total))
 	if rec.CacheHit {
 		f.cacheHits.add(l, 1)
-		f.cached.add(l, float64(rec.Usage.Prompt))
+		f.cached.add(l, float64(rec.Usage.Total))
+	} else if rec.CacheKey != "" {
+		f.cacheMisses.add(l, 1)
 	}
 	if rec.Fallbacks > 0 {
 		f.fallbackOK.add(l, 1)

@@ -145,11 +145,14 @@ func (r *Recorder) names(e *encoder, x *llm.Exchange, d *llm.Deployment, failure
 	}
 	e.text(p.UserID)
 	hit := "None"
-	if d == nil && failure == nil {
-		hit = "True" // a hook had the answer
+	switch {
+	case x.Cached.Hit, d == nil && failure == nil: // or another hook had the answer
+		hit = "True"
+	case x.Cached.Key != "":
+		hit = "False"
 	}
 	e.text(hit)
-	e.text("") // cache key
+	e.text(x.Cached.Key)
 	e.text(p.TeamID)
 	e.text(p.OrgID)
 	e.text(x.EndUser)

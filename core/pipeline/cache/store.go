@@ -24,10 +24,12 @@ type Store interface {
 	Close() error
 }
 
-// Viewer is a Store that can show a value without a copy, because it is in memory.
+// Viewer is a Store that can show a value without a copy, because it is in memory. Of some stores only the latest are.
 type Viewer interface {
 	// View returns the value under key, which nobody changes any more, or false. It lives as long as somebody holds it.
 	View(key string) ([]byte, bool)
+	// ViewsAll reports whether View knows every value, so that Get need not be asked.
+	ViewsAll() bool
 }
 
 // Many is a Store that gets several values in one round trip.

@@ -52,6 +52,9 @@ func New(size int64) (*Store, error) {
 // View implements cache.Viewer.
 func (s *Store) View(key string) ([]byte, bool) { return s.c.Get(key) }
 
+// ViewsAll implements cache.Viewer.
+func (s *Store) ViewsAll() bool { return true }
+
 // Get implements cache.Store.
 func (s *Store) Get(_ context.Context, key string, buf []byte) ([]byte, error) {
 	v, ok := s.c.Get(key)

@@ -25,6 +25,9 @@ type Address struct {
 	Cluster   []string // host:port of some nodes
 	Sentinels []string // host:port
 	Primary   string   // the name that the sentinels know; default mymaster
+	// SentinelPassword is that of the sentinels themselves.
+	SentinelPassword string
+	Conns            int // most connections to a server; 0 takes the library's
 }
 
 // Empty reports whether there is no address.
@@ -43,7 +46,7 @@ const (
 func Connect(a Address) (redis.UniversalClient, error) {
 	o := &redis.UniversalOptions{
 		Username: a.Username, Password: a.Password, DB: a.DB, MaxRetries: -1, DialTimeout: dialTimeout, ContextTimeoutEnabled: true,
-		ReadTimeout: settlePatience, WriteTimeout: settlePatience,
+		ReadTimeout: settlePatience, WriteTimeout: settlePatience, SentinelPassword: a.SentinelPassword, PoolSize: a.Conns,
 	}
 	if a.TLS {
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -87,6 +90,9 @@ func (a Address) url(o *redis.UniversalOptions) (redis.UniversalClient, error) {
 	}
 	if one.DB == 0 {
 		one.DB = a.DB
+	}
+	if a.Conns > 0 {
+		one.PoolSize = a.Conns
 	}
 	if one.TLSConfig == nil && a.TLS {
 		one.TLSConfig = o.TLSConfig

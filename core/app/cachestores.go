@@ -1,0 +1,225 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/pipeline/cache"
+	"github.com/sallyport-ai/sallyport/core/pipeline/cache/disk"
+	"github.com/sallyport-ai/sallyport/core/pipeline/cache/local"
+	"github.com/sallyport-ai/sallyport/core/pipeline/cache/redis"
+	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
+)
+
+// answerStores is where answers are kept. It outlives a reload that does not change it.
+type answerStores struct {
+	store   cache.Store
+	similar *cache.Similar
+	redis   *redis.Store // nil unless answers are in Redis
+	place   string       // for people; holds no secret
+	close   func() error
+
+	key   [32]byte
+	users int
+}
+
+// heldAnswers are the stores in use.
+type heldAnswers struct {
+	mu   sync.Mutex
+	open []*answerStores
+}
+
+// use returns the stores with the key, opening them if need be, and a func that gives them back. The last one closes them.
+func (h *heldAnswers) use(key [32]byte, open func() (*answerStores, error)) (*answerStores, func(), error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var s *answerStores
+	for _, there := range h.open {
+		if there.key == key {
+			s = there
+		}
+	}
+	if s == nil {
+		var err error
+		if s, err = open(); err != nil {
+			return nil, nil, err
+		}
+		s.key = key
+		h.open = append(h.open, s)
+	}
+	s.users++
+	return s, sync.OnceFunc(func() { h.giveBack(s) }), nil
+}
+
+func (h *heldAnswers) giveBack(s *answerStores) {
+	h.mu.Lock()
+	s.users--
+	last := s.users == 0
+	if last {
+		for i := range h.open {
+			if h.open[i] == s {
+				h.open = append(h.open[:i], h.open[i+1:]...)
+				break
+			}
+		}
+	}
+	h.mu.Unlock()
+	if last {
+		_ = s.close() // what could not be written is gone with the gateway
+	}
+}
+
+// cacheKey tells apart configurations whose answers are not in the same place.
+func (b *builder) cacheKey(kind string) [32]byte {
+	p := b.cfg.LiteLLMSettings.CacheParams
+	// What does not concern the place must not empty the cache in memory when it changes.
+	p.Mode, p.TTL, p.DefaultInMemoryTTL, p.DefaultInRedisTTL, p.SupportedCallTypes, p.Namespace = "", nil, nil, nil, nil, ""
+	p.Scope, p.StaleWhileRevalidate, p.SingleFlightWait, p.MaxEntryMB = "", nil, nil, nil
+	addr, _ := cacheRedis(b.cfg)
+	v := b.cfg.Variables
+	// Secrets do not show themselves, so they are added.
+	raw, _ := json.Marshal([]any{
+		kind, p, addr, p.Password.Reveal(), p.URL.Reveal(), p.S3AccessKey.Reveal(), p.S3SecretKey.Reveal(), p.S3SessionToken.Reveal(),
+		p.QdrantAPIKey.Reveal(), p.SentinelPassword.Reveal(), v.QdrantURL, v.QdrantAPIBase, v.QdrantAPIKey.Reveal(),
+	})
+	return sha256.Sum256(raw)
+}
+
+// openAnswers opens the stores of a kind. It does not wait for what is not in the process.
+func (b *builder) openAnswers(ctx context.Context, kind string) (*answerStores, error) {
+	p := b.cfg.LiteLLMSettings.CacheParams
+	switch kind {
+	case "local":
+		return b.localAnswers(p)
+	case "disk":
+		return b.diskAnswers(p)
+	case "redis":
+		return b.redisAnswers()
+	}
+	return nil, badParam("type", "%q is no kind of cache: write local, disk or redis", kind)
+}
+
+func (b *builder) localAnswers(p config.CacheParams) (*answerStores, error) {
+	s, err := local.New(bytesOf(p.MaxSizeMB))
+	if err != nil {
+		return nil, err
+	}
+	return &answerStores{store: s, place: "memory", close: s.Close}, nil
+}
+
+// defaultDiskDir is the reference's (litellm/caching/disk_cache.py).
+const defaultDiskDir = ".litellm_cache"
+
+func (b *builder) diskAnswers(p config.CacheParams) (*answerStores, error) {
+	dir := p.DiskCacheDir
+	if dir == "" {
+		dir = filepath.Join(cmp.Or(b.opts.Dir, "."), defaultDiskDir)
+	}
+	s, err := disk.Open(dir, bytesOf(p.MaxSizeMB))
+	if err != nil {
+		return nil, badParam("disk_cache_dir", "%w", err)
+	}
+	return b.remote(s, "disk", dir, time.Second), nil
+}
+
+// fallbackSize is how many bytes of answers are kept in memory while a store does not answer.
+const fallbackSize = 32 << 20
+
+// remote keeps a store that may be slow or gone at arm's length.
+func (b *builder) remote(s cache.Store, name, place string, timeout time.Duration) *answerStores {
+	if t := b.cfg.LiteLLMSettings.CacheParams.LookupTimeout; t != nil && t.Duration() > 0 {
+		timeout = t.Duration()
+	}
+	r := cache.RemoteSettings{
+		Store: s, Name: name, Timeout: timeout, Count: b.cacheEvents(), State: b.cacheState(), Logger: b.log,
+	}
+	if fallback, err := local.New(fallbackSize); err == nil {
+		r.Fallback = fallback
+	}
+	held := cache.NewRemote(r)
+	return &answerStores{store: held, place: place, close: held.Close}
+}
+
+func (b *builder) redisAnswers() (*answerStores, error) {
+	addr, err := cacheRedis(b.cfg)
+	if err != nil {
+		return nil, err
+	}
+	if addr.Empty() {
+		return nil, badParam("host", "no Redis is named: set host here or the variable REDIS_HOST")
+	}
+	goredis.SetLogger(shared.Quiet{})
+	client, err := shared.Connect(addr)
+	if err != nil {
+		return nil, err
+	}
+	s := redis.New(client)
+	out := b.remote(s, "redis", redisPlace(addr), 100*time.Millisecond)
+	out.redis = s
+	return out, nil
+}
+
+// redisPlace is where Redis is, without a secret.
+func redisPlace(a shared.Address) string {
+	switch {
+	case len(a.Cluster) > 0:
+		return fmt.Sprintf("cluster of %v", a.Cluster)
+	case len(a.Sentinels) > 0:
+		return fmt.Sprintf("%s as %v know it", cmp.Or(a.Primary, "mymaster"), a.Sentinels)
+	case a.Host != "":
+		return net.JoinHostPort(a.Host, cmp.Or(a.Port, "6379"))
+	}
+	return "the server of its URL"
+}
+
+// cacheRedis is where Redis is for the cache: cache_params, and the REDIS_ variables for what they do not say.
+func cacheRedis(cfg *config.Config) (shared.Address, error) {
+	p, v := cfg.LiteLLMSettings.CacheParams, cfg.Variables
+	a := shared.Address{
+		URL: p.URL.Reveal(), Host: p.Host, Username: cmp.Or(p.Username, v.RedisUsername),
+		Password: cmp.Or(p.Password.Reveal(), v.RedisPassword.Reveal()), DB: or(p.DB), TLS: p.SSL || v.RedisSSL, Primary: cmp.Or(p.ServiceName, v.RedisServiceName),
+		SentinelPassword: p.SentinelPassword.Reveal(), Conns: or(p.MaxConnections), Port: v.RedisPort,
+	}
+	if p.Port != nil {
+		a.Port = fmt.Sprint(p.Port)
+	}
+	var err error
+	if len(p.RedisStartupNodes) > 0 {
+		a.Cluster, err = nodesOf(p.RedisStartupNodes)
+		if err != nil {
+			return a, badParam("redis_startup_nodes", "%w", err)
+		}
+	}
+	if len(p.SentinelNodes) > 0 {
+		if a.Sentinels, err = nodesOf(p.SentinelNodes); err != nil {
+			return a, badParam("sentinel_nodes", "%w", err)
+		}
+	}
+	if a.URL == "" && a.Host == "" && len(a.Cluster) == 0 && len(a.Sentinels) == 0 {
+		rest, err := redisVariables(v)
+		rest.DB, rest.SentinelPassword, rest.Conns = a.DB, a.SentinelPassword, a.Conns
+		rest.Username, rest.Password, rest.TLS = a.Username, a.Password, a.TLS
+		rest.Primary = a.Primary
+		return rest, err
+	}
+	return a, nil
+}
+
+// nodesOf reads a list of nodes as redisNodes does.
+func nodesOf(list any) ([]string, error) {
+	raw, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	return redisNodes(string(raw))
+}

@@ -1,0 +1,212 @@
+package cache
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// Similar finds answers to prompts that mean the same. Only what was said last is compared by its meaning: who shares
+// answers, the model, every parameter, and all that was said before must be the same to the last byte.
+type Similar struct {
+	Index   Semantic      // required
+	Embed   Embedder      // required
+	AtLeast float64       // the similarity from which prompts mean the same, 0 to 1
+	Timeout time.Duration // for vector and search together; default 2 s
+}
+
+const (
+	defaultSimilarTimeout = 2 * time.Second
+	maxPrompt             = 32 << 10 // bytes of a text that is compared
+	maxLearning           = 64       // entries that are being added to the index at a time
+)
+
+// likeness is a prompt on its way to the index.
+type likeness struct {
+	on     bool
+	sum    [32]byte // of everything but the prompt
+	text   string
+	vector []float32
+}
+
+// similar looks for the answer to a prompt that means the same.
+func (u *use) similar(ctx context.Context, x *llm.Exchange) *llm.Reply {
+	s := u.h.s.Similar
+	if s == nil || !u.likeness(x) {
+		return nil
+	}
+	within, cancel := context.WithTimeout(ctx, s.timeout())
+	defer cancel()
+	var err error
+	if u.like.vector, err = s.Embed.Embed(within, u.like.text); err != nil {
+		u.h.failed(ctx, err)
+		return nil
+	}
+	raw, likeness, err := s.Index.Nearest(within, u.scopeName(), u.like.vector, s.AtLeast, u.buf[:0])
+	if err != nil {
+		u.h.failed(ctx, err)
+		return nil
+	}
+	u.buf = raw
+	if u.e.read(raw) != nil || u.e.sum != u.like.sum {
+		u.h.s.Count(EventInvalid)
+		return nil
+	}
+	if !u.timely(time.Now()) || u.old(time.Now()) {
+		return nil
+	}
+	r := u.serve(x, raw)
+	if r != nil {
+		x.Cached.Similarity = likeness
+		u.h.s.Count(EventSimilar)
+	}
+	return r
+}
+
+func (s *Similar) timeout() time.Duration {
+	if s.Timeout <= 0 {
+		return defaultSimilarTimeout
+	}
+	return s.Timeout
+}
+
+func (u *use) scopeName() string { return u.like.scope(u.namespace) }
+
+func (l *likeness) scope(namespace string) string {
+	name := hex.EncodeToString(l.sum[:])
+	if namespace == "" {
+		return name
+	}
+	return namespace + ":" + name
+}
+
+// likeness finds what was said last, and hashes everything else.
+func (u *use) likeness(x *llm.Exchange) bool {
+	if x.Op != llm.OpChat && x.Op != llm.OpCompletion {
+		return false
+	}
+	body := &x.Body
+	if x.Dialect != llm.DialectOpenAI && !x.Edited() {
+		body = &x.Native
+	}
+	k := u.h.keyers.Get().(*keyer)
+	defer u.h.keyers.Put(k)
+	k.reset()
+	k.write(u.h, x, prompts)
+	var text []byte
+	ok := false
+	for _, name := range [...]string{"messages", "prompt", "input"} {
+		if v := body.Get(name); given(v) {
+			k.field(name)
+			if text, ok = k.lastSaid(v); !ok {
+				return false
+			}
+		}
+	}
+	if !ok || len(text) == 0 || len(text) > maxPrompt {
+		return false
+	}
+	u.like = likeness{on: true, sum: k.sum(), text: string(text)}
+	return true
+}
+
+// lastSaid returns the text that was said last, and writes everything before it. It must be a text of the user's.
+func (k *keyer) lastSaid(v []byte) ([]byte, bool) {
+	if v[0] == '"' {
+		return llm.Text(v)
+	}
+	var last []byte
+	c := dialect.Array(v)
+	for c.Next() {
+		if last != nil {
+			k.value(last)
+			k.out = append(k.out, ',')
+		}
+		last = c.Value()
+	}
+	if c.Broken() || last == nil || last[0] != '{' {
+		return nil, false
+	}
+	var o llm.Object
+	if o.Parse(last) != nil || string(o.Get("role")) != `"user"` {
+		return nil, false
+	}
+	for _, m := range o.Members() {
+		if key := o.Key(m); string(key) != "content" {
+			k.field(string(key))
+			k.value(o.Value(m))
+		}
+	}
+	return contentText(o.Get("content"))
+}
+
+// contentText is the text of a content that has nothing else.
+func contentText(content []byte) ([]byte, bool) {
+	if !given(content) {
+		return nil, false
+	}
+	if content[0] == '"' {
+		return llm.Text(content)
+	}
+	c := dialect.Array(content)
+	var text []byte
+	for c.Next() {
+		var o llm.Object
+		if o.Parse(c.Value()) != nil || len(o.Members()) != 2 {
+			return nil, false
+		}
+		switch string(o.Get("type")) {
+		case `"text"`, `"input_text"`:
+		default:
+			return nil, false
+		}
+		s, ok := llm.Text(o.Get("text"))
+		if !ok {
+			return nil, false
+		}
+		if text != nil {
+			text = append(text, '\n')
+		}
+		text = append(text, s...)
+	}
+	return text, !c.Broken()
+}
+
+// learn adds an answer to the index, beside everything else.
+func (p *putting) learn() {
+	s, h := p.h.s.Similar, p.h
+	if s == nil || !p.like.on {
+		return
+	}
+	select {
+	case h.learning <- struct{}{}:
+	default:
+		h.s.Count(EventDropped)
+		return
+	}
+	h.jobs.Go(func() {
+		defer func() { <-h.learning }()
+		ctx, cancel := context.WithTimeout(h.ctx, jobPatience)
+		defer cancel()
+		err := p.teach(ctx, s)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			h.s.Count(EventFailed)
+		}
+	})
+}
+
+func (p *putting) teach(ctx context.Context, s *Similar) (err error) {
+	if p.like.vector == nil {
+		if p.like.vector, err = s.Embed.Embed(ctx, p.like.text); err != nil {
+			return err
+		}
+	}
+	e := p.entry
+	id := hex.EncodeToString(e.sum[:])
+	e.sum = p.like.sum
+	return s.Index.Add(ctx, p.like.scope(p.namespace), id, p.like.vector, e.append(nil), p.ttl)
+}
