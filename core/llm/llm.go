@@ -79,10 +79,13 @@ type Usage struct {
 	CacheWriteHour  int64   // part of CacheWrite that is kept for an hour
 	AudioPrompt     int64   // part of Prompt that was audio
 	AudioCompletion int64   // part of Completion that is audio
+	ImagePrompt     int64   // part of Prompt that was images
+	ImageCompletion int64   // part of Completion that is images
 	Images          int64   // images made
 	Characters      int64   // characters spoken
 	Searches        int64   // searches made or documents ranked, in the vendor's unit
 	Seconds         float64 // length of the audio that was heard or made
+	Tier            Served  // which service tier the answer came from
 }
 
 // Plus is what two answers used together.
@@ -92,8 +95,9 @@ func (u Usage) Plus(o Usage) Usage {
 		Cached: u.Cached + o.Cached, Reasoning: u.Reasoning + o.Reasoning,
 		CacheWrite: u.CacheWrite + o.CacheWrite, CacheWriteHour: u.CacheWriteHour + o.CacheWriteHour,
 		AudioPrompt: u.AudioPrompt + o.AudioPrompt, AudioCompletion: u.AudioCompletion + o.AudioCompletion,
+		ImagePrompt: u.ImagePrompt + o.ImagePrompt, ImageCompletion: u.ImageCompletion + o.ImageCompletion,
 		Images: u.Images + o.Images, Characters: u.Characters + o.Characters, Searches: u.Searches + o.Searches,
-		Seconds: u.Seconds + o.Seconds,
+		Seconds: u.Seconds + o.Seconds, Tier: max(u.Tier, o.Tier),
 	}
 }
 

@@ -12,6 +12,34 @@ const (
 	ServiceTiers
 )
 
+// Served is the tier that an answer says served it, which need not be the one that was asked for. The zero value is an
+// answer that says nothing.
+type Served uint8
+
+// ServedBy reads the word that a vendor has for a tier: OpenAI's and Anthropic's service_tier, Google's trafficType, and
+// the types of Bedrock's serviceTier. A word that says nothing about the price is as good as none.
+func ServedBy[T string | []byte](word T) Served {
+	switch string(word) {
+	case "default", "standard", "on_demand", "scale", "ON_DEMAND":
+		return Served(TierStandard) + 1
+	case "batch", "BATCH":
+		return Served(TierBatch) + 1
+	case "flex", "FLEX", "ON_DEMAND_FLEX":
+		return Served(TierFlex) + 1
+	case "priority", "ON_DEMAND_PRIORITY":
+		return Served(TierPriority) + 1
+	}
+	return 0
+}
+
+// Tier is the tier that counts, if asked is the one that was asked for.
+func (s Served) Tier(asked ServiceTier) ServiceTier {
+	if s == 0 {
+		return asked
+	}
+	return ServiceTier(s - 1)
+}
+
 // Rates are the prices of tokens, in US dollars each. Every figure is filled in: what the vendor has no separate price
 // for costs as much as the tokens it is part of.
 type Rates struct {
@@ -20,9 +48,11 @@ type Rates struct {
 	CacheWrite     float64 // prompt tokens that it put there, for some minutes
 	CacheWriteHour float64 // the same for an hour
 	AudioInput     float64
+	ImageInput     float64
 	Output         float64
 	Reasoning      float64
 	AudioOutput    float64
+	ImageOutput    float64
 }
 
 // Level is what tokens cost once a prompt is longer than Above tokens. All tokens of the request then cost that much.

@@ -14,7 +14,7 @@ func short() []struct{ code, name string } {
 		{"i", inputCost}, {"o", outputCost}, {"r", cacheReadCost}, {"w", cacheWriteCost}, {"W", cacheHourCost},
 		{"z", reasoningCost}, {"a", audioInputCost}, {"A", audioOutputCost},
 		{"ii", "input_cost_per_image"}, {"oi", "output_cost_per_image"}, {"px", "input_cost_per_pixel"}, {"py", "output_cost_per_pixel"},
-		{"ti", "input_cost_per_image_token"}, {"to", "output_cost_per_image_token"},
+		{"ti", imageInputCost}, {"to", imageOutputCost},
 		{"is", "input_cost_per_second"}, {"os", "output_cost_per_second"},
 		{"ic", "input_cost_per_character"}, {"oc", "output_cost_per_character"}, {"q", "input_cost_per_query"},
 		{"s", searchCost}, {"t", "tiered_pricing"},
@@ -34,6 +34,8 @@ const (
 	reasoningCost   = "output_cost_per_reasoning_token"
 	audioInputCost  = "input_cost_per_audio_token"
 	audioOutputCost = "output_cost_per_audio_token"
+	imageInputCost  = "input_cost_per_image_token"
+	imageOutputCost = "output_cost_per_image_token"
 	searchCost      = "search_context_cost_per_query"
 )
 
@@ -78,7 +80,8 @@ func splitRate(name string) (r rate, ok bool) {
 		name, r.above = name[:i], n
 	}
 	switch name {
-	case inputCost, outputCost, cacheReadCost, cacheWriteCost, cacheHourCost, reasoningCost, audioInputCost, audioOutputCost:
+	case inputCost, outputCost, cacheReadCost, cacheWriteCost, cacheHourCost, reasoningCost, audioInputCost, audioOutputCost,
+		imageInputCost, imageOutputCost:
 		r.base = name
 		return r, true
 	}
@@ -133,7 +136,7 @@ func (r rate) name() string {
 
 // codeOf returns the short name of a field, or its own.
 func codeOf(name string) string {
-	if r, ok := splitRate(name); ok && r.name() == name {
+	if r, ok := splitRate(name); ok && r.name() == name && len(baseCode(r.base)) == 1 {
 		return r.code()
 	}
 	return baseCode(name)

@@ -33,11 +33,11 @@ func (c Cost) Plus(o Cost) Cost {
 
 // Call is what a cost depends on besides the counts.
 type Call struct {
-	Tier    llm.ServiceTier
-	Took    time.Duration // how long the vendor took; for vendors that charge for time
-	Size    string        // of an image, such as "1024x1024"; empty takes that
-	Quality string        // of an image; empty takes the vendor's default
-	Search  SearchSize    // how much a web search reads
+	Tier    llm.ServiceTier // the one that the answer says served it, or else the one that was asked for
+	Took    time.Duration   // how long the vendor took; for vendors that charge for time
+	Size    string          // of an image, such as "1024x1024"; empty takes that
+	Quality string          // of an image; empty takes the vendor's default
+	Search  SearchSize      // how much a web search reads
 }
 
 // SearchSize is the search_context_size of a chat.
@@ -50,7 +50,7 @@ const (
 	SearchHigh
 )
 
-// CallOf reads what Call needs from a request. The tier is the one that was asked for. It does not allocate unless images
+// CallOf reads what Call needs from a request and its usage. It does not allocate unless images
 // were made.
 func CallOf(x *llm.Exchange, u llm.Usage) Call {
 	c := Call{Took: x.Upstream}
@@ -66,6 +66,7 @@ func CallOf(x *llm.Exchange, u llm.Usage) Call {
 			c.Tier = llm.TierPriority
 		}
 	}
+	c.Tier = u.Tier.Tier(c.Tier)
 	if u.Images > 0 {
 		size, _ := llm.Text(x.Body.Get("size"))
 		quality, _ := llm.Text(x.Body.Get("quality"))
@@ -113,7 +114,7 @@ func Of(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
 	case !known || cost.Input+cost.Output == 0:
 		known = units(&cost, p, u, c) || known
 	case u.Images > 0:
-		// A model that writes and draws: the tokens of a picture are not told apart, but its price is known.
+		// A model that writes and draws: not all vendors tell the tokens of a picture apart, but its price is known.
 		cost.Output = max(cost.Output, float64(u.Images)*p.Image)
 	}
 	if u.Searches > 0 {
@@ -144,12 +145,14 @@ func tokens(cost *Cost, levels []llm.Level, u llm.Usage, tier llm.ServiceTier) {
 	written := part(u.CacheWrite, &left)
 	hour := part(u.CacheWriteHour, &written)
 	audio := part(u.AudioPrompt, &left)
+	seen := part(u.ImagePrompt, &left)
 	cost.Input += float64(left)*r.Input + float64(cached)*r.CacheRead + float64(written)*r.CacheWrite +
-		float64(hour)*r.CacheWriteHour + float64(audio)*r.AudioInput
+		float64(hour)*r.CacheWriteHour + float64(audio)*r.AudioInput + float64(seen)*r.ImageInput
 	left = max(u.Completion, 0)
 	reasoning := part(u.Reasoning, &left)
 	spoken := part(u.AudioCompletion, &left)
-	cost.Output += float64(left)*r.Output + float64(reasoning)*r.Reasoning + float64(spoken)*r.AudioOutput
+	drawn := part(u.ImageCompletion, &left)
+	cost.Output += float64(left)*r.Output + float64(reasoning)*r.Reasoning + float64(spoken)*r.AudioOutput + float64(drawn)*r.ImageOutput
 }
 
 // part takes n, or what there is, out of what is left of a whole.

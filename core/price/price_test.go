@@ -86,6 +86,8 @@ func TestUnits(t *testing.T) {
 	f("openai", "gpt-image-1", llm.Usage{Images: 1}, price.Call{Size: "1024x1536", Quality: "high"}, 0.25)
 	f("openai", "gpt-image-1", llm.Usage{Images: 2}, price.Call{Quality: "low"}, 2*0.011)
 	f("openai", "gpt-image-1", llm.Usage{Images: 1, Prompt: 100, Completion: 1000}, price.Call{}, 100*5e-6+1000*40e-6)
+	f("openai", "gpt-image-1", llm.Usage{Images: 1, Prompt: 100, ImagePrompt: 60, Completion: 1000}, price.Call{}, 40*5e-6+60*10e-6+1000*40e-6)
+	f("gemini", "gemini-2.5-flash-image", llm.Usage{Prompt: 100, Completion: 1300, ImageCompletion: 1290}, price.Call{}, 100*0.3e-6+1290*30e-6+10*2.5e-6)
 	// One picture for $0.039, whatever its tokens would cost as text.
 	f("gemini", "gemini-2.5-flash-image", llm.Usage{Images: 1, Prompt: 100, Completion: 1290}, price.Call{}, 100*0.3e-6+0.039)
 	// 0-32k, 32k-128k, 128k-252k.
@@ -132,6 +134,14 @@ func TestOf(t *testing.T) {
 	f(price.Figures{"input_cost_per_second": 0.002}, usage, price.Call{Took: 3 * time.Second}, 0.006, true)
 	f(price.Figures{"input_cost_per_second": 0.002}, llm.Usage{Seconds: 5}, price.Call{Took: 3 * time.Second}, 0.01, true)
 	f(price.Figures{"input_cost_per_second": 0.002}, llm.Usage{Seconds: math.NaN()}, price.Call{Took: -1}, 0, false)
+
+	drawn := price.Figures{
+		"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "input_cost_per_image_token": 3e-6,
+		"output_cost_per_image_token": 5e-6, "output_cost_per_image_token_batches": 1e-6,
+	}
+	f(drawn, llm.Usage{Prompt: 10, ImagePrompt: 4, Completion: 20, ImageCompletion: 15}, none, 6e-6+12e-6+10e-6+75e-6, true)
+	f(drawn, llm.Usage{Completion: 20, ImageCompletion: 15}, price.Call{Tier: llm.TierBatch}, 5e-6+15e-6, true)
+	f(plain, llm.Usage{Prompt: 10, ImagePrompt: 4, Completion: 20, ImageCompletion: 15}, none, 20e-6+160e-6, true)
 
 	long := price.Figures{
 		"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "input_cost_per_token_above_128k_tokens": 3e-6,
@@ -233,6 +243,11 @@ func TestCallOf(t *testing.T) {
 	f(`{"service_tier":"priority","size":"1x1"}`, llm.Usage{}, price.Call{Tier: llm.TierPriority})
 	f(`{"service_tier":"auto"}`, llm.Usage{}, price.Call{})
 	f(`{"service_tier":7}`, llm.Usage{}, price.Call{})
+	// What the answer says counts more than what was asked for.
+	f(`{"service_tier":"priority"}`, llm.Usage{Tier: llm.ServedBy("default")}, price.Call{})
+	f(`{"service_tier":"auto"}`, llm.Usage{Tier: llm.ServedBy("flex")}, price.Call{Tier: llm.TierFlex})
+	f(`{}`, llm.Usage{Tier: llm.ServedBy("batch")}, price.Call{Tier: llm.TierBatch})
+	f(`{"service_tier":"flex"}`, llm.Usage{Tier: llm.ServedBy("unheard of")}, price.Call{Tier: llm.TierFlex})
 	f(`{"size":"1024x1792","quality":"hd"}`, llm.Usage{Images: 1}, price.Call{Size: "1024x1792", Quality: "hd"})
 	f(`{"web_search_options":{"search_context_size":"high"}}`, llm.Usage{Searches: 1}, price.Call{Search: price.SearchHigh})
 	f(`{"web_search_options":[]}`, llm.Usage{Searches: 1}, price.Call{})

@@ -152,7 +152,7 @@ func (s *sheet) drop(prompt, answer bool) {
 			continue
 		}
 		switch r.base {
-		case outputCost, reasoningCost, audioOutputCost:
+		case outputCost, reasoningCost, audioOutputCost, imageOutputCost:
 			if answer && name != outputCost {
 				delete(s.f, name)
 			}
@@ -170,7 +170,8 @@ func unset() float64 { return math.NaN() }
 
 func blank() llm.Rates {
 	n := unset()
-	return llm.Rates{Input: n, CacheRead: n, CacheWrite: n, CacheWriteHour: n, AudioInput: n, Output: n, Reasoning: n, AudioOutput: n}
+	return llm.Rates{Input: n, CacheRead: n, CacheWrite: n, CacheWriteHour: n, AudioInput: n, Output: n, Reasoning: n, AudioOutput: n,
+		ImageInput: n, ImageOutput: n}
 }
 
 // place returns where a rate of this name goes.
@@ -192,6 +193,10 @@ func place(r *llm.Rates, base string) *float64 {
 		return &r.AudioInput
 	case audioOutputCost:
 		return &r.AudioOutput
+	case imageInputCost:
+		return &r.ImageInput
+	case imageOutputCost:
+		return &r.ImageOutput
 	}
 	return nil
 }
@@ -250,7 +255,7 @@ func (s *sheet) alias(base *[llm.ServiceTiers]llm.Rates) {
 	if f, ok := s.f["input_cost_per_token_cache_hit"]; ok && math.IsNaN(r.CacheRead) {
 		r.CacheRead = f
 	}
-	if f, ok := s.f["output_cost_per_image_token"]; ok && !(r.Output > 0) {
+	if f, ok := s.f[imageOutputCost]; ok && !(r.Output > 0) {
 		r.Output = f
 	}
 }
@@ -281,6 +286,7 @@ func fill(n, below *[llm.ServiceTiers]llm.Rates) {
 func inherit(r, from *llm.Rates, share float64) {
 	for _, base := range []string{
 		inputCost, outputCost, cacheReadCost, cacheWriteCost, cacheHourCost, reasoningCost, audioInputCost, audioOutputCost,
+		imageInputCost, imageOutputCost,
 	} {
 		if to := place(r, base); math.IsNaN(*to) {
 			*to = *place(from, base) * share
@@ -303,6 +309,8 @@ func settle(r *llm.Rates) {
 	or(&r.AudioInput, r.Input)
 	or(&r.Reasoning, r.Output)
 	or(&r.AudioOutput, r.Output)
+	or(&r.ImageInput, r.Input)
+	or(&r.ImageOutput, r.Output)
 }
 
 // images finds the prices of images by size and quality, which the cost map has under names such as

@@ -205,6 +205,9 @@ func ReadSimilar(t *Turn, body []byte, s *openai.Said) error {
 		case "system_fingerprint", "service_tier":
 			if c.First() == '"' {
 				s.Extra = append(s.Extra, llm.Pair{Name: string(c.Key()), Value: string(c.Value())})
+				if string(c.Key()) == "service_tier" {
+					s.Usage.Tier = llm.ServedBy(t.Text(c.Value()))
+				}
 			}
 		case "error", "errors":
 			if !dialect.Null(c.Value()) && !some {
@@ -368,6 +371,7 @@ func ReadUsage(raw []byte, u *llm.Usage) {
 			u.AudioPrompt = dialect.Int(dialect.Get(c.Value(), "audio_tokens"))
 		case "completion_tokens_details":
 			u.Reasoning = dialect.Int(dialect.Get(c.Value(), "reasoning_tokens"))
+			u.AudioCompletion = dialect.Int(dialect.Get(c.Value(), "audio_tokens"))
 		case "cache_read_input_tokens":
 			u.Cached = max(u.Cached, n)
 		case "cache_creation_input_tokens":

@@ -131,7 +131,16 @@ func (u *Usage) Tokens() llm.Usage {
 	return llm.Usage{
 		Prompt: prompt, Completion: u.Output, Total: prompt + u.Output, Cached: u.CacheRead, Reasoning: u.Thinking,
 		CacheWrite: u.CacheCreation, CacheWriteHour: u.CreationHour, Searches: u.Searches,
+		Tier: served(u.Tier),
 	}
+}
+
+// served reads a tier, a string in JSON or nil.
+func served(raw []byte) llm.Served {
+	if len(raw) < 2 {
+		return 0
+	}
+	return llm.ServedBy(raw[1 : len(raw)-1])
 }
 
 // BlockKind is the kind of a content block.

@@ -13,7 +13,7 @@ type Usage struct {
 	Prompt, Candidates, Thoughts int64
 	Cached, ToolUse, Total       int64
 	AudioPrompt, AudioCandidates int64
-	ImageCandidates              int64
+	ImagePrompt, ImageCandidates int64
 	Traffic                      []byte // trafficType, raw; borrowed
 }
 
@@ -36,6 +36,7 @@ func (u *Usage) Scan(b []byte) {
 			u.Total = dialect.Int(c.Value())
 		case "promptTokensDetails":
 			u.AudioPrompt = modality(c.Value(), `"AUDIO"`)
+			u.ImagePrompt = modality(c.Value(), `"IMAGE"`)
 		case "candidatesTokensDetails":
 			u.AudioCandidates = modality(c.Value(), `"AUDIO"`)
 			u.ImageCandidates = modality(c.Value(), `"IMAGE"`)
@@ -69,7 +70,17 @@ func (u *Usage) Tokens() llm.Usage {
 	return llm.Usage{
 		Prompt: prompt, Completion: completion, Total: total, Cached: u.Cached, Reasoning: u.Thoughts,
 		AudioPrompt: u.AudioPrompt, AudioCompletion: u.AudioCandidates,
+		ImagePrompt: u.ImagePrompt, ImageCompletion: u.ImageCandidates,
+		Tier: served(u.Traffic),
 	}
+}
+
+// served reads a trafficType, a string in JSON or nil.
+func served(raw []byte) llm.Served {
+	if len(raw) < 2 {
+		return 0
+	}
+	return llm.ServedBy(raw[1 : len(raw)-1])
 }
 
 // AppendUsage appends usageMetadata for a usage of the gateway.

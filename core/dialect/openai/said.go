@@ -174,9 +174,14 @@ func Count(u *llm.Usage, more llm.Usage) {
 	set(&u.CacheWriteHour, more.CacheWriteHour)
 	set(&u.AudioPrompt, more.AudioPrompt)
 	set(&u.AudioCompletion, more.AudioCompletion)
+	set(&u.ImagePrompt, more.ImagePrompt)
+	set(&u.ImageCompletion, more.ImageCompletion)
 	set(&u.Images, more.Images)
 	set(&u.Characters, more.Characters)
 	set(&u.Searches, more.Searches)
+	if more.Tier != 0 {
+		u.Tier = more.Tier
+	}
 	if more.Seconds > 0 {
 		u.Seconds = more.Seconds
 	}

@@ -37,8 +37,14 @@ func (s *Scanned) member(c *dialect.Cursor) {
 		s.Model = c.Span()
 	case "usage":
 		if c.First() == '{' {
+			tier := s.Usage.Tier
 			s.Usage = usage(c)
+			s.Usage.Tier = tier
 			s.UsageAt = c.Span()
+		}
+	case "service_tier":
+		if v := c.Value(); len(v) > 2 && v[0] == '"' {
+			s.Usage.Tier = llm.ServedBy(v[1 : len(v)-1])
 		}
 	case "error":
 		if refused(c.Value()) {
@@ -58,6 +64,7 @@ func (s *Scanned) member(c *dialect.Cursor) {
 type Chunks struct {
 	start []byte   // the bytes before the choices of the last chunk that was walked whole
 	model llm.Span // the model's place in them
+	tier  llm.Served
 }
 
 // maxStart is how long a beginning may be to be kept.
@@ -69,7 +76,7 @@ func (c *Chunks) Reset() { c.start = c.start[:0] }
 // Scan is the function Scan for the next chunk of the stream.
 func (c *Chunks) Scan(b []byte) (s Scanned, ok bool) {
 	if len(c.start) > 0 && bytes.HasPrefix(b, c.start) {
-		s.Model = c.model
+		s.Model, s.Usage.Tier = c.model, c.tier
 		cur := dialect.Resume(b, len(c.start))
 		for cur.Next() {
 			s.member(&cur)
@@ -81,7 +88,7 @@ func (c *Chunks) Scan(b []byte) (s Scanned, ok bool) {
 	for cur.Next() {
 		plain := s.UsageAt.End == 0 && s.ErrorAt.End == 0 && !s.Answered
 		if plain && cur.Place() <= maxStart && string(cur.Key()) == "choices" {
-			c.start, c.model = append(c.start, b[:cur.Place()]...), s.Model
+			c.start, c.model, c.tier = append(c.start, b[:cur.Place()]...), s.Model, s.Usage.Tier
 		}
 		s.member(&cur)
 	}
@@ -160,11 +167,13 @@ func usage(outer *dialect.Cursor) (u llm.Usage) {
 		case "total_tokens":
 			u.Total = dialect.Int(c.Value())
 		case "prompt_tokens_details":
-			u.Cached = max(u.Cached, detail(&c, "cached_tokens"))
+			d := details(&c)
+			u.Cached, u.AudioPrompt, u.ImagePrompt, u.CacheWrite = max(u.Cached, d.cached), d.audio, d.image, d.written
 		case "prompt_cache_hit_tokens", "cached_tokens":
 			u.Cached = max(u.Cached, dialect.Int(c.Value()))
 		case "completion_tokens_details":
-			u.Reasoning = detail(&c, "reasoning_tokens")
+			d := details(&c)
+			u.Reasoning, u.AudioCompletion, u.ImageCompletion = d.reasoning, d.audio, d.image
 		}
 	}
 	outer.Leave(&c)
@@ -174,17 +183,29 @@ func usage(outer *dialect.Cursor) (u llm.Usage) {
 	return u
 }
 
-// detail is the number under the key in the object that outer stands at.
-func detail(outer *dialect.Cursor, key string) (n int64) {
+// split is what the details of a usage tell apart.
+type split struct{ cached, written, reasoning, audio, image int64 }
+
+// details reads the object that outer stands at.
+func details(outer *dialect.Cursor) (p split) {
 	var c dialect.Cursor
 	outer.Into(&c)
 	for c.Next() {
-		if string(c.Key()) == key {
-			n = dialect.Int(c.Value())
+		switch string(c.Key()) {
+		case "cached_tokens":
+			p.cached = dialect.Int(c.Value())
+		case "cache_write_tokens":
+			p.written = dialect.Int(c.Value())
+		case "reasoning_tokens":
+			p.reasoning = dialect.Int(c.Value())
+		case "audio_tokens":
+			p.audio = dialect.Int(c.Value())
+		case "image_tokens":
+			p.image = dialect.Int(c.Value())
 		}
 	}
 	outer.Leave(&c)
-	return n
+	return p
 }
 
 // SetModel appends the answer b to dst with model as its model. at is the place of the value it has, as Scan found

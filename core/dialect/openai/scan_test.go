@@ -54,7 +54,11 @@ func TestScan(t *testing.T) {
 		}
 	}
 	all := func(s openai.Scanned) any { return s.Usage }
-	f(string(whole(10)), all, llm.Usage{Prompt: 1117, Completion: 46, Total: 1163, Cached: 1024, Reasoning: 12})
+	f(string(whole(10)), all, llm.Usage{Prompt: 1117, Completion: 46, Total: 1163, Cached: 1024, Reasoning: 12, Tier: llm.ServedBy("default")})
+	f(`{"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,"prompt_tokens_details":{"audio_tokens":3,"cache_write_tokens":2,"image_tokens":1},"completion_tokens_details":{"audio_tokens":4}},"service_tier":"flex"}`,
+		all, llm.Usage{Prompt: 9, Completion: 4, Total: 13, AudioPrompt: 3, CacheWrite: 2, ImagePrompt: 1, AudioCompletion: 4, Tier: llm.ServedBy("flex")})
+	f(`{"service_tier":"priority","usage":{"prompt_tokens":9}}`, all, llm.Usage{Prompt: 9, Total: 9, Tier: llm.ServedBy("priority")})
+	f(`{"service_tier":null}`, all, llm.Usage{})
 	f(`{"usage":{"prompt_tokens":3,"total_tokens":3}}`, all, llm.Usage{Prompt: 3, Total: 3})
 	f(`{"usage":{"prompt_tokens":3.0,"completion_tokens":4}}`, all, llm.Usage{Prompt: 3, Completion: 4, Total: 7})
 	f(`{"x_groq":{"usage":{"prompt_tokens":3}}}`, all, llm.Usage{})

@@ -139,7 +139,13 @@ func (s *Scanned) response(b []byte, at int) {
 			}
 		case "usage":
 			if c.First() == '{' {
+				tier := s.Usage.Tier
 				s.Usage = Usage(c.Value())
+				s.Usage.Tier = tier
+			}
+		case "service_tier":
+			if word, ok := llm.Text(c.Value()); ok {
+				s.Usage.Tier = llm.ServedBy(word)
 			}
 		}
 	}

@@ -21,14 +21,16 @@ type Found struct {
 // counts.
 type counts struct {
 	in, out, total      int64
-	cached              int64 // part of in
+	cached, within      int64 // parts of in: read from a cache and written to it
 	read, write, hour   int64 // beside in, where the vendor counts its cache apart
 	reasoning           int64 // part of out
 	thoughts            int64 // beside out, where the vendor counts them apart
 	audioIn, audioOut   int64
+	imageIn, imageOut   int64
 	searches            int64
 	seconds             float64
 	billedIn, billedOut int64
+	tier                llm.Served
 }
 
 // Usage is what is known so far. Prompt includes what was read from and written to a cache, and Completion hidden
@@ -41,9 +43,10 @@ func (f *Found) Usage() llm.Usage {
 	}
 	u := llm.Usage{
 		Prompt: in + c.read + c.write, Completion: out + c.thoughts,
-		Cached: max(c.cached, c.read), CacheWrite: c.write, CacheWriteHour: min(c.hour, c.write),
+		Cached: max(c.cached, c.read), CacheWrite: max(c.write, c.within), CacheWriteHour: min(c.hour, c.write),
 		Reasoning: max(c.reasoning, c.thoughts), AudioPrompt: c.audioIn, AudioCompletion: c.audioOut,
-		Searches: c.searches, Seconds: c.seconds,
+		ImagePrompt: c.imageIn, ImageCompletion: c.imageOut,
+		Searches: c.searches, Seconds: c.seconds, Tier: c.tier,
 	}
 	u.Total = max(c.total, u.Prompt+u.Completion)
 	return u
@@ -66,6 +69,8 @@ func (f *Found) object(b []byte, wraps int) {
 			f.c.count(c.Value(), maxDepth)
 		case "meta":
 			f.c.count(c.Value(), maxDepth)
+		case "service_tier", "serviceTier":
+			f.c.served(c.Value())
 		case "model", "modelVersion":
 			if s, ok := llm.Text(c.Value()); ok && len(s) <= maxModel {
 				f.Model = string(s)
@@ -106,9 +111,22 @@ func (n *counts) count(b []byte, depth int) {
 		if at := n.field(key); at != nil {
 			*at = max(*at, dialect.Int(c.Value()))
 		}
+		if key == "service_tier" || key == "trafficType" {
+			n.served(c.Value())
+		}
 		if key == "seconds" {
 			n.seconds = max(n.seconds, number(c.Value()))
 		}
+	}
+}
+
+// served reads the tier that an answer came from: a word, or an object with it as type.
+func (n *counts) served(b []byte) {
+	if len(b) > 0 && b[0] == '{' {
+		b = dialect.Get(b, "type")
+	}
+	if word, ok := llm.Text(b); ok {
+		n.tier = max(n.tier, llm.ServedBy(word))
 	}
 }
 
@@ -147,9 +165,12 @@ func (n *counts) inner(key string, b []byte, depth int) {
 	case "prompt_tokens_details", "input_tokens_details", "input_token_details":
 		n.cached = max(n.cached, dialect.Int(dialect.Get(b, "cached_tokens")))
 		n.audioIn = max(n.audioIn, dialect.Int(dialect.Get(b, "audio_tokens")))
+		n.imageIn = max(n.imageIn, dialect.Int(dialect.Get(b, "image_tokens")))
+		n.within = max(n.within, dialect.Int(dialect.Get(b, "cache_write_tokens")))
 	case "completion_tokens_details", "output_tokens_details", "output_token_details":
 		n.reasoning = max(n.reasoning, dialect.Int(dialect.Get(b, "reasoning_tokens")))
 		n.audioOut = max(n.audioOut, dialect.Int(dialect.Get(b, "audio_tokens")))
+		n.imageOut = max(n.imageOut, dialect.Int(dialect.Get(b, "image_tokens")))
 	case "cache_creation":
 		n.hour = max(n.hour, dialect.Int(dialect.Get(b, "ephemeral_1h_input_tokens")))
 	}

@@ -42,7 +42,13 @@ func TestMeter(t *testing.T) {
 	f(js, `{"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4,"audio_tokens":2},"completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":1}}}`,
 		"gpt-4o", llm.Usage{Prompt: 10, Completion: 5, Total: 15, Cached: 4, Reasoning: 3, AudioPrompt: 2, AudioCompletion: 1})
 	f(js, `{"data":[{"b64_json":"x"}],"usage":{"input_tokens":50,"output_tokens":60,"total_tokens":110,"input_tokens_details":{"text_tokens":10,"image_tokens":40}}}`,
-		"", llm.Usage{Prompt: 50, Completion: 60, Total: 110})
+		"", llm.Usage{Prompt: 50, Completion: 60, Total: 110, ImagePrompt: 40})
+	flex, priority := llm.ServedBy("flex"), llm.ServedBy("priority")
+	f(js, `{"usage":{"prompt_tokens":1,"completion_tokens":1},"service_tier":"flex"}`, "", llm.Usage{Prompt: 1, Completion: 1, Total: 2, Tier: flex})
+	f(js, `{"usage":{"input_tokens":1,"output_tokens":1,"service_tier":"priority"}}`, "", llm.Usage{Prompt: 1, Completion: 1, Total: 2, Tier: priority})
+	f(js, `{"usageMetadata":{"promptTokenCount":1,"trafficType":"ON_DEMAND_FLEX"}}`, "", llm.Usage{Prompt: 1, Total: 1, Tier: flex})
+	f(js, `{"usage":{"inputTokens":1},"serviceTier":{"type":"priority"}}`, "", llm.Usage{Prompt: 1, Total: 1, Tier: priority})
+	f(js, `{"usage":{"prompt_tokens":9,"prompt_tokens_details":{"cache_write_tokens":4}}}`, "", llm.Usage{Prompt: 9, Total: 9, CacheWrite: 4})
 	f(js, `{"text":"hi","usage":{"type":"duration","seconds":9.5}}`, "", llm.Usage{Seconds: 9.5})
 	f(js, `{"model":"claude","usage":{"input_tokens":7,"cache_creation_input_tokens":20,"cache_read_input_tokens":100,"cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":15},"output_tokens":3}}`,
 		"claude", llm.Usage{Prompt: 127, Completion: 3, Total: 130, Cached: 100, CacheWrite: 20, CacheWriteHour: 15})

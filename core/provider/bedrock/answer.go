@@ -18,11 +18,12 @@ func whole(t *provider.Turn, body []byte, s *openai.Said) error {
 		case "stopReason":
 			s.Finish = finish(c.Value())
 		case "usage":
-			s.Usage = usage(c.Value())
+			s.Usage = s.Usage.Plus(usage(c.Value()))
 		case "trace", "additionalModelResponseFields":
 			extra(s, string(c.Key()), c.Value())
 		case "serviceTier":
 			extra(s, "service_tier", dialect.Get(c.Value(), "type"))
+			s.Usage.Tier = tier(c.Value())
 		}
 	}
 	if len(message) == 0 || message[0] != '{' {
@@ -42,6 +43,13 @@ func whole(t *provider.Turn, body []byte, s *openai.Said) error {
 		s.Finish = "stop" // the tool was a way to get JSON
 	}
 	return nil
+}
+
+// tier is the one that served an answer
+// (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html).
+func tier(v []byte) llm.Served {
+	word, _ := llm.Text(dialect.Get(v, "type"))
+	return llm.ServedBy(word)
 }
 
 func extra(s *openai.Said, name string, v []byte) {

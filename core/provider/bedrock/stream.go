@@ -147,6 +147,7 @@ func (r *reader) event(e *provider.Event, s *openai.Said) error {
 		extra(s, "additionalModelResponseFields", dialect.Get(e.Data, "additionalModelResponseFields"))
 	case "metadata":
 		s.Usage = usage(dialect.Get(e.Data, "usage"))
+		s.Usage.Tier = tier(dialect.Get(e.Data, "serviceTier"))
 		r.t.Ended = true
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/dialect/responses"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 )
@@ -48,31 +49,17 @@ func ended(t *provider.Turn, response []byte, s *openai.Said) error {
 				s.Finish = "length"
 			}
 		case "usage":
-			usage(v, &s.Usage)
+			tier := s.Usage.Tier
+			s.Usage = responses.Usage(v)
+			s.Usage.Tier = tier
 		case "service_tier":
 			if c.First() == '"' {
 				s.Extra = append(s.Extra, llm.Pair{Name: "service_tier", Value: string(v)})
+				s.Usage.Tier = llm.ServedBy(t.Text(v))
 			}
 		}
 	}
 	return nil
-}
-
-func usage(raw []byte, u *llm.Usage) {
-	for c := dialect.Object(raw); c.Next(); {
-		switch v := c.Value(); string(c.Key()) {
-		case "input_tokens":
-			u.Prompt = dialect.Int(v)
-		case "output_tokens":
-			u.Completion = dialect.Int(v)
-		case "total_tokens":
-			u.Total = dialect.Int(v)
-		case "input_tokens_details":
-			u.Cached = dialect.Int(dialect.Get(v, "cached_tokens"))
-		case "output_tokens_details":
-			u.Reasoning = dialect.Int(dialect.Get(v, "reasoning_tokens"))
-		}
-	}
 }
 
 // item reads one item of an output.
