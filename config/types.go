@@ -299,6 +299,7 @@ type RouterSettings struct {
 	// deployments, as written.
 	CustomRoute         string        `config:"custom_route"`
 	CustomRouteSettings PluginOptions `config:"custom_route_settings"`
+	AnswerSettings      `config:",squash"`
 	SharedSettings      `config:",squash"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`

@@ -45,7 +45,7 @@ func (t *turn) again(ctx context.Context, a *pipeline.Again, said *saying) error
 		e.Cost = c.Total
 	}
 	x.Earlier = append(x.Earlier, e)
-	if t.planned {
+	if t.routed {
 		t.plan.Answered(r.Usage)
 	}
 	refused := t.Pipeline.Repeat(ctx, x, r)
@@ -63,9 +63,13 @@ func (t *turn) again(ctx context.Context, a *pipeline.Again, said *saying) error
 	if refused != nil {
 		return a.Refusal
 	}
-	if t.planned {
+	t.race.gather(t)
+	t.race.end(r, nil)
+	t.race = nil
+	t.resume = t.resume.empty()
+	if t.routed {
 		t.plan.Done(nil)
-		t.planned = false
+		t.routed = false
 	}
 	return t.route(t.watch.Context(ctx))
 }

@@ -7,11 +7,13 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/auth"
 	"github.com/sallyport-ai/sallyport/core/llm"
-	"github.com/sallyport-ai/sallyport/core/provider"
 )
 
 // Transport carries a call to a vendor and brings back the header of its answer; the body is read through a.Body.
@@ -23,6 +25,8 @@ type Transport interface {
 type Gateway struct {
 	current   current
 	transport Transport
+	paces     sync.Map // of *pace by paceKey
+	paceCount atomic.Int64
 }
 
 // New makes a gateway that calls vendors through t and starts with the snapshot s.
@@ -114,24 +118,46 @@ func (t *turn) route(ctx context.Context) error {
 				return err
 			}
 		}
-		return t.attempt(ctx, d)
+		return t.attempt(ctx, &t.leg, d)
 	}
+	if t.TotalTimeout > 0 {
+		t.x.Deadline = time.Now().Add(t.TotalTimeout)
+	}
+	if t.x.Controls.Fastest && strings.Contains(t.x.Model, ",") {
+		return t.fastest(ctx)
+	}
+	return t.planned(ctx, "")
+}
+
+// planned asks the router for deployments. The one to avoid is not called first; if there is no other, nobody is.
+func (t *turn) planned(ctx context.Context, avoid string) error {
 	if err := t.Router.Plan(t.x, &t.plan); err != nil {
 		return err
 	}
-	t.planned = true
+	t.routed = true
+	if avoid != "" && !t.plan.Avoid(avoid) {
+		return errNobodyElse
+	}
 	var failure error
 	for {
 		d, err := t.plan.Next(ctx, failure)
 		if err != nil {
 			return err
 		}
+		if d.ID == avoid && failure == nil {
+			return errNobodyElse
+		}
 		t.x.Overrides = t.plan.Params()
 		if err := t.unseen(); err != nil {
 			return err
 		}
-		if failure = t.attempt(ctx, d); failure == nil {
+		adopted, err := t.callFirst(ctx, d)
+		if adopted {
+			return nil
+		}
+		if failure = err; err == nil {
 			t.plan.Began(t.x.Answered)
+			t.watchStream()
 			return nil
 		}
 	}
@@ -151,88 +177,6 @@ func (t *turn) unseen() error {
 		}
 	}
 	return nil
-}
-
-// attempt makes one call to one deployment, up to the first part of its reply.
-func (t *turn) attempt(ctx context.Context, d *llm.Deployment) error {
-	if t.Own != nil && t.x.Controls.Given {
-		var err error
-		if d, err = t.Own(ctx, t.x, d); err != nil {
-			return err
-		}
-	}
-	endpoint, ok := d.Bound.(provider.Endpoint)
-	if !ok {
-		return &llm.Error{Op: "gateway.attempt", Kind: llm.KindInternal, Err: fmt.Errorf("deployment %s is not bound", d.ID)}
-	}
-	t.call.Reset()
-	t.answer.Reset()
-	t.reply = llm.Reply{Deployment: d}
-	t.x.Tried = d
-	if err := t.dialect(endpoint); err != nil {
-		return err
-	}
-	if err := endpoint.Encode(t.x, &t.call); err != nil {
-		return err
-	}
-	t.Forward.add(t.x, d, &t.call)
-	t.limit(d)
-	if len(d.Scopes) > 0 && !t.quiet {
-		if err := t.Pipeline.Enter(ctx, t.x, d); err != nil {
-			return err
-		}
-	}
-	var err error
-	if t.call.Local != nil {
-		err = t.call.Local(ctx, &t.answer)
-	} else {
-		err = t.g.transport.Do(ctx, &t.call, &t.answer)
-	}
-	if err == nil {
-		err = endpoint.Decode(t.x, &t.answer, &t.reply)
-	}
-	if err != nil {
-		t.failed(d, err)
-		if len(d.Scopes) > 0 && !t.quiet {
-			t.Pipeline.Leave(t.x, d)
-		}
-	}
-	t.x.Answered = time.Now()
-	if !t.answer.Began.IsZero() {
-		t.x.Upstream += t.x.Answered.Sub(t.answer.Began)
-	}
-	return err
-}
-
-// dialect decides the form of the call under way. It is the caller's own if the vendor speaks it, nobody changed what was
-// said, and nobody looks at the answer; else it is that of the OpenAI API.
-func (t *turn) dialect(endpoint provider.Endpoint) error {
-	x := t.x
-	if x.Dialect == llm.DialectOpenAI {
-		return nil
-	}
-	s, ok := endpoint.(provider.Speaker)
-	x.AsNative = ok && s.Speaks(x.Dialect) && !x.Edited() && len(x.Overrides) == 0 && !t.Pipeline.ReadsAnswers()
-	if x.AsNative {
-		return nil
-	}
-	if err := x.Chat(); err != nil {
-		return err
-	}
-	if t.x.Tried.DropParams {
-		return nil
-	}
-	return x.Lost
-}
-
-// limit sets how long the call may take. A stream has no limit on the whole, only on each wait.
-func (t *turn) limit(d *llm.Deployment) {
-	whole, wait := t.Router.Timeouts(t.x, d)
-	if t.x.Streamed || t.x.Op == llm.OpPassThrough {
-		t.call.FirstByte, t.call.Idle = wait, wait
-		return
-	}
-	t.call.Timeout = whole
 }
 
 func panicked(v any) error {

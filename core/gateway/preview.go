@@ -28,7 +28,7 @@ func (g *Gateway) Preview(ctx context.Context, x *llm.Exchange, show func(d *llm
 	if err := t.Router.Plan(x, &t.plan); err != nil {
 		return err
 	}
-	t.planned = true
+	t.routed = true
 	d, err := t.plan.Next(ctx, nil)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/core/auth"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -20,6 +21,10 @@ type Snapshot struct {
 	Keep      int      // bytes of an answer that are kept in Reply.Kept for the recorder; a longer one is not kept at all
 	Edge      Edge
 	Forward   Forward
+
+	TotalTimeout time.Duration // until an answer begins, over all attempts; 0 none
+	Resume       bool          // streams that break off are continued by others
+	Hedging      *Hedging      // nil for none
 
 	// Own returns the deployment to call when the request brings an address or a key of its own for the vendor: d itself
 	// if it brings none, or an error if it may not. It is asked only if the request holds controls. It may be nil.

@@ -17,19 +17,21 @@ type turn struct {
 	*Snapshot
 	g   *Gateway
 	ctx context.Context
-	x   *llm.Exchange
+	leg // on which the reply came, unless others took part
 
-	plan    router.Plan
-	planned bool
-	call    llm.Call
-	answer  llm.Answer
-	reply   llm.Reply
-	watch   *pipeline.Watch
-	rest    llm.Stream // what the provider left to read
-	err     error      // why the reply broke off
-	quiet   bool       // no record is made
-	kept    []byte     // of the answer, for the record
-	long    bool       // the answer is longer than what is kept
+	plan   router.Plan
+	routed bool // the plan is under way
+	watch  *pipeline.Watch
+	rest   llm.Stream // what the provider left to read
+	err    error      // why the reply broke off
+	told   bool       // that it did
+	quiet  bool       // no record is made
+	branch bool       // another turn settles and records
+	kept   []byte     // of the answer, for the record
+	long   bool       // the answer is longer than what is kept
+
+	resume resume
+	race   *race // nil unless several calls were made at a time
 }
 
 var turns = sync.Pool{New: func() any { return new(turn) }}
@@ -78,8 +80,9 @@ func (t *turn) keep(p *llm.Part) {
 }
 
 // measure has the tokens counted if the vendor has not told how many there were.
-func (t *turn) measure(answer []byte) {
-	r := &t.reply
+func (t *turn) measure(answer []byte) { t.measureOf(&t.reply, answer) }
+
+func (t *turn) measureOf(r *llm.Reply, answer []byte) {
 	if t.Measure == nil || r.Usage.Known() || r.Deployment == nil || r.Verbatim || r.Socket != nil {
 		return
 	}
@@ -91,10 +94,13 @@ func (t *turn) measure(answer []byte) {
 
 // finish tells router and recorder how it went and gives everything back.
 func (t *turn) finish(r *llm.Reply, err error) {
+	t.race.gather(t)
 	if r != nil {
+		t.resume.measure()
 		t.measure(t.kept)
 	}
-	if t.planned {
+	t.race.end(r, err)
+	if t.routed {
 		if r != nil {
 			t.plan.Answered(r.Usage)
 		}
@@ -103,10 +109,10 @@ func (t *turn) finish(r *llm.Reply, err error) {
 	if r != nil {
 		r.Kept = t.kept
 	}
-	if t.Pipeline != nil && !t.quiet {
+	if t.Pipeline != nil && !t.quiet && !t.branch {
 		t.Pipeline.Settle(t.x, r, err)
 	}
-	if t.Recorder != nil && !t.quiet {
+	if t.Recorder != nil && !t.quiet && !t.branch {
 		t.Recorder.Record(t.x, r, t.x.Tried, err)
 	}
 	t.watch.Close()
@@ -114,7 +120,7 @@ func (t *turn) finish(r *llm.Reply, err error) {
 	s := t.Snapshot
 	t.call.Reset()
 	t.answer.Reset()
-	*t = turn{call: t.call, answer: t.answer, plan: t.plan}
+	*t = turn{leg: leg{call: t.call, answer: t.answer}, plan: t.plan, resume: t.resume.empty()}
 	turns.Put(t)
 	s.release()
 }
@@ -135,7 +141,9 @@ func (t *turn) Next(p *llm.Part) error {
 		return nil
 	}
 	if err != io.EOF {
-		t.failed(t.reply.Deployment, err)
+		if !t.told {
+			t.failed(t.reply.Deployment, err)
+		}
 		err = t.Pipeline.Failure(t.ctx, t.x, llm.AsError(err))
 	}
 	t.err = err
@@ -210,7 +218,7 @@ func (g *Gateway) Probe(ctx context.Context, x *llm.Exchange) (reply *llm.Reply,
 			reply, err = nil, t.fail(err)
 		}
 	}()
-	if err = t.attempt(ctx, x.Pinned); err != nil {
+	if err = t.attempt(ctx, &t.leg, x.Pinned); err != nil {
 		return nil, err
 	}
 	t.rest, t.reply.Rest = t.reply.Rest, t

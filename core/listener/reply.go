@@ -166,8 +166,11 @@ func (c *session) finish(h *fasthttp.ResponseHeader, b []byte) {
 		}
 		b = append(b, "\r\n"...)
 	}
-	if n := len(c.x.Earlier); n > 0 {
+	if n := c.x.AskedAnew(); n > 0 {
 		b = number(b, hAskedAgain, n)
+	}
+	if c.x.Fastest {
+		b = append(b, "x-litellm-fastest_response_batch_completion: True\r\n"...)
 	}
 	b = append(b, hVersion...)
 	h.SetCanonical(b, c.s.version)

@@ -37,6 +37,9 @@ type Exchange struct {
 	Streamed  bool        // the caller asked for a stream
 	WantUsage bool        // the caller asked for usage in the stream
 
+	Deadline time.Time // until when an answer must begin, over all attempts; zero for none
+	Fastest  bool      // the reply is that of the fastest of several models
+
 	Controls  Controls
 	Overrides []Pair     // members that the fallback under way sets in the request body; Value is JSON
 	Principal *Principal // nil until authenticated
@@ -82,6 +85,7 @@ type Controls struct {
 	StreamTimeout    time.Duration // stream_timeout; 0 not given
 	Fallbacks        []byte        // fallbacks, raw JSON; nil not given
 	DisableFallbacks bool
+	Fastest          bool // fastest_response: the first answer of the models that are named with commas in between
 	Testing          Testing
 	Priority         int    // priority: in line for a deployment, lower is first
 	Prioritized      bool   // priority was given
@@ -150,6 +154,7 @@ func (x *Exchange) Reset() {
 	x.Scopes, x.Holds, x.Tags, x.EndUser, x.Asked, x.Charged = x.Scopes[:0], x.Holds[:0], x.Tags[:0], "", Ask{}, 0
 	x.Region = ""
 	clear(x.GuardRuns)
+	x.Deadline, x.Fastest = time.Time{}, false
 	clear(x.Earlier)
 	x.Earlier = x.Earlier[:0]
 	clear(x.states)

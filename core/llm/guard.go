@@ -36,9 +36,13 @@ func (x *Exchange) Guarded(run GuardRun) {
 	x.Applied = append(x.Applied, run.Name)
 }
 
-// Earlier is an answer that a guardrail did not let out, after which it had a model asked again. It was paid for.
+// Earlier is an answer that did not become the reply, and was paid for: a guardrail did not let it out and had a model asked
+// again; or, with Aside, the gateway gave it up, as a stream that broke off and went on elsewhere, or as the slower of two
+// calls.
 type Earlier struct {
-	By         string // the guardrail
+	By         string // the guardrail, or the setting
+	Aside      bool
+	Settled    bool // an aside that the scopes of the request were charged for
 	Deployment *Deployment
 	Usage      Usage
 	Cost       float64 // US dollars; 0 if it is not known
@@ -64,6 +68,16 @@ func (x *Exchange) SpentBefore() (sum float64) {
 func (x *Exchange) AskedAgain(guardrail string) (n int) {
 	for i := range x.Earlier {
 		if x.Earlier[i].By == guardrail {
+			n++
+		}
+	}
+	return n
+}
+
+// AskedAnew is how often guardrails had a model asked again.
+func (x *Exchange) AskedAnew() (n int) {
+	for i := range x.Earlier {
+		if !x.Earlier[i].Aside {
 			n++
 		}
 	}

@@ -19,6 +19,7 @@ type Chain struct {
 	attempt []Attempt
 	settle  []Settle
 	repeat  []Repeat
+	aside   []Aside
 	again   bool
 
 	readsRequests, readsAnswers bool
@@ -62,6 +63,9 @@ func NewChain(hooks ...Hook) *Chain {
 			c.repeat = append(c.repeat, r)
 		}
 		c.again = c.again || h.Again
+		if a, ok := h.Do.(Aside); ok {
+			c.aside = append(c.aside, a)
+		}
 		if s, ok := h.Do.(Settle); ok {
 			c.settle = append(c.settle, s)
 		}
@@ -175,6 +179,14 @@ func (c *Chain) Enter(ctx context.Context, x *llm.Exchange, d *llm.Deployment) e
 func (c *Chain) Leave(x *llm.Exchange, d *llm.Deployment) {
 	for _, a := range c.attempt {
 		a.Leave(x, d)
+	}
+}
+
+// Aside notes in x what an attempt used that the gateway gave up, and tells the hooks.
+func (c *Chain) Aside(x *llm.Exchange, by string, d *llm.Deployment, u llm.Usage) {
+	x.Earlier = append(x.Earlier, llm.Earlier{By: by, Aside: true, Deployment: d, Usage: u})
+	for _, h := range c.aside {
+		h.Aside(x, &x.Earlier[len(x.Earlier)-1])
 	}
 }
 

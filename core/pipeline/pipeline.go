@@ -52,6 +52,12 @@ type Attempt interface {
 	Leave(x *llm.Exchange, d *llm.Deployment)
 }
 
+// Aside learns of attempts that the gateway gave up although a vendor worked on them.
+type Aside interface {
+	// Aside is called once for each, before Settle, when what Enter took for it was given back. It fills in a.Cost.
+	Aside(x *llm.Exchange, a *llm.Earlier)
+}
+
 // Settle learns how exchanges ended.
 type Settle interface {
 	// Settle is called once for each exchange, whatever became of it, before it is recorded. r is nil if there was no

@@ -151,8 +151,11 @@ func (p *Plan) after(ctx context.Context, e *llm.Error) (*llm.Deployment, error)
 	if p.cause == nil {
 		p.cause = e
 	}
-	if p.again(e) {
-		if err := sleep(ctx, p.backoff(e)); err != nil {
+	if p.x.Late(0) {
+		return nil, e
+	}
+	if wait := p.backoff(e); p.again(e) && !p.x.Late(wait) {
+		if err := sleep(ctx, wait); err != nil {
 			return nil, llm.AsError(err)
 		}
 		p.retries++

@@ -268,8 +268,11 @@ func (r *Recorder) metadata(b []byte, x *llm.Exchange, reply *llm.Reply, failure
 	text("requester_ip_address", x.Remote)
 	number("attempted_retries", int64(x.Retries))
 	number("attempted_fallbacks", int64(x.Fallbacks))
-	if n := len(x.Earlier); n > 0 {
+	if n := x.AskedAnew(); n > 0 {
 		number("asked_again", int64(n))
+	}
+	if n := len(x.Earlier) - x.AskedAnew(); n > 0 {
+		number("given_up_calls", int64(n))
 	}
 	if reply != nil {
 		b = append(b, `,"usage_object":{"prompt_tokens":`...)
@@ -327,29 +330,41 @@ func ownMetadata(b []byte, x *llm.Exchange) []byte {
 // counters writes what the call adds to counters.
 func counters(e *encoder, x *llm.Exchange, d *llm.Deployment) {
 	n := 0
-	each(x, d, func(*llm.Scope) { n++ })
+	each(x, d, func(*llm.Scope, float64) { n++ })
 	e.uint(uint64(n))
 	if n == 0 {
 		return
 	}
-	each(x, d, func(s *llm.Scope) {
+	each(x, d, func(s *llm.Scope, cost float64) {
 		var begin time.Time
 		if w := s.Window(); w != 0 {
 			begin = time.Unix(0, w)
 		}
-		e.counter(s.Counter, begin, x.Charged)
+		e.counter(s.Counter, begin, cost)
 	})
 }
 
-// each calls f with the scopes whose spend is in a counter. Nothing is spent without a deployment.
-func each(x *llm.Exchange, d *llm.Deployment, f func(*llm.Scope)) {
+// each calls f with the scopes whose spend is in a counter, and what each is charged: a deployment's are for what it did
+// itself. Nothing is spent without a deployment.
+func each(x *llm.Exchange, d *llm.Deployment, f func(*llm.Scope, float64)) {
 	if x.Charged == 0 || d == nil {
 		return
 	}
-	for _, list := range [...][]*llm.Scope{x.Scopes, d.Scopes} {
-		for _, s := range list {
+	for _, s := range x.Scopes {
+		if s.Counter != "" {
+			f(s, x.Charged)
+		}
+	}
+	own := x.Charged - x.SpentBefore()
+	for _, s := range d.Scopes {
+		if s.Counter != "" {
+			f(s, own)
+		}
+	}
+	for i := range x.Earlier {
+		for _, s := range x.Earlier[i].Deployment.Scopes {
 			if s.Counter != "" {
-				f(s)
+				f(s, x.Earlier[i].Cost)
 			}
 		}
 	}

@@ -100,6 +100,8 @@ func decodeControl(c *llm.Controls, key, value []byte) error {
 		return decodeTesting(c, llm.TestPolicyFallbacks, "mock_testing_content_policy_fallbacks", value)
 	case "mock_testing_rate_limit_error":
 		return decodeTesting(c, llm.TestRateLimit, "mock_testing_rate_limit_error", value)
+	case "fastest_response":
+		return decodeBool(&c.Fastest, "fastest_response", value)
 	case "disable_fallbacks":
 		return decodeBool(&c.DisableFallbacks, "disable_fallbacks", value)
 	case "drop_params":

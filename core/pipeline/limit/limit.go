@@ -257,6 +257,20 @@ func (l *Limiter) Leave(x *llm.Exchange, d *llm.Deployment) {
 	}
 }
 
+// Aside implements pipeline.Aside: it charges the scopes of the deployment. Those of the request are charged by Settle.
+func (l *Limiter) Aside(x *llm.Exchange, a *llm.Earlier) {
+	a.Cost = l.s.Cost(x, &llm.Reply{Deployment: a.Deployment, Usage: a.Usage})
+	now, tokens := time.Now().UnixNano(), l.tokens(a.Usage)
+	for _, s := range a.Deployment.Scopes {
+		if s.Parallel != 0 {
+			continue // its place was given back, and costs nothing
+		}
+		var h llm.Hold
+		s.Take(s, &x.Asked, &h)
+		s.Settle(&h, now, tokens, a.Cost)
+	}
+}
+
 // Settle implements pipeline.Settle: it gives back what was held and counts what was used.
 func (l *Limiter) Settle(x *llm.Exchange, r *llm.Reply, _ error) {
 	var tokens int64
@@ -274,15 +288,24 @@ func (l *Limiter) release(x *llm.Exchange, tokens int64, cost float64) {
 		return
 	}
 	now := time.Now().UnixNano()
+	aside, asideCost := x.Asides()
+	all, allCost := tokens+l.tokens(aside), cost+asideCost
 	if l.s.Shared != nil {
-		l.s.Shared.Settle(x, now, tokens, cost)
+		l.s.Shared.Settle(x, now, all, allCost)
 	}
 	for i := range x.Holds {
 		h := &x.Holds[i]
-		h.Scope.Settle(h, now, tokens, cost)
+		if i < len(x.Scopes) {
+			h.Scope.Settle(h, now, all, allCost)
+		} else { // the deployment's, which did not do the rest
+			h.Scope.Settle(h, now, tokens, cost)
+		}
 		if s := h.Scope; l.s.SoftBudget != nil && s.Warn(s) {
 			l.s.SoftBudget(s)
 		}
+	}
+	for i := range x.Earlier {
+		x.Earlier[i].Settled = true
 	}
 	clear(x.Holds)
 	x.Holds = x.Holds[:0]

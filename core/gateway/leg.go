@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
+)
+
+// leg is one way to a vendor and back.
+type leg struct {
+	x      *llm.Exchange
+	call   llm.Call
+	answer llm.Answer
+	reply  llm.Reply
+	sent   bool // the vendor was called and did not answer that it failed
+}
+
+// attempt makes one call to one deployment, up to the first part of its reply.
+func (t *turn) attempt(ctx context.Context, l *leg, d *llm.Deployment) error {
+	if t.Own != nil && l.x.Controls.Given {
+		var err error
+		if d, err = t.Own(ctx, l.x, d); err != nil {
+			return err
+		}
+	}
+	endpoint, ok := d.Bound.(provider.Endpoint)
+	if !ok {
+		return &llm.Error{Op: "gateway.attempt", Kind: llm.KindInternal, Err: fmt.Errorf("deployment %s is not bound", d.ID)}
+	}
+	l.call.Reset()
+	l.answer.Reset()
+	l.reply = llm.Reply{Deployment: d}
+	l.x.Tried = d
+	if err := t.dialect(l.x, endpoint); err != nil {
+		return err
+	}
+	if err := endpoint.Encode(l.x, &l.call); err != nil {
+		return err
+	}
+	t.Forward.add(l.x, d, &l.call)
+	t.limit(l, d)
+	if len(d.Scopes) > 0 && !t.quiet {
+		if err := t.Pipeline.Enter(ctx, l.x, d); err != nil {
+			return err
+		}
+	}
+	var err error
+	l.sent = true
+	if l.call.Local != nil {
+		err = l.call.Local(ctx, &l.answer)
+	} else {
+		err = t.g.transport.Do(ctx, &l.call, &l.answer)
+	}
+	if err == nil {
+		err = endpoint.Decode(l.x, &l.answer, &l.reply)
+	}
+	if err != nil && !errors.Is(err, errSlower) {
+		l.sent = false
+		t.failed(d, err)
+	}
+	if err != nil {
+		if len(d.Scopes) > 0 && !t.quiet {
+			t.Pipeline.Leave(l.x, d)
+		}
+	}
+	l.x.Answered = time.Now()
+	if !l.answer.Began.IsZero() {
+		l.x.Upstream += l.x.Answered.Sub(l.answer.Began)
+	}
+	return err
+}
+
+// dialect decides the form of the call under way. It is the caller's own if the vendor speaks it, nobody changed what was
+// said, and nobody looks at the answer; else it is that of the OpenAI API.
+func (t *turn) dialect(x *llm.Exchange, endpoint provider.Endpoint) error {
+	if x.Dialect == llm.DialectOpenAI {
+		return nil
+	}
+	s, ok := endpoint.(provider.Speaker)
+	x.AsNative = ok && s.Speaks(x.Dialect) && !x.Edited() && len(x.Overrides) == 0 && !t.Pipeline.ReadsAnswers()
+	if x.AsNative {
+		return nil
+	}
+	if err := x.Chat(); err != nil {
+		return err
+	}
+	if x.Tried.DropParams {
+		return nil
+	}
+	return x.Lost
+}
+
+// limit sets how long the call may take. A stream has no limit on the whole, only on each wait. Nothing goes on for longer
+// than the exchange may take until an answer begins.
+func (t *turn) limit(l *leg, d *llm.Deployment) {
+	whole, wait := t.Router.Timeouts(l.x, d)
+	first := wait
+	if !l.x.Deadline.IsZero() {
+		left := max(time.Until(l.x.Deadline), time.Millisecond)
+		whole, first = shorter(whole, left), shorter(first, left)
+	}
+	if l.x.Streamed || l.x.Op == llm.OpPassThrough {
+		l.call.FirstByte, l.call.Idle = first, wait
+		return
+	}
+	l.call.Timeout = whole
+}
+
+// shorter is the shorter of two limits, 0 being none.
+func shorter(a, b time.Duration) time.Duration {
+	if a <= 0 {
+		return b
+	}
+	return min(a, b)
+}
