@@ -166,6 +166,7 @@ func (l *loader) finish(root *node) (*Config, *Report, error) {
 	l.applyVariables(root.get("environment_variables"))
 	l.resolve(root)
 	l.resolveHeaders(root)
+	defaultParams(root)
 	k := &checker{schema: newSchema(), rep: l.rep, env: l.env, where: map[string]Position{}}
 	k.check(root, l.unread)
 	var cfg *Config

@@ -13,7 +13,7 @@ func furtherVariables() []Setting {
 			Doc: "The same as general_settings.store_model_in_db."},
 		{Path: "STORE_PROMPTS_IN_SPEND_LOGS", Type: TypeBool, Default: "false", Area: "spend",
 			Doc: "The same as general_settings.store_prompts_in_spend_logs."},
-		{Path: "LITELLM_ENVIRONMENT", Type: TypeString, Area: "router",
+		{Path: "LITELLM_ENVIRONMENT", Type: TypeString, Area: "router", Status: InEffect,
 			Doc: "Matched against supported_environments of deployments."},
 		{Path: "LITELLM_CONFIG_BUCKET_NAME", Type: TypeString, Area: "config",
 			Doc: "Bucket that the configuration is read from."},

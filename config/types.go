@@ -301,6 +301,7 @@ type RouterSettings struct {
 	CustomRouteSettings PluginOptions `config:"custom_route_settings"`
 	AnswerSettings      `config:",squash"`
 	SharedSettings      `config:",squash"`
+	ChoiceSettings      `config:",squash"`
 	// Other holds the settings that have no field here.
 	Other map[string]any `config:",remain"`
 }

@@ -184,6 +184,7 @@ func (a *App) Reload(ctx context.Context) error {
 	a.startLog(next.cfg)
 	a.current.Store(next)
 	a.gateway.Swap(next.snapshot)
+	a.keepStates(next)
 	a.log.Info("configuration loaded", "models", len(next.router.Models(nil)), "deployments", len(next.deployments))
 	return nil
 }

@@ -103,7 +103,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	b.checkBudgets()
 	b.checkKept()
 	out.checks = b.probes(out)
-	out.router = b.router(out.deployments, slices.Concat(budgetFilter(out.deployments), b.healthFilters(), b.routeFilters(ctx, out)))
+	out.router = b.router(out, slices.Concat(b.healthFilters(), b.routeFilters(ctx, out)))
 	hooks := slices.Concat(b.limits(out.deployments), b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))
 	hooks = append(hooks, b.cache(ctx, out, hooks)...)
 	authenticator := b.gate(ctx, b.auth(ctx, out))
@@ -146,10 +146,10 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 }
 
 // router makes the router of the deployments.
-func (b *builder) router(deployments []*llm.Deployment, filters []router.Filter) *router.Router {
+func (b *builder) router(out *loaded, filters []router.Filter) *router.Router {
 	lite, rs := b.cfg.LiteLLMSettings, b.cfg.RouterSettings
 	s := router.Defaults()
-	s.Deployments, s.States, s.Expand = deployments, b.states, b.expand
+	s.Deployments, s.States, s.Expand = out.deployments, b.states, b.expand
 	s.Written = func(d *llm.Deployment) string { return d.Written }
 	s.Vendor, s.Filters = b.knownVendor, filters
 	s.Aliases = make(map[string]router.Alias, len(rs.ModelGroupAlias))
@@ -160,6 +160,7 @@ func (b *builder) router(deployments []*llm.Deployment, filters []router.Filter)
 	s.MaxFallbacks = first(s.MaxFallbacks, rs.MaxFallbacks)
 	s.RetryAfter = rs.RetryAfter.Duration()
 	b.routing(&s)
+	b.choosing(&s, out)
 	if t := cmpPtr(rs.Timeout, lite.RequestTimeout); t != nil {
 		s.Timeout = t.Duration()
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/callback/spend"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
+	meeting "github.com/sallyport-ai/sallyport/core/router/shared"
 	"github.com/sallyport-ai/sallyport/core/store"
 	"github.com/sallyport-ai/sallyport/core/store/kept"
 	"github.com/sallyport-ai/sallyport/core/store/sqlstore/postgres"
@@ -33,8 +34,9 @@ type memory struct {
 	db       atomic.Pointer[database]
 	wanted   atomic.Bool // a database is configured and not there yet
 	keys     atomic.Pointer[keyring]
-	replica  string         // names this process to the others
-	shared   *shared.Counts // nil without Redis
+	replica  string           // names this process to the others
+	shared   *shared.Counts   // nil without Redis
+	routers  *meeting.Meeting // the same
 	redis    redis.UniversalClient
 	objects  *kept.Objects
 }
@@ -316,6 +318,7 @@ func (a *App) rebuild(ctx context.Context) error {
 	}
 	a.current.Store(next)
 	a.gateway.Swap(next.snapshot)
+	a.keepStates(next)
 	return nil
 }
 

@@ -19,6 +19,12 @@ func (b *builder) deployments() []*llm.Deployment {
 	for i := range b.cfg.ModelList {
 		m := &b.cfg.ModelList[i]
 		path := fmt.Sprintf("model_list[%d].litellm_params", i)
+		if active, err := b.active(m); err != nil {
+			b.mistake(fmt.Sprintf("model_list[%d].model_info.supported_environments", i), err)
+			continue
+		} else if !active {
+			continue
+		}
 		orgs := m.LiteLLMParams.Organization
 		if len(orgs) == 0 {
 			orgs = []string{""}
@@ -32,7 +38,7 @@ func (b *builder) deployments() []*llm.Deployment {
 			out = append(out, d)
 		}
 	}
-	return out
+	return append(out, b.passAll(out)...)
 }
 
 // deployment makes one deployment and, unless its model is a wildcard, binds it to its provider.
@@ -79,6 +85,7 @@ func (b *builder) deployment(m *config.Model, org string) (*llm.Deployment, erro
 		return nil, err
 	}
 	b.deploymentScopes(d, m)
+	d.Parallel = b.parallel(p)
 	return d, b.setPrice(d)
 }
 
@@ -209,6 +216,11 @@ func info(i config.ModelInfo) map[string]any {
 	}
 	if i.BaseModel != "" {
 		out["base_model"] = i.BaseModel
+	}
+	for name, n := range map[string]*int{"max_tokens": i.MaxTokens, "max_input_tokens": i.MaxInputTokens} {
+		if n != nil {
+			out[name] = *n
+		}
 	}
 	healthInfo(out, &i.ModelHealth)
 	return out

@@ -205,7 +205,7 @@ func (b *builder) tagBudgets() map[string]*llm.Scope {
 	return out
 }
 
-// deploymentScopes are whose money the calls of a deployment spend, and how many may be open.
+// deploymentScopes are whose money the calls of a deployment spend.
 func (b *builder) deploymentScopes(d *llm.Deployment, m *config.Model) {
 	p := m.LiteLLMParams
 	if budget, ok := b.cfg.RouterSettings.ProviderBudgetConfig[d.Provider]; ok {
@@ -214,25 +214,17 @@ func (b *builder) deploymentScopes(d *llm.Deployment, m *config.Model) {
 		}
 	}
 	own := b.periodScope(llm.ScopeDeployment, d.ID, config.PeriodBudget{MaxBudget: p.MaxBudget, BudgetDuration: p.BudgetDuration})
-	open := cmpPtr(p.MaxParallelRequests, cmpPtr(b.cfg.RouterSettings.DefaultMaxParallelRequests, b.cfg.GeneralSettings.MaxParallelRequests))
-	if open != nil && *open > 0 {
-		if own == nil {
-			live, _ := b.registry.Get(llm.ScopeDeployment, d.ID)
-			own = &llm.Scope{Kind: llm.ScopeDeployment, ID: d.ID, Live: live}
-		}
-		own.Parallel = int64(*open)
-	}
 	if own != nil {
 		own.Alias = d.Group
 		d.Scopes = append(d.Scopes, own)
 	}
 }
 
-// budgetFilter leaves out deployments whose budget is spent; nil if none has one.
-func budgetFilter(list []*llm.Deployment) []router.Filter {
+// budgetChecks leave out deployments whose budget is spent; nil if none has one.
+func budgetChecks(list []*llm.Deployment) []router.Check {
 	for _, d := range list {
 		if slices.ContainsFunc(d.Scopes, func(s *llm.Scope) bool { return s.Budget.Limited }) {
-			return []router.Filter{budget.Deployments{}}
+			return []router.Check{budget.Deployments{}}
 		}
 	}
 	return nil

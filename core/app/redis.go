@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
+	meeting "github.com/sallyport-ai/sallyport/core/router/shared"
 	"github.com/sallyport-ai/sallyport/core/store"
 	"github.com/sallyport-ai/sallyport/core/wasm"
 )
@@ -98,12 +99,14 @@ func (a *App) startRedis(cfg *config.Config) error {
 	a.host.UseStore(wasm.NewRedisStore(client, a.log))
 	a.redis = client
 	a.shared = shared.New(s)
+	a.routers = meeting.New(meeting.Settings{Client: client, States: a.states, Timeout: s.Timeout, Logger: a.log})
 	a.checks.redis = client
 	return nil
 }
 
 func (a *App) closeRedis() {
 	if a.shared != nil {
+		_ = a.routers.Close()
 		_ = a.shared.Close()
 	}
 }

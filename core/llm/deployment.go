@@ -17,6 +17,7 @@ type Deployment struct {
 	Organization string
 
 	Weight, RPM, TPM float64 // shares for simple-shuffle; 0 unset
+	Parallel         int64   // calls that may be open at the same time; 0 any number
 	Order            int
 
 	Timeout       time.Duration // for the whole call; 0 takes the router's
@@ -36,7 +37,7 @@ type Deployment struct {
 	Price          *Price // nil if nothing says what a call costs
 	Open           bool   // a pass-through endpoint that needs no key
 	Info           map[string]any
-	Scopes         []*Scope // whose money its calls spend: vendor, deployment, tags; and how many calls may be open
+	Scopes         []*Scope // whose money its calls spend: vendor, deployment, tags
 	Bound          any      // what the provider prepared at load; read by the gateway
 }
 

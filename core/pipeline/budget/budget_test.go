@@ -1,7 +1,6 @@
 package budget_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -108,23 +107,22 @@ func TestDollars(t *testing.T) {
 
 // TestDeployments shows which deployments are left when the budgets of some are spent.
 func TestDeployments(t *testing.T) {
-	t.Parallel()
-	deployment := func(id string, spent float64) router.Candidate {
+	deployment := func(id string, spent float64) *llm.Deployment {
 		s := &llm.Scope{Kind: llm.ScopeDeployment, ID: id, Live: llm.NewLive(llm.ScopeDeployment, id), Budget: llm.Budget{Limited: true, Max: 1}}
 		s.Charge(s, 1, spent)
-		return router.Candidate{Deployment: &llm.Deployment{ID: id, Scopes: []*llm.Scope{s}}}
+		return &llm.Deployment{ID: id, Scopes: []*llm.Scope{s}}
 	}
 	x := &llm.Exchange{Start: time.Now()}
-	keep, _, err := budget.Deployments{}.Filter(context.Background(), x, []router.Candidate{deployment("a", 2), deployment("b", 0.5)})
-	if err != nil || len(keep) != 1 || keep[0] != 1 {
-		t.Errorf("%v %v", keep, err)
+	var check router.Check = budget.Deployments{}
+	if check.Allows(x, deployment("a", 2)) || !check.Allows(x, deployment("b", 0.5)) || !check.Allows(x, &llm.Deployment{}) {
+		t.Error("the one over its budget is called, or the other is not")
 	}
-	keep, _, err = budget.Deployments{}.Filter(context.Background(), x, []router.Candidate{deployment("a", 0.1)})
-	if err != nil || keep != nil {
-		t.Errorf("%v %v", keep, err)
-	}
-	_, _, err = budget.Deployments{}.Filter(context.Background(), x, []router.Candidate{deployment("a", 1), deployment("b", 2)})
+	err := check.Refusal(x, []*llm.Deployment{deployment("a", 1), deployment("b", 2)})
 	if e := llm.AsError(err); e == nil || e.HTTPStatus() != 429 || !strings.Contains(e.Message, "deployment a: 1.0 >= 1.0; Exceeded budget for deployment b: 2.0 >= 1.0") {
 		t.Errorf("%v", err)
+	}
+	d := deployment("a", 0.5)
+	if n := testing.AllocsPerRun(100, func() { check.Allows(x, d) }); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
