@@ -7,8 +7,8 @@ import (
 	"github.com/sallyport-ai/sallyport/core/gateway"
 )
 
-// answers sets what happens when an answer does not begin in time, or breaks off.
-func (b *builder) answers(s *gateway.Snapshot) {
+// patience sets what happens when an answer does not begin in time, or breaks off.
+func (b *builder) patience(s *gateway.Snapshot) {
 	rs := b.cfg.RouterSettings
 	if t := rs.TotalTimeout; t != nil {
 		if *t < 0 {

@@ -131,7 +131,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 			})
 		},
 	}
-	b.answers(out.snapshot)
+	b.patience(out.snapshot)
 	if len(b.mistakes) > 0 {
 		out.snapshot.Close()
 		return nil, b.mistakes
