@@ -175,6 +175,10 @@ type LiteLLMSettings struct {
 	ModifyParams bool `config:"modify_params"`
 	// DisableTransformInlineImage keeps images for Fireworks as they are.
 	DisableTransformInlineImage bool `config:"disable_add_transform_inline_image_block"`
+	// APIBase is where deployments of OpenAI are that name no address.
+	APIBase string `config:"api_base"`
+	// EnablePreviewFeatures sends a request's metadata to OpenAI.
+	EnablePreviewFeatures bool `config:"enable_preview_features"`
 	// RouteAllChatToResponses sends chats to OpenAI's Responses API.
 	RouteAllChatToResponses *bool `config:"route_all_chat_openai_to_responses"`
 	// ReasoningAutoSummary asks for a summary of what models of OpenAI's

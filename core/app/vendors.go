@@ -64,6 +64,9 @@ func (b *builder) fill(d *llm.Deployment, v compat.Vendor, keyVar string) {
 	if d.APIKey == "" && keyVar == "" && !ownIdentity(d, v) {
 		d.APIKey = firstSet(env, v.KeyVars)
 	}
+	if set := b.cfg.LiteLLMSettings.APIBase; d.Base == "" && (v.Name == openAI || v.Name == "custom_openai") {
+		d.Base = strings.TrimRight(set, "/")
+	}
 	if d.Base == "" {
 		d.Base = strings.TrimRight(firstSet(env, v.BaseVars), "/")
 	}
@@ -74,6 +77,9 @@ func (b *builder) fill(d *llm.Deployment, v compat.Vendor, keyVar string) {
 		if value := firstSet(env, set.Vars); value != "" && d.Setting(set.Name) == "" {
 			d.Settings = append(d.Settings[:len(d.Settings):len(d.Settings)], llm.Pair{Name: set.Name, Value: value})
 		}
+	}
+	if b.cfg.LiteLLMSettings.EnablePreviewFeatures && (v.Name == openAI || v.Name == azure.Name) {
+		d.AllowedParams = append(d.AllowedParams[:len(d.AllowedParams):len(d.AllowedParams)], "metadata")
 	}
 	if d.Organization == "" && v.Name == "openai" {
 		d.Organization = env.Get("OPENAI_ORGANIZATION")

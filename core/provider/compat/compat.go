@@ -101,7 +101,7 @@ func Lookup(name string) (Vendor, bool) {
 }
 
 // Vendors returns the rows of the vendors that speak OpenAI's API. The caller owns them.
-func Vendors() []Vendor { return slices.Concat(hosted(), gateways(), local(), templated()) }
+func Vendors() []Vendor { return slices.Concat(hosted(), newer(), gateways(), local(), templated()) }
 
 // All are the rows of all vendors.
 func All() []Vendor { return slices.Concat(own(), further(), clouds(), Vendors()) }
@@ -271,7 +271,7 @@ func nearest(name string) string {
 // (litellm/types/utils.py, LlmProviders).
 func foreign(name string) bool {
 	switch name {
-	case "a2a", "a2a_agent", "anthropic_text", "assemblyai", "auto_router", "aws_polly",
+	case "a2a", "a2a_agent", "anthropic_text", "auto_router", "aws_polly",
 		"bedrock_mantle", "bytez", "chatgpt", "custom",
 		"databricks", "datarobot", "dotprompt", "fal_ai", "gigachat",
 		"github_copilot", "humanloop", "langfuse", "langgraph", "manus", "milvus",
