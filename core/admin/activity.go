@@ -132,14 +132,7 @@ func (a *API) dailyActivity(c *call, e store.Entity, param string) (any, error) 
 		return nil, err
 	}
 	more := len(found) > p.size
-	all := make([]store.Activity, min(len(found), p.size))
-	for i := range all {
-		r := &found[i]
-		all[i] = store.Activity{
-			Date: r.Date, EntityID: r.EntityID, APIKey: r.APIKey, Model: r.Model, ModelGroup: r.ModelGroup, Provider: r.CustomLLMProvider,
-			Endpoint: r.Endpoint, Tool: r.MCPNamespacedToolName, Metrics: r.Metrics,
-		}
-	}
+	all := activities(found[:min(len(found), p.size)])
 	days, sum, err := a.activityDays(c, all, e)
 	if err != nil {
 		return nil, err
@@ -153,7 +146,7 @@ func (a *API) aggregatedActivity(c *call) (any, error) {
 	if err != nil || empty {
 		return emptyActivity(1), err
 	}
-	all, cut, err := a.heaviest(c, f, store.ByDate, store.ByKey, store.ByModel, store.ByModelGroup, store.ByProvider, store.ByEndpoint, store.ByTool)
+	all, cut, err := a.heaviest(c, f, mostShown)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (a *API) globalReport(c *call) (any, error) {
 	if empty, err := a.restrict(c, &f); err != nil || empty {
 		return []any{}, err
 	}
-	all, cut, err := a.heaviest(c, f, store.ByDate, store.ByEntity, store.ByKey, store.ByModel)
+	all, cut, err := a.heaviest(c, f, mostSums)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,8 @@ func (a *API) globalReport(c *call) (any, error) {
 		if group == "api_key" {
 			by = store.ByKey
 		}
-		if whole, _, err = a.heaviest(c, f, by); err != nil {
+		q := store.ActivityQuery{DailyFilter: f, By: []store.Dimension{by}, BySpend: true, Limit: mostSums}
+		if whole, err = a.Store.Reports().Activity(c.ctx(), q); err != nil {
 			return nil, err
 		}
 	}

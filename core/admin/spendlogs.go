@@ -129,7 +129,7 @@ func (a *API) spendByDay(c *call, f store.LogFilter) (any, error) {
 	if f.User != "" {
 		q.IDs = []string{f.User}
 	}
-	all, cut, err := a.heaviest(c, q, store.ByDate, store.ByKey, store.ByEntity, store.ByModel)
+	all, cut, err := a.heaviest(c, q, mostSums)
 	if err != nil {
 		return nil, err
 	}

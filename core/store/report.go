@@ -21,8 +21,8 @@ type LogFilter struct {
 	Status    string // success or failure; rows without a status count as success
 	MinSpend  *float64
 	MaxSpend  *float64
-	ErrorCode string   // metadata.error_information.error_code of failures
-	ErrorText string   // part of metadata.error_information.error_message of failures
+	ErrorCode string   // metadata.error_information.error_code, of the last MaxCount failures that match the rest
+	ErrorText string   // part of metadata.error_information.error_message, of the same
 	Teams     []string // rows of any of these teams or of User; nil does not restrict. For team admins.
 }
 
@@ -163,6 +163,9 @@ type Reports interface {
 	Log(ctx context.Context, requestID string) (*SpendLog, error)
 	// Daily reads rows of a daily table, newest date first, and how many there are (at most MaxCount).
 	Daily(ctx context.Context, f DailyFilter, limit, offset int) ([]DailySpend, int64, error)
+	// Heaviest reads the daily rows that a filter selects in the order of dates, the last first. If they are more than most
+	// it is, of each day, those with the highest spend, and cut says so.
+	Heaviest(ctx context.Context, f DailyFilter, most int) (rows []DailySpend, cut bool, err error)
 	// Activity sums daily rows. An answer that took long, such as the highest spenders among very many keys, may be
 	// given again for some minutes, and once more while it is made anew.
 	Activity(ctx context.Context, q ActivityQuery) ([]Activity, error)

@@ -159,12 +159,12 @@ func (f *filler) logs(day int) {
 	columns := [][2]string{
 		{"request_id", "'chatcmpl-' || " + f.padded(number, 12, false)}, {"call_type", "'acompletion'"}, {"api_key", f.padded(k, 64, true)},
 		{"spend", "(i % 97) / 1000.0"}, {"total_tokens", "i % 3000"}, {"prompt_tokens", "200"}, {"completion_tokens", "100"},
-		{"startTime", f.at(day, start)}, {"endTime", f.at(day, start+" + i % 9000")}, {"model", "'model' || " + k + " % 20"},
-		{"model_id", "'id' || " + k + " % 20"}, {"model_group", "'model' || " + k + " % 20"}, {"custom_llm_provider", "'openai'"},
-		{"api_base", "'https://api.openai.com/v1'"}, {"user", "'u' || " + k + " % 2000"}, {"team_id", "'t' || " + k + " % 200"},
+		{"startTime", f.at(day, start)}, {"endTime", f.at(day, start+" + i % 9000")}, {"model", "'model' || (" + k + " % 20)"},
+		{"model_id", "'id' || (" + k + " % 20)"}, {"model_group", "'model' || (" + k + " % 20)"}, {"custom_llm_provider", "'openai'"},
+		{"api_base", "'https://api.openai.com/v1'"}, {"user", "'u' || (" + k + " % 2000)"}, {"team_id", "'t' || (" + k + " % 200)"},
 		{"metadata", f.json("'{\"user_api_key_alias\": \"alias' || " + k + " || '\", \"usage_object\": {\"total_tokens\": 300}}'")},
-		{"cache_hit", "'False'"}, {"cache_key", "''"}, {"request_tags", f.json("'[\"tag\"]'")}, {"end_user", "'c' || " + k + " % 5000"},
-		{"session_id", "'s' || " + number + " / 4"}, {"status", "CASE WHEN i % 100 = 0 THEN 'failure' ELSE 'success' END"},
+		{"cache_hit", "'False'"}, {"cache_key", "''"}, {"request_tags", f.json("'[\"tag\"]'")}, {"end_user", "'c' || (" + k + " % 5000)"},
+		{"session_id", "'s' || (" + number + " / 4)"}, {"status", "CASE WHEN i % 100 = 0 THEN 'failure' ELSE 'success' END"},
 		{"requester_ip_address", "'10.0.0.1'"},
 	}
 	f.insert("LiteLLM_SpendLogs", columns, calls)
@@ -173,10 +173,10 @@ func (f *filler) logs(day int) {
 // daily writes what each active key adds to a day: ten calls.
 func (f *filler) daily(table, entity string, day int) {
 	k := f.key(day)
-	names := map[string]string{"user_id": "'u' || " + k + " % 2000", "team_id": "'t' || " + k + " % 200", "end_user_id": "'c' || " + k + " % 5000", "tag": "'tag' || " + k + " % 50"}
+	names := map[string]string{"user_id": "'u' || (" + k + " % 2000)", "team_id": "'t' || (" + k + " % 200)", "end_user_id": "'c' || (" + k + " % 5000)", "tag": "'tag' || (" + k + " % 50)"}
 	f.insert(table, [][2]string{
 		{"id", f.uuid()}, {entity, names[entity]}, {"date", fmt.Sprintf("'2026-01-%02d'", day+1)}, {"api_key", f.padded(k, 64, true)},
-		{"model", "'model' || " + k + " % 20"}, {"model_group", "'model' || " + k + " % 20"}, {"custom_llm_provider", "'openai'"},
+		{"model", "'model' || (" + k + " % 20)"}, {"model_group", "'model' || (" + k + " % 20)"}, {"custom_llm_provider", "'openai'"},
 		{"mcp_namespaced_tool_name", "''"}, {"endpoint", "'/chat/completions'"}, {"created_at", f.at(day, "0")}, {"updated_at", f.at(day, "0")},
 		{"spend", "(i % 977) / 100.0"}, {"prompt_tokens", "2000"}, {"completion_tokens", "1000"}, {"cache_read_input_tokens", "0"},
 		{"cache_creation_input_tokens", "0"}, {"api_requests", "10"}, {"successful_requests", "10"}, {"failed_requests", "0"},
@@ -187,7 +187,7 @@ func (f *filler) cache(day int) {
 	k := f.key(day)
 	f.insert("Sallyport_DailyCache", [][2]string{
 		{"date", fmt.Sprintf("'2026-01-%02d'", day+1)}, {"api_key", f.padded(k, 64, true)}, {"call_type", "'acompletion'"},
-		{"model", "'model' || " + k + " % 20"}, {"requests", "10"}, {"hits", "0"}, {"cached_tokens", "0"}, {"generated_tokens", "1000"},
+		{"model", "'model' || (" + k + " % 20)"}, {"requests", "10"}, {"hits", "0"}, {"cached_tokens", "0"}, {"generated_tokens", "1000"},
 	}, f.keys/everyNthDay)
 }
 

@@ -19,23 +19,102 @@ func (r reports) Daily(ctx context.Context, f store.DailyFilter, limit, offset i
 	if limit <= 0 {
 		limit = defaultPage
 	}
-	where := &statement{}
-	r.dailyWhere(where, &f, table[1])
-	stmt := &statement{args: where.args}
-	stmt.add(`SELECT "id", `, dailyText(table[1]), `, "date", "api_key"`)
-	for _, column := range []string{"model", "model_group", "custom_llm_provider", "mcp_namespaced_tool_name", "endpoint"} {
-		stmt.add(", ", dailyText(column))
+	stmt := &statement{}
+	r.selectDaily(stmt, &f, table)
+	if len(f.IDs) == 1 { // the order of the index that finds the rows
+		stmt.add(` ORDER BY "date" DESC, "api_key" DESC, "model" DESC, "custom_llm_provider" DESC, "mcp_namespaced_tool_name" DESC, "endpoint" DESC`)
+	} else {
+		stmt.add(` ORDER BY "date" DESC, "id" DESC`)
 	}
-	stmt.add(`, "created_at", "updated_at", `, quotedNames(metricNames()), " FROM ", r.s.d.Table(table[0]), where.String(),
-		` ORDER BY "date" DESC, "id" DESC`, fmt.Sprintf(" LIMIT %d OFFSET %d", limit, max(offset, 0)))
+	stmt.add(fmt.Sprintf(" LIMIT %d OFFSET %d", limit, max(offset, 0)))
 	rows, err := collect(ctx, r.s, stmt, r.s.scanDaily)
 	if err != nil {
 		return nil, 0, err
 	}
-	count := &statement{args: where.args}
-	count.add("SELECT COUNT(*) FROM (SELECT 1 FROM ", r.s.d.Table(table[0]), where.String(), fmt.Sprintf(" LIMIT %d) AS counted", store.MaxCount))
-	total, err := r.s.number(ctx, count)
+	total, err := r.countDaily(ctx, &f, table, store.MaxCount)
 	return rows, total, err
+}
+
+// countDaily counts daily rows, no further than most.
+func (r reports) countDaily(ctx context.Context, f *store.DailyFilter, table [2]string, most int) (int64, error) {
+	stmt := &statement{}
+	stmt.add("SELECT COUNT(*) FROM (SELECT 1 FROM ", r.s.d.Table(table[0]))
+	r.dailyWhere(stmt, f, table[1])
+	stmt.add(fmt.Sprintf(" LIMIT %d) AS counted", most))
+	return r.s.number(ctx, stmt)
+}
+
+// selectDaily writes a SELECT of the rows that a filter selects.
+func (r reports) selectDaily(stmt *statement, f *store.DailyFilter, table [2]string) {
+	stmt.add(`SELECT "id", `, dailyText(table[1]), `, "date", "api_key"`)
+	for _, column := range []string{"model", "model_group", "custom_llm_provider", "mcp_namespaced_tool_name", "endpoint"} {
+		stmt.add(", ", dailyText(column))
+	}
+	stmt.add(`, "created_at", "updated_at", `, quotedNames(metricNames()), " FROM ", r.s.d.Table(table[0]))
+	r.dailyWhere(stmt, f, table[1])
+}
+
+// fewestADay is how many rows of a day Heaviest reads at least.
+const fewestADay = 20
+
+// Heaviest is of store.Reports.
+func (r reports) Heaviest(ctx context.Context, f store.DailyFilter, most int) (rows []store.DailySpend, cut bool, err error) {
+	table, err := dailyTable(f.Entity)
+	if err != nil {
+		return nil, false, err
+	}
+	n, err := r.countDaily(ctx, &f, table, most+1)
+	if err != nil {
+		return nil, false, err
+	}
+	if n <= int64(most) {
+		rows, _, err = r.Daily(ctx, f, most, 0)
+		return rows, false, err
+	}
+	days, err := r.days(ctx, &f, table)
+	if err != nil {
+		return nil, false, err
+	}
+	each := max(most/max(len(days), 1), fewestADay)
+	for _, day := range days {
+		one := f
+		one.From, one.To = day, day
+		stmt := &statement{}
+		r.selectDaily(stmt, &one, table)
+		stmt.add(` ORDER BY "date" DESC, "spend" DESC`, fmt.Sprintf(" LIMIT %d", each))
+		of, err := collect(ctx, r.s, stmt, r.s.scanDaily)
+		if err != nil {
+			return nil, false, err
+		}
+		rows = append(rows, of...)
+	}
+	return rows, true, nil
+}
+
+// days are the days that have rows, the last first. Each is found from the one before by a step in the index.
+func (r reports) days(ctx context.Context, f *store.DailyFilter, table [2]string) (days []string, err error) {
+	const mostDays = 1000
+	to, beyond := f.To, " <= "
+	for len(days) < mostDays {
+		stmt := &statement{}
+		stmt.add(`SELECT COALESCE(MAX("date"), '') FROM `, r.s.d.Table(table[0]), " WHERE 1 = 1")
+		if f.From != "" {
+			stmt.add(` AND "date" >= `, stmt.param(cleanText(f.From)))
+		}
+		if to != "" {
+			stmt.add(` AND "date"`, beyond, stmt.param(cleanText(to)))
+		}
+		found, err := collect(ctx, r.s, stmt, func(scan func(...any) error) (day string, err error) { return day, scan(&day) })
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 || found[0] == "" {
+			break
+		}
+		days = append(days, found[0])
+		to, beyond = found[0], " < "
+	}
+	return days, nil
 }
 
 func (s *Store) scanDaily(scan func(...any) error) (d store.DailySpend, err error) {

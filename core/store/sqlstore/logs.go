@@ -89,10 +89,17 @@ func (r reports) plan(ctx context.Context, q *store.LogQuery) (w walk, err error
 	if !sortable(q.Sort) {
 		return w, fmt.Errorf("spend logs cannot be sorted by %q: use startTime, endTime, spend, total_tokens or model", q.Sort)
 	}
+	if q.ErrorCode != "" || q.ErrorText != "" {
+		return walk{few: true}, nil // of few
+	}
 	if q.MinSpend != nil && *q.MinSpend > 0 {
 		w = walk{few: true, counted: true}
 		if w.total, err = r.countLogs(ctx, &q.LogFilter, false); err != nil || w.total < store.MaxCount {
 			return w, err
+		}
+		if !byStart(q.Sort) {
+			w.few = false
+			return w, nil
 		}
 	}
 	if byStart(q.Sort) {
@@ -161,17 +168,23 @@ func (r reports) filter(stmt *statement, f *store.LogFilter) {
 		stmt.add(" AND ")
 		stmt.in(`"api_key"`, keys)
 	}
-	status := f.Status
-	if f.ErrorCode != "" || f.ErrorText != "" {
-		status = "failure" // no other row has an error
-	}
-	switch status {
+	switch f.Status {
 	case "":
 	case "failure": // written out, so that the index of failures is found
 		stmt.add(` AND "status" = 'failure'`)
 	default:
 		stmt.add(` AND ("status" IS NULL OR "status" <> 'failure')`)
 	}
+	if f.ErrorCode == "" && f.ErrorText == "" {
+		return
+	}
+	// No index has what is in errors, so the last failures are searched.
+	rest := *f
+	rest.ErrorCode, rest.ErrorText, rest.Status = "", "", "failure"
+	stmt.add(` AND "request_id" IN (SELECT "request_id" FROM `, r.s.d.Table(r.s.logs.name), " WHERE ")
+	r.filter(stmt, &rest)
+	r.ranges(stmt, &rest, true)
+	stmt.add(fmt.Sprintf(` ORDER BY "startTime" DESC, "request_id" DESC LIMIT %d)`, store.MaxCount))
 	if f.ErrorCode != "" {
 		stmt.add(" AND ", r.s.d.Member(`"metadata"`, "error_information", "error_code"), " = ", stmt.param(cleanText(f.ErrorCode)))
 	}

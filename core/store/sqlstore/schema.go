@@ -225,7 +225,8 @@ func (s *shapes) definitions() []definition {
 			shape: s.keys,
 			indexes: []index{
 				on("user_id", "team_id"), on("team_id"), on("budget_reset_at", "expires"), on("key_alias"),
-				on("organization_id"), on("budget_id"), on("created_at"), on("created_by"),
+				on("organization_id"), on("budget_id"), on("created_at"), on("created_by"), on("spend", "token"),
+				{expr: `("created_at" IS NULL), "created_at" DESC, "token" DESC`, name: "LiteLLM_VerificationToken_newest_idx"},
 			},
 			refs: []reference{toBudget(false), toOrg(false), toPermission()},
 		},
@@ -266,6 +267,9 @@ func (s *shapes) definitions() []definition {
 		indexes := []index{unique(dailyUnique(dailyTables()[entity][1])...), on("date", "id")}
 		if entity == store.EntityUser {
 			indexes = append(indexes, on("api_key", "date"))
+		}
+		if entity == store.EntityUser || entity == store.EntityTeam || entity == store.EntityEndUser {
+			indexes = append(indexes, on("date", "spend")) // reports show the heaviest rows of a day
 		}
 		all = append(all, definition{shape: s.daily[entity], large: true, indexes: indexes})
 	}

@@ -237,6 +237,45 @@ func testDaily(t *testing.T, open Open) {
 	count(0, store.DailyFilter{IDs: []string{}})
 }
 
+func testHeaviest(t *testing.T, open Open) {
+	s, ctx := open(t, nil), t.Context()
+	for day := range 3 {
+		var entries []store.SpendEntry
+		for key := range 40 {
+			log := store.SpendLog{
+				RequestID: fmt.Sprint(day, key), StartTime: now().AddDate(0, 0, day), APIKey: fmt.Sprintf("k%02d", key), User: "u", TeamID: "t",
+				Spend: float64(key + 1), Model: "m",
+			}
+			entries = append(entries, store.SpendEntry{Seq: int64(day*40 + key + 1), Log: log})
+		}
+		record(t, s, entries...)
+	}
+	f := func(filter store.DailyFilter, most, rows int, cut bool) {
+		t.Helper()
+		have, isCut, err := s.Reports().Heaviest(ctx, filter, most)
+		must(t, err)
+		same(t, "rows and cut", []any{len(have), isCut}, []any{rows, cut})
+		perDay := map[string]int{}
+		for i, row := range have {
+			if i > 0 && row.Date > have[i-1].Date {
+				t.Errorf("%s comes after %s", row.Date, have[i-1].Date)
+			}
+			perDay[row.Date]++
+		}
+		for _, row := range have {
+			if cut && row.Spend <= 40-float64(perDay[row.Date]) {
+				t.Errorf("a row of %g is not among the heaviest", row.Spend)
+			}
+		}
+	}
+	f(store.DailyFilter{}, 120, 120, false)
+	f(store.DailyFilter{}, 90, 90, true)
+	f(store.DailyFilter{Entity: store.EntityTeam, IDs: []string{"t"}}, 75, 75, true)
+	f(store.DailyFilter{Entity: store.EntityTeam, IDs: []string{"none"}}, 75, 0, false)
+	f(store.DailyFilter{From: "2026-02-17", To: "2026-02-17"}, 30, 30, true)
+	f(store.DailyFilter{APIKeys: []string{"k01"}}, 75, 3, false)
+}
+
 func testCacheHits(t *testing.T, open Open) {
 	s := open(t, nil)
 	week(t, s)
