@@ -97,7 +97,7 @@ func generalRouterSettings() []Setting {
 			Doc: "Leaves out deployments whose context is too short for the prompt, whose rpm is used up, which do not run in the region that the customer or `allowed_model_region` asks for, or which do not know response_format."},
 		{Path: "optional_pre_call_checks", Type: TypeStrings, Area: "router", Status: InEffect,
 			Allowed: []string{"router_budget_limiting", "prompt_caching", "responses_api_deployment_check", "forward_client_headers_by_model_group", "deployment_affinity", "session_affinity", "encrypted_content_affinity", "enforce_model_rate_limits"},
-			Doc:     "Further checks. prompt_caching, session_affinity and deployment_affinity send requests with the same cached beginning, session or key to the same deployment; enforce_model_rate_limits makes rpm and tpm limits under every strategy. The others are on without being named: budgets, answers that go on, encrypted content and model_group_settings."},
+			Doc:     "Further checks. prompt_caching, session_affinity and deployment_affinity send requests with the same cached beginning, session or key to the same deployment; encrypted_content_affinity sends reasoning that a vendor encrypted back to where it was made; enforce_model_rate_limits makes rpm and tpm limits under every strategy. The others are on without being named: budgets, responses that go on and model_group_settings."},
 		{Path: "enable_tag_filtering", Type: TypeBool, Default: "false", Area: "router", Status: InEffect,
 			Doc: "Picks deployments by the tags of the request; those with the tag default serve what no other does."},
 		{Path: "tag_filtering_match_any", Type: TypeBool, Default: "true", Area: "router", Status: InEffect,

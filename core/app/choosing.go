@@ -31,9 +31,11 @@ func (b *builder) choosing(s *router.Settings, out *loaded) {
 			s.Affinity.Sessions = true
 		case "deployment_affinity":
 			s.Affinity.Keys = true
+		case "encrypted_content_affinity":
+			s.Affinity.Encrypted = true
 		case "enforce_model_rate_limits":
 			s.EnforceLimits = true
-		case "router_budget_limiting", "responses_api_deployment_check", "forward_client_headers_by_model_group", "encrypted_content_affinity":
+		case "router_budget_limiting", "responses_api_deployment_check", "forward_client_headers_by_model_group":
 			// These are on without being named: see the schema.
 		default:
 			b.mistake("router_settings.optional_pre_call_checks", fmt.Errorf("%q is not known: see config/REFERENCE.md for those that are", name))

@@ -66,6 +66,7 @@ func (t *turn) failed(d *llm.Deployment, err error) {
 
 // keep keeps a part for the record, if somebody wants it.
 func (t *turn) keep(p *llm.Part) {
+	t.plan.Saw(p.Data)
 	if t.Keep == 0 || t.long || t.quiet || t.reply.Verbatim || len(p.Data) == 0 {
 		return
 	}

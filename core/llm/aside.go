@@ -26,6 +26,7 @@ func (x *Exchange) Fork(y *Exchange) error {
 	y.Header, y.Query, y.Added, y.Form, y.Raw = x.Header, x.Query, x.Added, x.Form, x.Raw
 	y.Call, y.Tail, y.Home, y.Wanted, y.Model = x.Call, x.Tail, x.Home, x.Wanted, x.Model
 	y.Streamed, y.WantUsage, y.Dialect, y.Lost = x.Streamed, x.WantUsage, x.Dialect, x.Lost
+	y.Region = x.Region
 	y.Controls, y.Principal, y.EndUser, y.Tags, y.Asked, y.Deadline = x.Controls, x.Principal, x.EndUser, x.Tags, x.Asked, x.Deadline
 	y.toChat, y.chat = x.toChat, x.chat
 	if raw := x.Native.Raw(); raw != nil {

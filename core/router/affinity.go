@@ -13,10 +13,11 @@ import (
 // Affinity says which requests go to the deployment that served the one before them. It yields to everything that leaves
 // a deployment out: cooldowns, filters, tags, places.
 type Affinity struct {
-	Prompts  bool          // with the same cached beginning of a prompt, as long as the vendor keeps it
-	Sessions bool          // of the same session
-	Keys     bool          // of the same virtual key
-	TTL      time.Duration // of sessions and keys, from their latest request; 0 takes an hour
+	Prompts   bool          // with the same cached beginning of a prompt, as long as the vendor keeps it
+	Sessions  bool          // of the same session
+	Keys      bool          // of the same virtual key
+	Encrypted bool          // with reasoning that only one can read: these go nowhere else
+	TTL       time.Duration // of sessions and keys, from their latest request; 0 takes an hour
 }
 
 const defaultAffinity = time.Hour

@@ -43,6 +43,14 @@ func (p *Plan) once(ctx context.Context) (int, error) {
 	if ordered {
 		return p.seat(ctx)
 	}
+	if p.r.s.Affinity.Encrypted {
+		if at, err := p.origin(now); err != nil {
+			return 0, err
+		} else if at >= 0 {
+			p.list = append(p.list[:0], at)
+			return p.seat(ctx)
+		}
+	}
 	if p.r.s.Affinity.on() {
 		if at := p.bound(now); at >= 0 && p.claim(at) {
 			return at, nil

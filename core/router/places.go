@@ -262,6 +262,9 @@ func (p *Plan) patience() time.Duration {
 	if whole := firstSet(p.x.Controls.Timeout, p.r.s.Timeout); whole > 0 {
 		d = min(d, whole)
 	}
+	if end := p.x.Deadline; !end.IsZero() {
+		d = min(d, time.Until(end))
+	}
 	return d
 }
 

@@ -250,7 +250,7 @@ func New(s Settings) (*Router, error) {
 	r := &Router{
 		s: s, strategy: how, groups: map[string]*group{}, ids: map[string]*group{}, written: map[string]*group{},
 		vendors: map[string]bool{}, teams: map[teamName]*group{},
-		plain: len(s.Filters) == 0 && len(s.Checks) == 0 && how == shuffle && !s.TagFiltering && !s.Affinity.on() && !s.PreCallChecks,
+		plain: len(s.Filters) == 0 && len(s.Checks) == 0 && how == shuffle && !s.TagFiltering && !s.Affinity.on() && !s.Affinity.Encrypted && !s.PreCallChecks,
 	}
 	r.wild = newWildcards(r)
 	for i, d := range s.Deployments {
