@@ -113,7 +113,7 @@ func guardrailSettings() []Setting {
 		{Path: "guardrails[].litellm_params.window_chars", Type: TypeInt, Default: "the plugin's", Area: "plugin", Status: InEffect,
 			Doc: "New characters of a streamed answer from which the plugin is called; 0 calls it with every chunk."},
 		{Path: "guardrails[].litellm_params.window_ms", Type: TypeInt, Default: "the plugin's", Area: "plugin", Status: InEffect,
-			Doc: "Calls the plugin for a smaller window too when a chunk arrives and its oldest character is older than this; 0 never."},
+			Doc: "Calls the plugin for a smaller window too when its oldest character has waited for so many milliseconds, whether or not another chunk came; 0 never."},
 		{Path: "guardrails[].litellm_params.holdback", Type: TypeInt, Default: "the plugin's, or 64", Area: "plugin", Status: InEffect,
 			Doc: "Characters of a streamed answer that stay back until what follows them is known, so that a pattern is found however it is cut."},
 		{Path: "guardrails[].litellm_params.max_retries", Type: TypeInt, Default: "0", Area: "plugin", Status: InEffect,

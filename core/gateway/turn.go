@@ -151,6 +151,20 @@ func (t *turn) Next(p *llm.Part) error {
 	return err
 }
 
+// Idle implements llm.Idler.
+func (t *turn) Idle(p *llm.Part) (bool, error) {
+	if t.err != nil || t.rest == nil {
+		return false, nil
+	}
+	ok, err := llm.Idle(t.rest, p)
+	if ok {
+		t.reply.Sent += len(p.Data)
+		t.reply.Parts++
+		t.keep(p)
+	}
+	return ok, err
+}
+
 // Close implements llm.Stream.
 func (t *turn) Close() error {
 	var err error

@@ -20,10 +20,11 @@ type session struct {
 	s     *Server
 	conn  *conn
 	reply *llm.Reply
-	out   []byte // block of events about to be written
-	buf   []byte // scratch for header values
-	err   error  // why the reply broke off
-	bytes int64  // sent to the caller
+	out   []byte    // block of events about to be written
+	buf   []byte    // scratch for header values
+	err   error     // why the reply broke off
+	bytes int64     // sent to the caller
+	w     io.Writer // of a stream, where its body goes
 
 	front  front // nil for callers who speak OpenAI's dialect
 	voice  voice // writes the reply in the dialect of front; nil before there is one
@@ -239,6 +240,8 @@ func (c *session) WriteTo(w io.Writer) (int64, error) {
 		c.bytes = int64(n)
 		return c.bytes, err
 	}
+	c.w = w
+	c.x.Life.OnIdle(c)
 	if c.voice != nil {
 		return c.tell(w)
 	}
@@ -257,6 +260,26 @@ func (c *session) WriteTo(w io.Writer) (int64, error) {
 				c.conn.holdNext()
 			}
 			return c.bytes, c.flush(w)
+		}
+	}
+}
+
+// Idle implements llm.Waiter: it sends what a guardrail lets out although the vendor has said nothing more. It runs inside
+// of WriteTo, while that waits in Next. An error is told when Next returns it.
+func (c *session) Idle() (goOn bool) {
+	for {
+		var part llm.Part
+		ok, err := llm.Idle(c.reply.Rest, &part)
+		if err != nil {
+			return false
+		}
+		if !ok {
+			return c.flush(c.w) == nil
+		}
+		if c.voice == nil {
+			c.out = appendEvent(c.out, &part)
+		} else if c.out, err = c.voice.Part(c.out, &part, c.native); err != nil {
+			return false
 		}
 	}
 }
@@ -357,7 +380,7 @@ func (c *session) release() {
 		out = nil
 	}
 	c.s, c.conn, c.reply, c.err, c.bytes, c.out, c.buf = nil, nil, nil, nil, 0, out, buf
-	c.front, c.voice, c.native = nil, nil, false
+	c.front, c.voice, c.native, c.w = nil, nil, false, nil
 	c.x.Reset()
 	if !c.single {
 		sessions.Put(c)

@@ -23,6 +23,7 @@ type Lifetime struct {
 	closed bool // done has been closed
 	after  map[int]func()
 	next   int // number of the next function in after
+	wake   wake
 }
 
 var _ context.Context = (*Lifetime)(nil)
@@ -31,6 +32,7 @@ var _ context.Context = (*Lifetime)(nil)
 func (l *Lifetime) Reset() {
 	l.mu.Lock()
 	l.err, l.done, l.up, l.closed = nil, nil, nil, false
+	l.wake = wake{}
 	clear(l.after)
 	l.mu.Unlock()
 }
@@ -136,5 +138,10 @@ func (l *Lifetime) Err() error {
 	return l.err
 }
 
-// Value implements context.Context and returns nil.
-func (l *Lifetime) Value(any) any { return nil }
+// Value implements context.Context. A lifetime holds itself, for LifetimeOf, and nothing else.
+func (l *Lifetime) Value(key any) any {
+	if key == (lifetimeKey{}) {
+		return l
+	}
+	return nil
+}

@@ -122,6 +122,9 @@ func (t *trip) bodyFault(err error) *llm.Error {
 			Message: "Invalid answer from " + t.pool.name + ": the body is malformed.",
 		}
 	}
+	if err == errStopped { //nolint:errorlint // made by nap, never wrapped
+		return &llm.Error{Op: opRead, Kind: llm.KindCanceled, Err: err}
+	}
 	if err == errCut { //nolint:errorlint // made by cut, never wrapped
 		err = io.ErrUnexpectedEOF
 	}

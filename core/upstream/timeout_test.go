@@ -166,6 +166,67 @@ func TestIdleCountsOnlyWaiting(t *testing.T) {
 	})
 }
 
+// waiter notes when it is woken, and wants to be woken again every second until it has enough.
+type waiter struct {
+	life  *llm.Lifetime
+	begun time.Time
+	times []time.Duration
+	stop  int
+}
+
+// Idle implements llm.Waiter.
+func (w *waiter) Idle() bool {
+	w.times = append(w.times, time.Since(w.begun))
+	w.life.Wake(time.Now().Add(time.Second))
+	return len(w.times) != w.stop
+}
+
+// Whoever waits for a vendor is woken at the times it asked for, from inside of the read, and no limit of the call moves.
+func TestWaked(t *testing.T) {
+	const s = time.Second
+	f := func(name string, call llm.Call, pause time.Duration, stop, woken int, want string, kind llm.Kind, took time.Duration) {
+		t.Helper()
+		play := func(conn net.Conn) {
+			send(conn, upstreamtest.StreamHead())
+			drip(conn, pause, 2)
+			send(conn, upstreamtest.Last)
+		}
+		piped(t, play, func(t *testing.T, c *upstream.Client) {
+			life := new(llm.Lifetime)
+			ctx, cancel := context.WithCancel(life)
+			defer cancel()
+			w := &waiter{life: life, begun: time.Now(), stop: stop}
+			life.OnIdle(w)
+			each := post(anyTarget())
+			each.Idle, each.Timeout = call.Idle, call.Timeout
+			var a llm.Answer
+			if err := c.Do(ctx, each, &a); err != nil {
+				t.Fatal(err)
+			}
+			defer a.Body.Close()
+			life.Wake(w.begun.Add(1500 * time.Millisecond))
+			got, err := io.ReadAll(a.Body)
+			e := llm.AsError(err)
+			if string(got) != want || (e == nil) != (kind == 0) || e != nil && e.Kind != kind || len(w.times) != woken {
+				t.Errorf("%s: got %q, woken %v, %v", name, got, w.times, err)
+			}
+			if d := time.Since(w.begun); d != took {
+				t.Errorf("%s: it took %v, want %v", name, d, took)
+			}
+			for i, at := range w.times {
+				if at != 1500*time.Millisecond+time.Duration(i)*s {
+					t.Errorf("%s: woken at %v", name, w.times)
+				}
+			}
+		})
+	}
+	f("comes in time", llm.Call{Idle: 10 * s}, s, 0, 1, "xx", 0, 2*s)
+	f("is waited for", llm.Call{Idle: 10 * s}, 4*s, 0, 7, "xx", 0, 8*s)
+	f("no limit", llm.Call{}, 4*s, 0, 7, "xx", 0, 8*s)
+	f("idle too long", llm.Call{Idle: 3 * s}, 4*s, 0, 2, "", llm.KindTimeout, 3*s)
+	f("not wanted any more", llm.Call{Idle: 10 * s}, 4*s, 2, 2, "", llm.KindCanceled, 2500*time.Millisecond)
+}
+
 // A connection without a descriptor is checked by a short read; a deadline of the call before must not fail it, nor may
 // it bound the next call.
 func TestDeadlineDoesNotOutliveTheCall(t *testing.T) {

@@ -31,6 +31,7 @@ type trip struct {
 	ctx  context.Context
 	life *llm.Lifetime // ctx, if it is one
 	stop func() bool   // ends the watch over any other context
+	wake *llm.Lifetime // who may want to be woken while a read waits; nil if nobody
 
 	now       time.Time // when the call began, by the clock of the settings
 	start     time.Time // the same, by the clock of deadlines
@@ -106,6 +107,7 @@ func (t *trip) run(c *llm.Call, a *llm.Answer) error {
 // attach ties the trip to its context. It returns false if that is over already.
 func (t *trip) attach() bool {
 	t.life, t.stop = nil, nil
+	t.wake = llm.LifetimeOf(t.ctx)
 	if l, ok := t.ctx.(*llm.Lifetime); ok {
 		if !l.Attach(t) {
 			return false
@@ -126,7 +128,7 @@ func (t *trip) attach() bool {
 // detach unties it. It returns false if the context ended: the connection may be aborted and is of no more use.
 func (t *trip) detach() bool {
 	life, stop := t.life, t.stop
-	t.life, t.stop = nil, nil
+	t.life, t.stop, t.wake = nil, nil, nil
 	if life != nil {
 		return life.Detach()
 	}

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"time"
 )
@@ -23,9 +24,12 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	var n int
 	var err error
-	if w.idle == 0 {
+	switch {
+	case w.wakes():
+		n, err = w.nap(p)
+	case w.idle == 0:
 		n, err = w.conn.Read(p)
-	} else {
+	default:
 		n, err = w.wait(p)
 	}
 	if err != nil {
@@ -49,6 +53,46 @@ func (w *wire) wait(p []byte) (int, error) {
 			return n, err
 		}
 		t.limit(end)
+	}
+}
+
+// wakes reports whether somebody wants to be woken.
+func (w *wire) wakes() bool {
+	if w.wake == nil {
+		return false
+	}
+	_, ok := w.wake.Waking()
+	return ok
+}
+
+// errStopped ends a read of an answer that nobody wants any more.
+var errStopped = errors.New("the answer is not wanted any more")
+
+// nap reads like wait, and wakes whoever wants it while nothing comes. Where one deadline covers everything it is put back.
+func (w *wire) nap(p []byte) (int, error) {
+	t := (*trip)(w)
+	end := t.deadline
+	if w.idle > 0 {
+		end = time.Now().Add(w.idle)
+	}
+	defer t.limit(end)
+	for {
+		at, ok := t.wake.Waking()
+		if !ok || !end.IsZero() && end.Before(at) {
+			at = end
+		}
+		t.limit(at)
+		n, err := w.conn.Read(p)
+		if n > 0 || err == nil || !isTimeout(err) || t.isAborted() {
+			return n, err
+		}
+		now := time.Now()
+		if !end.IsZero() && !now.Before(end) {
+			return n, err
+		}
+		if ok && !now.Before(at) && !t.wake.Woken() {
+			return 0, errStopped
+		}
 	}
 }
 

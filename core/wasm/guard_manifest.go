@@ -12,7 +12,7 @@ import (
 // StreamAsk is how much of a streamed answer the plugin wants to be shown at a time. The operator's settings count more.
 type StreamAsk struct {
 	WindowChars *int `json:"window_chars"` // characters; absent is every chunk
-	WindowMS    *int `json:"window_ms"`    // or when the oldest of them is this old and a chunk arrives; absent is never
+	WindowMS    *int `json:"window_ms"`    // or when the oldest of them is this old; absent is never
 	Holdback    *int `json:"holdback"`     // characters kept back; absent is 64
 }
 

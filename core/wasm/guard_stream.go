@@ -83,6 +83,7 @@ func (s *guardStream) Next(p *llm.Part) error {
 		if s.err != nil {
 			return s.err
 		}
+		s.arm()
 		if err := s.inner.Next(p); err != nil {
 			s.end(err)
 			continue
@@ -92,6 +93,49 @@ func (s *guardStream) Next(p *llm.Part) error {
 			s.err = s.outcome(err)
 		}
 	}
+}
+
+// arm asks to be woken when text has waited for long enough, whether or not the vendor has said more by then.
+func (s *guardStream) arm() {
+	if s.windows == nil {
+		return
+	}
+	if due, ok := s.windows.Due(); ok {
+		if l := llm.LifetimeOf(s.ctx); l != nil {
+			l.Wake(due)
+		}
+	}
+}
+
+// Idle implements llm.Idler: text that has waited for long enough is judged, and what guardrails behind this one let out.
+func (s *guardStream) Idle(p *llm.Part) (bool, error) {
+	if s.windows == nil || s.err != nil {
+		return false, nil
+	}
+	for !s.take(p) {
+		var in llm.Part
+		ok, err := llm.Idle(s.inner, &in)
+		switch {
+		case err != nil:
+			return false, err
+		case ok && len(in.Data) > 0:
+			err = s.windows.Put(in.Data, time.Now())
+		case ok:
+			continue
+		default:
+			err = s.windows.Late(time.Now())
+		}
+		if err != nil {
+			s.finish(err)
+			s.err = s.outcome(err)
+			return false, s.err
+		}
+		if !ok {
+			s.arm()
+			return s.take(p), nil
+		}
+	}
+	return true, nil
 }
 
 func (s *guardStream) take(p *llm.Part) bool {
@@ -134,6 +178,9 @@ func (s *guardStream) put(p *llm.Part) error {
 
 // end takes note that nothing more comes in.
 func (s *guardStream) end(err error) {
+	if s.err != nil {
+		return // it ended while it waited
+	}
 	if s.windows == nil {
 		s.err = err
 		s.finish(nil)

@@ -15,7 +15,7 @@ import (
 // WindowSettings say how much text of a stream is looked at together.
 type WindowSettings struct {
 	Chars    int           // a window is due once this many characters are new; 0 takes every chunk
-	Wait     time.Duration // or when the oldest of them is this old and another chunk comes; 0 never
+	Wait     time.Duration // or when the oldest of them is this old; 0 never
 	Holdback int           // characters at the end of a window that stay back until what follows them is known
 }
 
@@ -275,7 +275,7 @@ func (w *Windows) decide(now time.Time) error {
 			continue
 		}
 		if final && len(l.text) > 0 {
-			if err := w.flush(l); err != nil {
+			if err := w.flush(l, true); err != nil {
 				return err
 			}
 		}
@@ -345,9 +345,9 @@ func tail(b []byte, n int) int {
 	return len(b) - end
 }
 
-// flush has the rest of a lane judged and sends it in a chunk of its own.
-func (w *Windows) flush(l *lane) error {
-	if err := w.ask(l, true); err != nil {
+// flush has what a lane holds judged, and sends what may go out in a chunk of its own.
+func (w *Windows) flush(l *lane, final bool) error {
+	if err := w.ask(l, final); err != nil {
 		return err
 	}
 	if len(l.said) == 0 {
@@ -356,6 +356,38 @@ func (w *Windows) flush(l *lane) error {
 	w.out = append(w.out, l.chunk[:l.at.Start]...)
 	w.out = appendQuoted(w.out, l.said)
 	w.send(l.chunk[l.at.End:])
+	return nil
+}
+
+// Due is when the oldest text that nobody has judged is old enough to be, whatever comes; false if there is none, or if it
+// may wait for ever.
+func (w *Windows) Due() (due time.Time, ok bool) {
+	if w.s.Wait <= 0 {
+		return due, false
+	}
+	for _, l := range w.lanes {
+		if l.chars == 0 {
+			continue
+		}
+		if at := l.since.Add(w.s.Wait); !ok || at.Before(due) {
+			due, ok = at, true
+		}
+	}
+	return due, ok
+}
+
+// Late has the texts judged that are old enough, and sends what may go out of them in chunks of their own.
+func (w *Windows) Late(now time.Time) error {
+	w.rewind()
+	w.sealing = false
+	for _, l := range w.lanes {
+		if l.chars == 0 || w.s.Wait <= 0 || now.Sub(l.since) < w.s.Wait {
+			continue
+		}
+		if err := w.flush(l, false); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -418,7 +450,7 @@ func (w *Windows) End() error {
 		if len(l.text) == 0 {
 			continue
 		}
-		if err := w.flush(l); err != nil {
+		if err := w.flush(l, true); err != nil {
 			return err
 		}
 	}

@@ -240,3 +240,60 @@ func BenchmarkWindows(b *testing.B) {
 		w.Take()
 	}
 }
+
+// Text that nobody judged is due when its oldest part is old enough, and goes out without another chunk: but for what is
+// held back, and once.
+func TestWindowsLate(t *testing.T) {
+	t.Parallel()
+	at := func(ms int) time.Time { return time.Unix(100, 0).Add(time.Duration(ms) * time.Millisecond) }
+	j := &judge{do: mask}
+	w := NewWindows(WindowSettings{Chars: 100, Wait: 50 * time.Millisecond, Holdback: 3}, j)
+	put := func(ms int, chunk string) {
+		t.Helper()
+		if err := w.Put([]byte(chunk), at(ms)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late := func(ms int, want string) {
+		t.Helper()
+		if err := w.Late(at(ms)); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for b := w.Take(); b != nil; b = w.Take() {
+			for _, text := range said(t, []string{string(b)}) {
+				got += text
+			}
+		}
+		if got != want {
+			t.Errorf("after %d ms %q went out, want %q", ms, got, want)
+		}
+	}
+	due := func(want time.Time) {
+		t.Helper()
+		if d, ok := w.Due(); ok == want.IsZero() || ok && !d.Equal(want) {
+			t.Errorf("due %v %v, want %v", d, ok, want)
+		}
+	}
+	due(time.Time{})
+	put(0, delta(0, "content", "a secret "))
+	put(20, delta(1, "content", "other"))
+	due(at(50))
+	late(49, "")
+	late(50, "a *")
+	due(at(70))
+	late(70, "ot")
+	due(time.Time{})
+	late(500, "")
+	put(600, delta(0, "content", "sec"))
+	due(at(650))
+	put(640, delta(0, "content", "ret!"))
+	late(650, "** *")
+	due(time.Time{})
+	if err := w.End(); err != nil || string(w.Take()) == "" {
+		t.Error(err)
+	}
+	if _, ok := NewWindows(WindowSettings{Chars: 9}, j).Due(); ok {
+		t.Error("due without a time")
+	}
+}
