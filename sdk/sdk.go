@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-//go:embed abi/*.go go/*.go
+//go:embed abi/*.go go/*.go go/*/*.go
 var goFiles embed.FS
 
 //go:embed rust/Cargo.toml rust/src/*.rs
 var rustFiles embed.FS
 
-// Go returns the SDK for Go: the folders "go" and "abi", without tests.
+// Go returns the SDK for Go: the folders "go", with those in it, and "abi", without tests.
 func Go() fs.FS { return goFiles }
 
 // Rust returns the SDK for Rust: a crate in the folder "rust", without its tests.

@@ -6,8 +6,11 @@ import (
 	_ "embed"
 	"errors"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
+	"github.com/sallyport-ai/sallyport/sdk/go/scan"
 )
 
 //go:embed manifest.json
@@ -38,7 +41,7 @@ func defaultWords() []string {
 
 // guard is the plugin's state: immutable after New.
 type guard struct {
-	words   *matcher
+	words   *scan.Words
 	roles   []string // looked at; empty is all
 	mask    string   // what a word is replaced by; empty rejects
 	status  int
@@ -67,10 +70,30 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 		return sallyport.Hooks{}, errors.New(`setting "status" must be 400 to 499`)
 	}
 	var err error
-	if g.words, err = newMatcher(words, c.Bool("whole_words", true)); err != nil {
+	if g.words, err = match(words, c.Bool("whole_words", true)); err != nil {
 		return sallyport.Hooks{}, err
 	}
 	return sallyport.Hooks{Request: g.check}, nil
+}
+
+// match makes the matcher.
+func match(words []string, whole bool) (*scan.Words, error) {
+	if len(words) == 0 {
+		return nil, errors.New(`setting "words" is empty: name the words and phrases to look for`)
+	}
+	var list []scan.Word
+	for _, w := range words {
+		if r, _ := utf8.DecodeRuneInString(strings.TrimSpace(w)); whole && !scan.WordRune(r) {
+			return nil, errors.New(`setting "words": ` + strconv.Quote(w) + " does not begin with a letter or digit: set whole_words to false, or correct it")
+		}
+		list = append(list, scan.Word{Text: w, Whole: whole})
+	}
+	m, err := scan.NewWords(list)
+	var wrong *scan.WordError
+	if errors.As(err, &wrong) {
+		return nil, errors.New(`setting "words": ` + strconv.Quote(words[min(wrong.Index, len(words)-1)]) + ": " + wrong.Reason)
+	}
+	return m, err
 }
 
 func (g *guard) check(r *sallyport.Request) sallyport.Verdict {
@@ -80,12 +103,12 @@ func (g *guard) check(r *sallyport.Request) sallyport.Verdict {
 			continue
 		}
 		if g.mask != "" {
-			if masked, found := g.words.replace(t.Text, g.mask); found {
+			if masked, found := g.words.Replace(t.Text, g.mask); found {
 				t.Replace(masked)
 			}
 			continue
 		}
-		if _, _, found := g.words.find(t.Text, 0); found {
+		if _, _, _, found := g.words.Find(t.Text, 0); found {
 			return sallyport.Reject(g.status, g.message)
 		}
 	}

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
+	"github.com/sallyport-ai/sallyport/sdk/go/scan"
 )
 
 //go:embed manifest.json
@@ -30,10 +32,42 @@ const (
 type guard struct {
 	lists    []*list
 	patterns []pattern
-	words    matcher
+	entries  []entry
+	words    *scan.Words // of the entries
 	status   int
 	hits     []hit
 	run      []bool // patterns that the text at hand may match
+}
+
+// use says what a match of an entry means.
+type use uint8
+
+const (
+	blocked   use = iota // index is a list
+	prefilter            // index is a pattern
+	allowed
+)
+
+// entry is a word or phrase.
+type entry struct {
+	use   use
+	index int
+	word  scan.Word
+}
+
+func (g *guard) addWord(e entry) error {
+	switch text := strings.TrimSpace(e.word.Text); {
+	case !utf8.ValidString(e.word.Text):
+		return errors.New("it is not UTF-8")
+	case text == "" && !e.word.Verbatim:
+		return errors.New("it is empty")
+	case len(text) == 1 && !e.word.Verbatim:
+		return errors.New(strconv.Quote(e.word.Text) + " is one letter: make it a pattern")
+	case len(g.entries) == scan.MaxWords:
+		return errors.New("there are more than " + strconv.Itoa(scan.MaxWords) + " words")
+	}
+	g.entries = append(g.entries, e)
+	return nil
 }
 
 // list is one of the operator's lists.
@@ -66,11 +100,19 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 		return sallyport.Hooks{}, errors.New(`setting "lists" is empty: give at least one list with words or patterns`)
 	}
 	for i, w := range c.Strings("allow") {
-		if err := g.words.add(entry{use: allowed}, w); err != nil {
+		if err := g.addWord(entry{use: allowed, word: scan.Word{Text: w}}); err != nil {
 			return sallyport.Hooks{}, errors.New("setting \"allow[" + strconv.Itoa(i) + "]\": " + err.Error())
 		}
 	}
 	g.run = make([]bool, len(g.patterns))
+	var words []scan.Word
+	for _, e := range g.entries {
+		words = append(words, e.word)
+	}
+	var err error
+	if g.words, err = scan.NewWords(words); err != nil {
+		return sallyport.Hooks{}, err
+	}
 	return sallyport.Hooks{Request: g.request}, nil
 }
 
@@ -93,14 +135,15 @@ func (g *guard) addList(c *sallyport.Config) error {
 	if len(words)+len(patterns) == 0 {
 		return errors.New("setting " + strconv.Quote(c.Path("words")) + `: the list has neither "words" nor "patterns"`)
 	}
-	e := entry{use: blocked, index: n, whole: c.Bool("whole_words", true), exact: !c.Bool("ignore_case", true)}
+	e := entry{use: blocked, index: n, word: scan.Word{Whole: c.Bool("whole_words", true), Exact: !c.Bool("ignore_case", true)}}
 	for i, w := range words {
-		if err := g.words.add(e, w); err != nil {
+		e.word.Text = w
+		if err := g.addWord(e); err != nil {
 			return errors.New("setting " + strconv.Quote(c.Path("words["+strconv.Itoa(i)+"]")) + ": " + err.Error())
 		}
 	}
 	for i, p := range patterns {
-		if err := g.addPattern(n, p, e.exact); err != nil {
+		if err := g.addPattern(n, p, e.word.Exact); err != nil {
 			return errors.New("setting " + strconv.Quote(c.Path("patterns["+strconv.Itoa(i)+"]")) + ": " + err.Error())
 		}
 	}
@@ -125,7 +168,7 @@ func (g *guard) addPattern(list int, expr string, exact bool) error {
 	literals := required(expr)
 	p.always = len(literals) == 0
 	for _, l := range literals {
-		if err := g.words.add(entry{use: prefilter, index: len(g.patterns)}, l); err != nil {
+		if err := g.addWord(entry{use: prefilter, index: len(g.patterns), word: scan.Word{Text: l, Verbatim: true}}); err != nil {
 			p.always = true // a literal of white space and the like
 		}
 	}
@@ -160,8 +203,8 @@ func (g *guard) find(s, role string) []hit {
 	g.hits = g.hits[:0]
 	clear(g.run)
 	exceptions := false
-	g.words.find(s, func(e *entry, start, end int) {
-		switch e.use {
+	g.words.All(s, func(word, start, end int) {
+		switch e := &g.entries[word]; e.use {
 		case blocked:
 			if g.concerns(e.index, role) {
 				g.hits = append(g.hits, hit{start, end, e.index})
@@ -201,8 +244,8 @@ func (g *guard) find(s, role string) []hit {
 // except removes the hits that lie inside of an exception.
 func (g *guard) except(s string) {
 	var spans []hit
-	g.words.find(s, func(e *entry, start, end int) {
-		if e.use == allowed {
+	g.words.All(s, func(word, start, end int) {
+		if g.entries[word].use == allowed {
 			spans = append(spans, hit{start: start, end: end})
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/sallyport-ai/sallyport/sdk/abi"
+	"github.com/sallyport-ai/sallyport/sdk/go/scan"
 )
 
 // span is a place in a text that holds personal data.
@@ -24,11 +25,6 @@ type finder struct {
 	words int // what is in front of it was looked at as a word
 	group [maxGroups]group
 }
-
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
 
 // find returns what it found, in order and without overlaps. It is valid until the next call.
 func (f *finder) find(s string) []span {
@@ -51,14 +47,14 @@ func (f *finder) blocks(s string, b []byte, from int) int {
 	read := 0
 	for ; read+8 <= len(b); read += 8 {
 		x := abi.Load(b[read:])
-		low := x &^ highs
+		low := x &^ scan.Highs
 		// From '0' to '@' are the digits, the colon and the @ sign, and little else that is frequent.
-		hits := (low + (0x80-'0')*ones) &^ (low + (0x80-'@'-1)*ones) &^ x & highs
-		dense := (low + (0x80-'!')*ones) &^ x & highs
-		if hits == 0 && dense != highs {
+		hits := (low + (0x80-'0')*scan.Ones) &^ (low + (0x80-'@'-1)*scan.Ones) &^ x & scan.Highs
+		dense := (low + (0x80-'!')*scan.Ones) &^ x & scan.Highs
+		if hits == 0 && dense != scan.Highs {
 			continue
 		}
-		f.look(s, from+read, hits, dense == highs)
+		f.look(s, from+read, hits, dense == scan.Highs)
 	}
 	return from + read
 }

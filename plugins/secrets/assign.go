@@ -3,6 +3,8 @@ package main
 import (
 	"math"
 	"strings"
+
+	"github.com/sallyport-ai/sallyport/sdk/go/scan"
 )
 
 // sign looks at what stands around a colon or equals sign: a password in an address, or a name and its value.
@@ -164,12 +166,12 @@ func (f *finder) secretive(v string, quoted bool) bool {
 	switch {
 	case spaces > 0: // a sentence; a pass phrase cannot be told from one
 		return false
-	case letters == 0, digits == 0 && others == 0 && !(len(v) >= 16 && mixedCase(v)):
+	case letters == 0, digits == 0 && others == 0 && !(len(v) >= 16 && scan.MixedCase(v)):
 		return false
 	case !quoted && digits == 0 && reference(v), strings.ContainsAny(v, "()"):
 		return false
 	}
-	return entropy(v) >= min(f.entropy, 0.8*math.Log2(float64(len(v))))
+	return scan.Entropy(v) >= min(f.entropy, 0.8*math.Log2(float64(len(v))))
 }
 
 // reference reports whether a value is a name in a program, such as config.password.
@@ -199,23 +201,3 @@ func placeholder(v string) bool {
 	}
 	return low == "password" || low == "secret" || low == "pass" || low == "pwd"
 }
-
-// entropy is the information in a byte of s, in bits, by how often each occurs in s.
-func entropy(s string) float64 {
-	var count [256]uint16
-	for i := range len(s) {
-		count[s[i]]++
-	}
-	sum := 0.0
-	for _, n := range &count {
-		if n > 1 {
-			sum += float64(n) * math.Log2(float64(n))
-		}
-	}
-	return math.Log2(float64(len(s))) - sum/float64(len(s))
-}
-
-func mixedCase(s string) bool { return strings.ToLower(s) != s && strings.ToUpper(s) != s }
-
-// mixed reports whether s has letters of both cases and digits.
-func mixed(s string) bool { return mixedCase(s) && strings.ContainsAny(s, "0123456789") }

@@ -1,0 +1,443 @@
+package scan
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+)
+
+// MaxWords is how many words a Words can hold.
+const MaxWords = 20_000
+
+// Word is a word or phrase to look for.
+type Word struct {
+	Text     string
+	Whole    bool // a match is not part of a longer word
+	Exact    bool // case counts
+	Verbatim bool // white space stands for itself; otherwise it stands for any run of white space
+}
+
+// Words finds any of a list of words and phrases in one pass over a text. It is immutable and safe for concurrent use.
+type Words struct {
+	words   []word
+	starts  bool   // matches begin where words begin, so only these places are looked at
+	prefix  uint64 // mask of the bytes that are looked up: as many as every word has, at most four
+	filter  [buckets]uint8
+	heads   [buckets + 1]int32 // those that begin like bucket b are members[heads[b]:heads[b+1]]
+	members []member
+
+	// With one or two first letters, as a short list has, the letters themselves are looked for, eight bytes at a time.
+	sparse        bool
+	letter, other uint64 // each in all eight bytes, in lower case; the same if there is only one
+}
+
+type word struct {
+	Word
+	runes []rune // folded; a space stands for any run of white space, unless the word is verbatim
+}
+
+// member is a word by one of the ways in which its first bytes can be written.
+type member struct {
+	mask, first uint32 // the text has first, apart from the case of ASCII letters, in the bytes of mask
+	word        int32
+}
+
+const (
+	bucketBits = 12
+	buckets    = 1 << bucketBits
+	anyCase    = 0x20202020 // makes upper and lower case letters of ASCII the same
+)
+
+func bucket(first, prefix uint64) uint64 {
+	return (first | anyCase) & prefix * 0x9e3779b97f4a7c15 >> (64 - bucketBits)
+}
+
+// NewWords makes a matcher. An error is a *WordError.
+func NewWords(list []Word) (*Words, error) {
+	m := &Words{starts: true}
+	shortest := 4
+	if len(list) > MaxWords {
+		return nil, &WordError{MaxWords, "there are more than " + strconv.Itoa(MaxWords) + " words"}
+	}
+	for i, w := range list {
+		if !utf8.ValidString(w.Text) {
+			return nil, &WordError{i, "it is not UTF-8"}
+		}
+		if !w.Verbatim {
+			w.Text = strings.Join(strings.Fields(w.Text), " ")
+		}
+		folded := make([]rune, 0, len(w.Text))
+		for _, r := range w.Text {
+			folded = append(folded, Fold(r))
+		}
+		if len(folded) == 0 {
+			return nil, &WordError{i, "it is empty"}
+		}
+		m.words = append(m.words, word{w, folded})
+		m.starts = m.starts && w.Whole && WordRune(folded[0])
+		for _, b := range beginnings(&m.words[i]) {
+			shortest = min(shortest, len(b))
+		}
+	}
+	m.prefix = 1<<(8*shortest) - 1
+	m.firstLetters()
+	m.index()
+	return m, nil
+}
+
+// WordError says which word cannot be looked for, and why.
+type WordError struct {
+	Index  int
+	Reason string
+}
+
+// Error returns the reason.
+func (e *WordError) Error() string { return e.Reason }
+
+// firstLetters finds out whether at most two bytes, apart from case, can begin a word.
+func (m *Words) firstLetters() {
+	var seen []byte
+	for i := range m.words {
+		for _, b := range beginnings(&m.words[i]) {
+			if b[0] >= utf8.RuneSelf {
+				return
+			}
+			if c := b[0] | 0x20; bytes.IndexByte(seen, c) < 0 {
+				seen = append(seen, c)
+			}
+		}
+	}
+	if len(seen) == 0 || len(seen) > 2 {
+		return
+	}
+	m.sparse, m.letter, m.other = true, uint64(seen[0])*Ones, uint64(seen[len(seen)-1])*Ones
+}
+
+// index fills the tables.
+func (m *Words) index() {
+	lists := make([][]member, buckets)
+	for n := range m.words {
+		seen := map[member]bool{}
+		for _, b := range beginnings(&m.words[n]) {
+			var first [4]byte
+			copy(first[:], b)
+			x := binary.LittleEndian.Uint32(first[:])
+			mask := uint32(uint64(1)<<(8*min(len(b), 4)) - 1)
+			k, one := bucket(uint64(x), m.prefix), member{mask, (x | anyCase) & mask, int32(n)}
+			if !seen[one] {
+				seen[one] = true
+				lists[k] = append(lists[k], one)
+			}
+		}
+	}
+	for k, list := range lists {
+		m.filter[k] = uint8(min(len(list), 1))
+		m.heads[k] = int32(len(m.members))
+		m.members = append(m.members, list...)
+	}
+	m.heads[buckets] = int32(len(m.members))
+}
+
+// beginnings returns the first bytes, at least four if there are as many before white space, that the word can have in any
+// case.
+func beginnings(w *word) [][]byte {
+	list := [][]byte{nil}
+	for i, r := range w.runes {
+		if r == ' ' && !w.Verbatim && i > 0 || len(list[0]) >= 4 {
+			break
+		}
+		var longer [][]byte
+		for _, b := range list {
+			for _, v := range variants(r) {
+				longer = append(longer, utf8.AppendRune(b[:len(b):len(b)], v))
+			}
+		}
+		list = longer
+	}
+	return list
+}
+
+// variants are the runes that are r in another case. ASCII letters count as one, as bucket treats them.
+func variants(r rune) []rune {
+	list := []rune{r}
+	for v := unicode.SimpleFold(r); v != r; v = unicode.SimpleFold(v) {
+		if v >= utf8.RuneSelf || r >= utf8.RuneSelf {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// wordBytes returns the high bit of every byte of x that is an ASCII letter or digit, or part of a longer rune.
+func wordBytes(x uint64) uint64 {
+	low := x &^ Highs
+	lower := low | 0x20*Ones
+	letter := (lower + (0x80-'a')*Ones) &^ (lower + (0x80-'z'-1)*Ones)
+	digit := (low + (0x80-'0')*Ones) &^ (low + (0x80-'9'-1)*Ones)
+	return (letter | digit | x) & Highs
+}
+
+// Find returns the place of the first match at or behind from, and which word it is: of those that begin there, the first
+// of the list.
+func (m *Words) Find(s string, from int) (word, start, end int, found bool) {
+	if start = m.next(s, from); start < 0 {
+		return 0, 0, 0, false
+	}
+	word, end = m.matchAt(s, start)
+	return word, start, end, true
+}
+
+// All calls found for each match of each word, in the order of their places.
+func (m *Words) All(s string, found func(word, start, end int)) {
+	for start := m.next(s, 0); start >= 0; start = m.next(s, start+1) {
+		last := -1
+		m.candidates(s, start, func(n int) bool {
+			if end, ok := m.words[n].at(s, start); ok && n != last {
+				last = n
+				found(n, start, end)
+			}
+			return true
+		})
+	}
+}
+
+// Replace returns the text with mask in the place of each match, and whether there was one.
+func (m *Words) Replace(s, mask string) (string, bool) {
+	_, start, end, found := m.Find(s, 0)
+	if !found {
+		return s, false
+	}
+	out, from := make([]byte, 0, len(s)), 0
+	for found {
+		out = append(append(out, s[from:start]...), mask...)
+		from = end
+		_, start, end, found = m.Find(s, end)
+	}
+	return string(append(out, s[from:]...)), true
+}
+
+// next returns the first place at or behind from where a match begins, or -1.
+func (m *Words) next(s string, from int) (start int) {
+	if from >= len(s) || len(m.words) == 0 {
+		return -1
+	}
+	b := unsafe.Slice(unsafe.StringData(s), len(s))[from:]
+	if !m.starts {
+		return m.everywhere(s, b, from)
+	}
+	before := uint64(0)
+	if from > 0 && s[from-1] < utf8.RuneSelf && WordRune(rune(s[from-1])) {
+		before = 0x80
+	}
+	if len(b) >= 16 {
+		var read int
+		if m.sparse {
+			start, read, before = m.letters(s, b, from, before)
+		} else {
+			start, read, before = m.blocks(s, b, from, before)
+		}
+		if start >= 0 {
+			return start
+		}
+		b, from = b[read:], from+read
+	}
+	var rest [24]byte // the last bytes of the text, with zeros behind them
+	copy(rest[:], b)
+	start, _, _ = m.blocks(s, rest[:], from, before)
+	return start
+}
+
+// everywhere is next for words that may be part of longer ones.
+func (m *Words) everywhere(s string, b []byte, from int) int {
+	prefix, at := m.prefix, 0
+	for ; at+16 <= len(b); at += 8 {
+		x, next := abi.Load(b[at:]), abi.Load(b[at+8:])
+		if m.sparse {
+			one, two := (x|0x20*Ones)^m.letter, (x|0x20*Ones)^m.other
+			if ((one-Ones)&^one|(two-Ones)&^two)&Highs == 0 {
+				continue
+			}
+		}
+		// All eight places are looked up without a branch, which in a Go guest costs more than the look-ups.
+		hit := m.filter[bucket(x, prefix)] | m.filter[bucket(x>>8, prefix)] | m.filter[bucket(x>>16, prefix)] |
+			m.filter[bucket(x>>24, prefix)] | m.filter[bucket(x>>32, prefix)] | m.filter[bucket(x>>40|next<<24, prefix)] |
+			m.filter[bucket(x>>48|next<<16, prefix)] | m.filter[bucket(x>>56|next<<8, prefix)]
+		if hit == 0 {
+			continue
+		}
+		for i := range 8 {
+			if n, _ := m.matchAt(s, from+at+i); n >= 0 {
+				return from + at + i
+			}
+		}
+	}
+	for ; at < len(b); at++ {
+		if n, _ := m.matchAt(s, from+at); n >= 0 {
+			return from + at
+		}
+	}
+	return -1
+}
+
+// fourBytes loads the bytes from a place on, with zeros behind the end.
+func fourBytes(s string, at int) (x uint64) {
+	for j := range min(4, len(s)-at) {
+		x |= uint64(s[at+j]) << (8 * j)
+	}
+	return x
+}
+
+// blocks reads b, which is s from a place on, by eight bytes, as long as there are sixteen. before is 0x80 if the byte in
+// front is an ASCII letter or digit. It returns the place in s of the first match, or -1, how many bytes it read, and
+// before for what follows.
+func (m *Words) blocks(s string, b []byte, from int, before uint64) (start, read int, after uint64) {
+	x, prefix := abi.Load(b), m.prefix
+	// Three words or fewer begin in eight bytes of prose. They are looked up without a branch, and in vain if there are
+	// fewer: in a Go guest every jump goes through a table of all blocks of the function and costs more than a look-up.
+	for ; read+16 <= len(b); read += 8 {
+		next := abi.Load(b[read+8:])
+		w := wordBytes(x)
+		ascii := w &^ x
+		starts := w &^ (ascii<<8 | before)
+		before = ascii >> 56
+		at := bits.TrailingZeros64(starts) - 7
+		more := starts & (starts - 1)
+		hit := m.filter[bucket(x>>(at&63)|next<<1<<(^at&63), prefix)]
+		at = bits.TrailingZeros64(more) - 7
+		more &= more - 1
+		hit |= m.filter[bucket(x>>(at&63)|next<<1<<(^at&63), prefix)]
+		at = bits.TrailingZeros64(more) - 7
+		more &= more - 1
+		hit |= m.filter[bucket(x>>(at&63)|next<<1<<(^at&63), prefix)]
+		x = next
+		if uint64(hit)|more != 0 {
+			if start = m.scan(s, from+read, starts); start >= 0 {
+				return start, read, before
+			}
+		}
+	}
+	return -1, read, before
+}
+
+// letters is blocks for words with one or two first letters: only where one of them stands does it look closer.
+func (m *Words) letters(s string, b []byte, from int, before uint64) (start, read int, after uint64) {
+	for ; read+16 <= len(b); read += 8 {
+		x := abi.Load(b[read:])
+		one, two := (x|0x20*Ones)^m.letter, (x|0x20*Ones)^m.other
+		// A byte above one that matches may be taken for a match as well; none is missed.
+		hits := ((one-Ones)&^one | (two-Ones)&^two) & Highs
+		if hits == 0 {
+			continue
+		}
+		if read > 0 {
+			last := uint64(b[read-1])
+			before = wordBytes(last) &^ last & 0x80
+		}
+		w := wordBytes(x)
+		if starts := w &^ ((w&^x)<<8 | before) & hits; starts != 0 {
+			if start = m.scan(s, from+read, starts); start >= 0 {
+				return start, read, before
+			}
+		}
+	}
+	if read > 0 {
+		last := uint64(b[read-1])
+		before = wordBytes(last) &^ last & 0x80
+	}
+	return -1, read, before
+}
+
+// scan returns the place of the first match among those of the eight bytes from a place on that have their high bit set
+// in starts, or -1.
+func (m *Words) scan(s string, from int, starts uint64) int {
+	for ; starts != 0; starts &= starts - 1 {
+		at := from + bits.TrailingZeros64(starts)>>3
+		if at >= len(s) {
+			break
+		}
+		if n, _ := m.matchAt(s, at); n >= 0 {
+			return at
+		}
+	}
+	return -1
+}
+
+// candidates calls try with the words that begin like the text at a place, in the order of the list, until it returns
+// false.
+func (m *Words) candidates(s string, at int, try func(n int) bool) {
+	first := fourBytes(s, at)
+	k := bucket(first, m.prefix)
+	if m.filter[k] == 0 || !utf8.RuneStart(s[at]) {
+		return
+	}
+	low := uint32(first) | anyCase
+	for _, c := range m.members[m.heads[k]:m.heads[k+1]] {
+		if low&c.mask == c.first && !try(int(c.word)) {
+			return
+		}
+	}
+}
+
+// matchAt returns the first word of the list that the text has at a place, and where it ends; -1 if there is none.
+func (m *Words) matchAt(s string, at int) (n, end int) {
+	first := fourBytes(s, at)
+	k := bucket(first, m.prefix)
+	if m.filter[k] == 0 || !utf8.RuneStart(s[at]) {
+		return -1, 0
+	}
+	low := uint32(first) | anyCase
+	for _, c := range m.members[m.heads[k]:m.heads[k+1]] {
+		if low&c.mask != c.first {
+			continue
+		}
+		if end, ok := m.words[c.word].at(s, at); ok {
+			return int(c.word), end
+		}
+	}
+	return -1, 0
+}
+
+// at reports whether the text has the word at a place, and where it ends.
+func (w *word) at(s string, start int) (end int, ok bool) {
+	end = start
+	for _, want := range w.runes {
+		if want == ' ' && !w.Verbatim {
+			next := skipSpace(s, end)
+			if next == end {
+				return 0, false
+			}
+			end = next
+			continue
+		}
+		if end == len(s) {
+			return 0, false
+		}
+		r, size := rune(s[end]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[end:])
+		}
+		if r != want && Fold(r) != want || r == utf8.RuneError && size == 1 {
+			return 0, false
+		}
+		end += size
+	}
+	if w.Whole && (!Boundary(s, start) || !Boundary(s, end)) {
+		return 0, false
+	}
+	return end, !w.Exact || w.same(s[start:end])
+}
+
+// same compares a match in the case that the word has.
+func (w *word) same(match string) bool {
+	if w.Verbatim {
+		return match == w.Text
+	}
+	return strings.Join(strings.Fields(match), " ") == w.Text
+}
