@@ -205,7 +205,8 @@ func (b *builder) tagBudgets() map[string]*llm.Scope {
 	return out
 }
 
-// deploymentScopes are whose money the calls of a deployment spend.
+// deploymentScopes are whose money the calls of a deployment spend and, of several replicas, how many may be open: the
+// router knows of its own calls only.
 func (b *builder) deploymentScopes(d *llm.Deployment, m *config.Model) {
 	p := m.LiteLLMParams
 	if budget, ok := b.cfg.RouterSettings.ProviderBudgetConfig[d.Provider]; ok {
@@ -214,6 +215,13 @@ func (b *builder) deploymentScopes(d *llm.Deployment, m *config.Model) {
 		}
 	}
 	own := b.periodScope(llm.ScopeDeployment, d.ID, config.PeriodBudget{MaxBudget: p.MaxBudget, BudgetDuration: p.BudgetDuration})
+	if open := b.parallel(p); open > 0 && b.shared != nil {
+		if own == nil {
+			live, _ := b.registry.Get(llm.ScopeDeployment, d.ID)
+			own = &llm.Scope{Kind: llm.ScopeDeployment, ID: d.ID, Live: live}
+		}
+		own.Parallel = open
+	}
 	if own != nil {
 		own.Alias = d.Group
 		d.Scopes = append(d.Scopes, own)
@@ -238,6 +246,7 @@ func (b *builder) limits(list []*llm.Deployment) []pipeline.Hook {
 	s := limit.Settings{
 		Estimate: quotes.Estimate, Cost: quotes.Cost, NoWait: b.cfg.GeneralSettings.DisableRetryOnMaxParallel, Failing: b.failing,
 		SoftBudget: b.softBudget,
+		Crossed:    budget.Crossed,
 		OverBudget: func(s *llm.Scope, why llm.Refusal, ask *llm.Ask) *llm.Error {
 			if !s.Budget.ResetAt.IsZero() && time.Unix(0, ask.Now).After(s.Budget.ResetAt) {
 				b.resetSoon()

@@ -26,6 +26,8 @@ type Live struct {
 	warned  uint32  // period whose soft budget somebody was told of, plus one
 	used    int64   // when it was last asked, unix seconds
 	mean    float64 // tokens of a request, lately
+	barred  int64   // until then, in unix nanoseconds, the budget is known to be spent by all replicas together
+	others  float64 // what they had spent
 	freed   chan struct{}
 }
 
@@ -279,11 +281,23 @@ func (l *Live) Window() int64 {
 	return l.window
 }
 
-// Over reports whether the budget of the scope lets no further request pass.
-func (l *Live) Over(s *Scope, now int64) Refusal {
+// Over reports whether the budget of the scope lets no further request pass, and what is spent of it. Of ask it needs Now
+// and Share.
+func (l *Live) Over(s *Scope, ask *Ask) (why Refusal, spent float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.afford(s, &Ask{Now: now})
+	if ask.Now < l.barred {
+		return OverBudget, max(l.spent, l.others)
+	}
+	why = l.afford(s, &Ask{Now: ask.Now, Share: ask.Share})
+	return why, l.spent
+}
+
+// Bar says that all replicas together have spent the budget: until a time, in unix nanoseconds, Over need not ask.
+func (l *Live) Bar(until int64, spent float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.barred, l.others = until, spent
 }
 
 // Unsaved returns what a database has of what was spent, and what it has not yet.

@@ -165,8 +165,10 @@ type Hold struct {
 	money  bool
 	counts bool // requests are counted
 
-	// Shared says that what was taken here was taken for all replicas together, too.
+	// Shared says that what was taken here was taken for all replicas together, too. Turn tells the attempts of one request
+	// apart there; 0 is the request itself.
 	Shared bool
+	Turn   uint32
 
 	// What was left when the request passed, for the response's headers; -1 where there is no limit.
 	RequestsLeft, TokensLeft int64

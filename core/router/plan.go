@@ -20,6 +20,7 @@ type Plan struct {
 	params  []llm.Pair
 	depth   int       // fallbacks of fallbacks
 	tried   []bool    // by index of the group's members
+	passed  int       // deployments that were handed out and could not be called
 	list    []int     // the members to choose from
 	scores  []float64 // of list
 	at      int       // the member handed out last
@@ -94,7 +95,7 @@ func (p *Plan) Params() []llm.Pair { return p.params }
 
 func (p *Plan) start(t Target, g *group) {
 	p.name, p.group, p.params = t.Group, g, t.Params
-	p.retries, p.base, p.limit, p.cause = 0, -1, -1, nil
+	p.retries, p.base, p.limit, p.cause, p.passed = 0, -1, -1, nil, 0
 	if cap(p.tried) < len(g.members) {
 		p.tried = make([]bool, len(g.members))
 	}
@@ -104,6 +105,9 @@ func (p *Plan) start(t Target, g *group) {
 	p.x.Retries = 0
 	p.bonds.forget()
 }
+
+// budgetExceeded is the type of the error that says that a deployment's budget, or its vendor's, is spent.
+const budgetExceeded = "budget_exceeded"
 
 // Next returns the deployment to call. last is nil at first, and afterwards how the call to the former deployment
 // failed. Next may wait before it returns, and stops waiting when ctx ends. It keeps x.Retries, x.MaxRetries and
@@ -122,7 +126,12 @@ func (p *Plan) Next(ctx context.Context, last error) (*llm.Deployment, error) {
 		return p.next(ctx)
 	}
 	e := llm.AsError(last)
+	called := p.open
 	p.settle(e)
+	if called && e.Kind == llm.KindNoDeployment && e.Type == budgetExceeded && p.passed < len(p.group.members) {
+		p.passed++ // nobody was called: other replicas have spent its budget meanwhile
+		return p.next(ctx)
+	}
 	return p.after(ctx, e)
 }
 

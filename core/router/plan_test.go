@@ -332,3 +332,23 @@ func TestCounts(t *testing.T) {
 		t.Errorf("a plan that was not begun gave %v", err)
 	}
 }
+
+// TestSpentElsewhere shows that deployments whose budget is found spent when they are to be called cost no retry: each
+// other one of the group is called, and then the group has failed.
+func TestSpentElsewhere(t *testing.T) {
+	t.Parallel()
+	f := func(script map[string]error, calls, retries int, passes bool) {
+		t.Helper()
+		s := settings(dep("a", "g", "m"), dep("b", "g", "m"), dep("c", "g", "m"))
+		s.Retries, s.DisableCooldowns = 0, true
+		x := ask("g")
+		ids, err := walk(t, build(t, s), x, script)
+		if len(ids) > calls || x.Retries != retries || (err == nil) != passes {
+			t.Errorf("called %v with %d retries: %v", ids, x.Retries, err)
+		}
+	}
+	spent := &llm.Error{Kind: llm.KindNoDeployment, Type: budgetExceeded}
+	f(map[string]error{"a": spent, "b": spent}, 3, 0, true)
+	f(map[string]error{"a": spent, "b": spent, "c": spent}, 4, 0, false)
+	f(map[string]error{"a": spent, "b": fails(llm.KindInternal), "c": fails(llm.KindInternal)}, 2, 0, false)
+}

@@ -16,7 +16,11 @@ func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 // fleet starts replicas with one PostgreSQL and, if redis is an address, one Redis.
 func fleet(t testing.TB, n int, database, redis string) []*apptest.Server {
 	t.Helper()
-	v := vendor(t)
+	return fleetOf(t, n, database, redis, settings(vendor(t), "proxy_batch_write_at: 1", "", ""))
+}
+
+func fleetOf(t testing.TB, n int, database, redis, yaml string) []*apptest.Server {
+	t.Helper()
 	var out []*apptest.Server
 	for range n {
 		env := []string{"DATABASE_URL=" + database, "SALLYPORT_STATE_DIR=" + t.TempDir()}
@@ -24,7 +28,7 @@ func fleet(t testing.TB, n int, database, redis string) []*apptest.Server {
 			// A machine that is busy with tests must not pass for a Redis that is away.
 			env = append(env, "REDIS_URL="+redis, "REDIS_SOCKET_TIMEOUT=5")
 		}
-		out = append(out, apptest.Start(t, settings(v, "proxy_batch_write_at: 1", "", ""), apptest.Env(env...)))
+		out = append(out, apptest.Start(t, yaml, apptest.Env(env...)))
 	}
 	return out
 }

@@ -165,7 +165,9 @@ type measured struct {
 	size          int
 }
 
-func (m measured) String() string { return fmt.Sprintf("%.1f ms", float64(m.median)/float64(time.Millisecond)) }
+func (m measured) String() string {
+	return fmt.Sprintf("%.1f ms", float64(m.median)/float64(time.Millisecond))
+}
 
 func measure(what string, times int, do func() int) measured {
 	m := measured{what: what}

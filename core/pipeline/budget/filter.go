@@ -11,30 +11,48 @@ import (
 type Deployments struct{}
 
 // Allows implements router.Check.
-func (Deployments) Allows(x *llm.Exchange, d *llm.Deployment) bool { return spentScope(x, d) == nil }
+func (Deployments) Allows(x *llm.Exchange, d *llm.Deployment) bool {
+	s, _ := spentScope(x, d)
+	return s == nil
+}
 
 // Refusal implements router.Check: the error says which budgets are spent.
 func (Deployments) Refusal(x *llm.Exchange, list []*llm.Deployment) error {
 	var over []string
 	for _, d := range list {
-		if s := spentScope(x, d); s != nil {
-			spent, _ := s.Spent()
-			over = append(over, "Exceeded budget for "+whose(s)+": "+Dollars(spent)+" >= "+Dollars(s.Budget.Cap(x.Asked.Now)))
+		if s, spent := spentScope(x, d); s != nil {
+			over = append(over, exceeded(s, spent, x.Start.UnixNano()))
 		}
 	}
+	return crossed(strings.Join(over, "; "))
+}
+
+// Crossed is the error of a call to a deployment whose budget, or that of its vendor, is found spent when it is made.
+func Crossed(s *llm.Scope, spent float64, ask *llm.Ask) *llm.Error {
+	return crossed(exceeded(s, spent, ask.Now))
+}
+
+func crossed(which string) *llm.Error {
 	return &llm.Error{
 		Op: "budget.Deployments", Kind: llm.KindNoDeployment, Status: 429, Type: "budget_exceeded",
-		Message: "No deployments available - crossed budget: " + strings.Join(over, "; "),
+		Message: "No deployments available - crossed budget: " + which,
 	}
 }
 
-// spentScope is the scope of a deployment whose budget is spent, or nil.
-func spentScope(x *llm.Exchange, d *llm.Deployment) *llm.Scope {
+func exceeded(s *llm.Scope, spent float64, now int64) string {
+	return "Exceeded budget for " + whose(s) + ": " + Dollars(spent) + " >= " + Dollars(s.Budget.Cap(now))
+}
+
+// spentScope is the scope of a deployment whose budget is spent, and what is spent of it; or nil.
+func spentScope(x *llm.Exchange, d *llm.Deployment) (*llm.Scope, float64) {
+	ask := llm.Ask{Now: x.Start.UnixNano(), Share: x.Asked.Share}
 	for _, s := range d.Scopes {
-		if !s.Budget.Limited || s.Over(s, x.Start.UnixNano()) == llm.Passed {
+		if !s.Budget.Limited {
 			continue
 		}
-		return s
+		if why, spent := s.Over(s, &ask); why != llm.Passed {
+			return s, spent
+		}
 	}
-	return nil
+	return nil, 0
 }

@@ -19,6 +19,9 @@ type Settings struct {
 	Cost func(x *llm.Exchange, r *llm.Reply) float64
 	// OverBudget makes the error for a scope whose budget does not let a request pass. Required.
 	OverBudget func(s *llm.Scope, why llm.Refusal, ask *llm.Ask) *llm.Error
+	// Crossed makes the error for a deployment whose budget, or its vendor's, all replicas together have spent. Required
+	// with Shared.
+	Crossed func(s *llm.Scope, spent float64, ask *llm.Ask) *llm.Error
 	// SoftBudget is told when a soft budget is reached, once in each period. It must not block. It may be nil.
 	SoftBudget func(s *llm.Scope)
 	// Failing reports whether a model group fails at present; see llm.Scope.Relaxed. Nil is never.
@@ -48,8 +51,15 @@ type Shared interface {
 	// Reserve asks for all scopes of x at once and notes what it took in x.Holds, one for each scope. refused is the
 	// index of the scope that refuses. On an error nobody was asked, or nobody answered in time.
 	Reserve(ctx context.Context, x *llm.Exchange) (refused int, why llm.Refusal, wait time.Duration, err error)
+	// Enter is Reserve for the scopes of the deployment that x is about to call. It appends to x.Holds. spent is what was
+	// spent of a budget that refuses.
+	Enter(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope) (refused int, why llm.Refusal, spent float64, err error)
+	// Undo gives back what a hold of x took, as if it had never asked. It must not block.
+	Undo(x *llm.Exchange, h *llm.Hold)
 	// Settle gives back what x holds and counts what it used. It must not block.
 	Settle(x *llm.Exchange, now, tokens int64, cost float64)
+	// Alone is of how many replicas this is one while they cannot count together, and 0 while they can.
+	Alone() int64
 }
 
 const (
@@ -58,6 +68,7 @@ const (
 	firstWait    = 2 * time.Second // after the first try; doubled after each further one
 	holdWait     = 2 * time.Second // how long a request waits for what others hold and may not need
 	sharedPoll   = 100 * time.Millisecond
+	barTime      = time.Second // how long nobody asks again whether a deployment's budget is spent
 )
 
 // Limiter is the hook. It is safe for concurrent use.
@@ -78,6 +89,9 @@ func New(s Settings) *Limiter {
 // hold for a while waits for it: for a place among those open at a time as long as Settings say, for tokens and money no
 // longer than two seconds.
 func (l *Limiter) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error) {
+	if l.s.Shared != nil {
+		x.Asked.Share = l.s.Shared.Alone()
+	}
 	if len(x.Scopes) == 0 {
 		return nil, nil
 	}
@@ -100,8 +114,7 @@ func (l *Limiter) Repeat(ctx context.Context, x *llm.Exchange, r *llm.Reply) err
 
 // take estimates what a call may use and takes it, begun being when it was asked for.
 func (l *Limiter) take(ctx context.Context, x *llm.Exchange, begun time.Time) error {
-	tokens, cost, free := l.s.Estimate(x)
-	x.Asked = llm.Ask{Now: begun.UnixNano(), Tokens: tokens, Cost: cost, Free: free}
+	l.estimate(x, begun)
 	l.relax(x)
 	at, why, wait := l.reserve(ctx, x)
 	if why == llm.Passed {
@@ -114,6 +127,12 @@ func (l *Limiter) take(ctx context.Context, x *llm.Exchange, begun time.Time) er
 		}
 	}
 	return l.refuse(x, x.Scopes[at], why, wait)
+}
+
+// estimate says what a call may use.
+func (l *Limiter) estimate(x *llm.Exchange, begun time.Time) {
+	tokens, cost, free := l.s.Estimate(x)
+	x.Asked = llm.Ask{Now: begun.UnixNano(), Tokens: tokens, Cost: cost, Free: free, Share: x.Asked.Share}
 }
 
 // relax puts other scopes in the place of those that are only enforced while a model fails.
@@ -221,8 +240,18 @@ func (l *Limiter) patience(why llm.Refusal) time.Duration {
 }
 
 // Enter implements pipeline.Attempt: it takes a place at the deployment, waiting for one if need be, and holds the money
-// of its vendor. Money that is spent keeps a deployment from being chosen, not from being called.
+// of its vendor. Alone, money that is spent keeps a deployment from being chosen, not from being called. With Shared all
+// replicas are asked, in one more round trip; the error of one that is spent, of kind llm.KindNoDeployment, has the router
+// look elsewhere.
 func (l *Limiter) Enter(ctx context.Context, x *llm.Exchange, d *llm.Deployment) error {
+	if x.Asked.Now == 0 {
+		l.estimate(x, x.Start) // nothing else limits the request
+	}
+	if l.s.Shared != nil {
+		if done, err := l.enterShared(ctx, x, d); done {
+			return err
+		}
+	}
 	for _, s := range d.Scopes {
 		x.Holds = append(x.Holds, llm.Hold{})
 		h := &x.Holds[len(x.Holds)-1]
@@ -246,11 +275,47 @@ func (l *Limiter) Enter(ctx context.Context, x *llm.Exchange, d *llm.Deployment)
 	return nil
 }
 
+// enterShared asks all replicas. done is false if they cannot be asked.
+func (l *Limiter) enterShared(ctx context.Context, x *llm.Exchange, d *llm.Deployment) (done bool, err error) {
+	var poll *time.Ticker
+	for {
+		at, why, spent, err := l.s.Shared.Enter(ctx, x, d.Scopes)
+		switch {
+		case ctx.Err() != nil:
+			l.Leave(x, d)
+			return true, context.Cause(ctx)
+		case err != nil:
+			return false, nil //nolint:nilerr // decided here alone
+		case why == llm.Passed:
+			return true, nil
+		case why != llm.OverParallel:
+			s := d.Scopes[at]
+			if why == llm.OverBudget {
+				s.Bar(time.Now().Add(barTime).UnixNano(), spent)
+			}
+			return true, l.s.Crossed(s, spent, &x.Asked)
+		}
+		if poll == nil {
+			poll = time.NewTicker(sharedPoll)
+			defer poll.Stop()
+		}
+		select {
+		case <-d.Scopes[at].Freed():
+		case <-poll.C: // other replicas do not tell when they give back
+		case <-ctx.Done():
+			return true, context.Cause(ctx)
+		}
+	}
+}
+
 // Leave implements pipeline.Attempt.
 func (l *Limiter) Leave(x *llm.Exchange, d *llm.Deployment) {
 	for len(x.Holds) > len(x.Scopes) {
 		h := &x.Holds[len(x.Holds)-1]
 		if h.Scope != nil {
+			if l.s.Shared != nil {
+				l.s.Shared.Undo(x, h)
+			}
 			h.Scope.Undo(h, x.Asked.Now)
 		}
 		x.Holds = x.Holds[:len(x.Holds)-1]

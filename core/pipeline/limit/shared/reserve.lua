@@ -1,6 +1,7 @@
 -- Asks one scope for room and takes it. KEYS: minute, open, money.
 -- ARGV: now in ms, rpm, tpm, parallel, tokens, budget ("" none), cost, request, base, replica, unsaved, period in ms, free
--- Answers {code, wait in ms, requests left, tokens left}. Codes are those of llm.Refusal.
+-- Answers {code, wait in ms, requests left, tokens left, what is spent of a budget that refuses in billionths}. Codes are
+-- those of llm.Refusal.
 local now, rpm, tpm, par = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local tokens, cost = tonumber(ARGV[5]), tonumber(ARGV[7])
 local step, steps, lease = 5000, 12, 600000
@@ -28,7 +29,7 @@ if money then
     local limit = tonumber(ARGV[6])
     limit = limit - limit * 1e-9
     local spent = tonumber(m[1])
-    if spent >= limit then return {4, 0, -1, -1} end
+    if spent >= limit then return {4, 0, -1, -1, math.floor(spent * 1e9)} end
     local held = 0
     local all = redis.call('HGETALL', KEYS[3])
     for i = 1, #all, 2 do
@@ -38,12 +39,12 @@ if money then
         else held = held + tonumber(all[i + 1]) end
       end
     end
-    if spent + held >= limit then return {5, 0, -1, -1} end
+    if spent + held >= limit then return {5, 0, -1, -1, math.floor((spent + held) * 1e9)} end
   end
 end
 if par ~= 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-  if redis.call('ZCARD', KEYS[2]) >= par then return {3, 0, -1, -1} end
+  if redis.call('ZCARD', KEYS[2]) >= par then return {3, 0, -1, -1, 0} end
 end
 local left_r, left_t = -1, -1
 if rpm ~= 0 or tpm ~= 0 then
@@ -79,11 +80,11 @@ if rpm ~= 0 or tpm ~= 0 then
     end
     return 60000
   end
-  if rpm ~= 0 and math.floor(sum_r) >= rpm then return {1, wait(r, sum_r, rpm), 0, -1} end
+  if rpm ~= 0 and math.floor(sum_r) >= rpm then return {1, wait(r, sum_r, rpm), 0, -1, 0} end
   if tpm ~= 0 and math.floor(sum_t) >= tpm then
     local held = tonumber(v[#names] or 0)
-    if sum_t - held < tpm then return {6, 0, -1, 0} end
-    return {2, wait(t, sum_t, tpm), -1, 0}
+    if sum_t - held < tpm then return {6, 0, -1, 0, 0} end
+    return {2, wait(t, sum_t, tpm), -1, 0, 0}
   end
   local f = at % (steps + 2)
   if tonumber(v[3] or -1) ~= at then
@@ -103,4 +104,4 @@ if par ~= 0 then
   redis.call('PEXPIRE', KEYS[2], lease)
 end
 if money and cost > 0 then redis.call('HINCRBYFLOAT', KEYS[3], 'h' .. hold, ARGV[7]) end
-return {0, 0, left_r, left_t}
+return {0, 0, left_r, left_t, 0}

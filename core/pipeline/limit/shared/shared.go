@@ -58,6 +58,7 @@ type Counts struct {
 	settle  *redis.Script
 	spent   *redis.Script
 
+	turns    atomic.Uint32 // attempts so far
 	failures atomic.Int32
 	broken   atomic.Bool
 	replicas atomic.Int64 // as last known
@@ -108,73 +109,103 @@ func New(s Settings) *Counts {
 // Share is of how many replicas this is one, as last known: what each may use while Redis is away.
 func (c *Counts) Share() int64 { return c.replicas.Load() }
 
+// Alone implements limit.Shared.
+func (c *Counts) Alone() int64 {
+	if c.broken.Load() {
+		return c.replicas.Load()
+	}
+	return 0
+}
+
 // Broken reports whether replicas count alone at the moment.
 func (c *Counts) Broken() bool { return c.broken.Load() }
 
 // Reserve implements limit.Shared. What it takes together it takes here as well, so that a replica which must go on alone
 // knows what it used.
 func (c *Counts) Reserve(ctx context.Context, x *llm.Exchange) (refused int, why llm.Refusal, wait time.Duration, err error) {
-	x.Asked.Share = 0
-	if c.broken.Load() {
-		x.Asked.Share = c.replicas.Load()
-		return 0, 0, 0, errBroken
+	refused, a, err := c.together(ctx, x, x.Scopes, 0)
+	return refused, a.code, a.wait, err
+}
+
+// Enter implements limit.Shared.
+func (c *Counts) Enter(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope) (refused int, why llm.Refusal, spent float64, err error) {
+	refused, a, err := c.together(ctx, x, scopes, max(1, c.turns.Add(1)))
+	return refused, a.code, a.spent, err
+}
+
+// together takes of all scopes for all replicas, or of none, and appends to x.Holds what it took.
+func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, turn uint32) (refused int, why answer, err error) {
+	x.Asked.Share = c.Alone()
+	if x.Asked.Share > 0 {
+		return 0, why, errBroken
 	}
-	c.takeHere(x)
-	at, answers, err := c.ask(ctx, x)
+	from := len(x.Holds)
+	c.takeHere(x, scopes, turn)
+	at, answers, err := c.ask(ctx, x, scopes, x.Holds[from:])
 	if err != nil {
-		c.forgetPlaces(x)
-		c.undoHere(x)
+		c.forgetPlaces(x, from)
+		c.undoHere(x, from)
 		x.Asked.Share = c.replicas.Load()
-		return 0, 0, 0, err
+		return 0, why, err
 	}
 	refused = -1
 	for i, place := range at {
-		h, a := &x.Holds[place], answers[i]
+		h, a := &x.Holds[from+place], answers[i]
 		if a.code != llm.Passed {
 			if refused < 0 {
-				refused, why, wait = place, a.code, a.wait
+				refused, why = place, a
 			}
 			continue
 		}
 		h.Shared, h.RequestsLeft, h.TokensLeft = true, a.requests, a.tokens
 	}
 	if refused < 0 {
-		return 0, llm.Passed, 0, nil
+		return 0, why, nil
 	}
-	for i := range x.Holds {
-		c.tell(x, &x.Holds[i], x.Asked.Now, 0, 0, true)
+	for i := range x.Holds[from:] {
+		c.tell(x, &x.Holds[from+i], x.Asked.Now, 0, 0, true)
 	}
-	c.undoHere(x)
-	return refused, why, wait, nil
+	c.undoHere(x, from)
+	return refused, why, nil
 }
 
-func (c *Counts) takeHere(x *llm.Exchange) {
-	for i, s := range x.Scopes {
+func (c *Counts) takeHere(x *llm.Exchange, scopes []*llm.Scope, turn uint32) {
+	for _, s := range scopes {
 		x.Holds = append(x.Holds, llm.Hold{})
+		h := &x.Holds[len(x.Holds)-1]
 		if s.Idle() {
-			x.Holds[i] = llm.Hold{Scope: s, RequestsLeft: -1, TokensLeft: -1}
+			*h = llm.Hold{Scope: s, RequestsLeft: -1, TokensLeft: -1}
 			continue
 		}
-		s.Take(s, &x.Asked, &x.Holds[i])
+		s.Take(s, &x.Asked, h)
+		h.Turn = turn
 	}
 }
 
-func (c *Counts) undoHere(x *llm.Exchange) {
-	for i := range x.Holds {
-		h := &x.Holds[i]
+func (c *Counts) undoHere(x *llm.Exchange, from int) {
+	for i := range x.Holds[from:] {
+		h := &x.Holds[from+i]
 		h.Scope.Undo(h, x.Asked.Now)
 	}
-	x.Holds = x.Holds[:0]
+	x.Holds = x.Holds[:from]
 }
 
 // forgetPlaces gives places among the open requests back that Redis may have given without being heard. Tokens and money
 // that it may hold are free again by themselves.
-func (c *Counts) forgetPlaces(x *llm.Exchange) {
-	for i := range x.Holds {
-		if h := &x.Holds[i]; h.Scope.Parallel != 0 {
-			c.queue(settlement{c.keys(h.Scope), []any{0, 0, 0, 0, x.ID.String(), "0", "0", "0", "0", "0"}})
+func (c *Counts) forgetPlaces(x *llm.Exchange, from int) {
+	for i := range x.Holds[from:] {
+		if h := &x.Holds[from+i]; h.Scope.Parallel != 0 {
+			c.queue(settlement{c.keys(h.Scope), []any{0, 0, 0, 0, member(x, h), "0", "0", "0", "0", "0"}})
 		}
 	}
+}
+
+// member names a request, or one attempt of it, among those that are open.
+func member(x *llm.Exchange, h *llm.Hold) string {
+	if h.Turn == 0 {
+		return x.ID.String()
+	}
+	return x.ID.String() + "." + strconv.FormatUint(uint64(h.Turn), 36)
 }
 
 // answer is what the script says of one scope.
@@ -182,22 +213,23 @@ type answer struct {
 	code             llm.Refusal
 	wait             time.Duration
 	requests, tokens int64
+	spent            float64 // of a budget
 }
 
-// ask runs the script for every scope that limits, in one pipeline. at are their places in x.Scopes.
-func (c *Counts) ask(ctx context.Context, x *llm.Exchange) (at []int, answers []answer, err error) {
+// ask runs the script for every scope that limits, in one pipeline. at are their places in scopes.
+func (c *Counts) ask(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, holds []llm.Hold) (at []int, answers []answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.s.Timeout)
 	defer cancel()
 	run := func() ([]*redis.Cmd, error) {
 		pipe := c.s.Client.Pipeline()
 		var cmds []*redis.Cmd
 		at = at[:0]
-		for i, s := range x.Scopes {
+		for i, s := range scopes {
 			if s.Idle() || s.Limits == (llm.Limits{}) && !s.Budget.Limited {
 				continue
 			}
 			at = append(at, i)
-			cmds = append(cmds, c.reserve.EvalSha(ctx, pipe, c.keys(s), c.arguments(x, s, &x.Holds[i])...))
+			cmds = append(cmds, c.reserve.EvalSha(ctx, pipe, c.keys(s), c.arguments(x, s, &holds[i])...))
 		}
 		if len(cmds) == 0 {
 			return nil, nil
@@ -218,10 +250,10 @@ func (c *Counts) ask(ctx context.Context, x *llm.Exchange) (at []int, answers []
 	c.failures.Store(0)
 	for _, cmd := range cmds {
 		list, err := cmd.Int64Slice()
-		if err != nil || len(list) != 4 {
+		if err != nil || len(list) != 5 {
 			return nil, nil, errors.Join(errors.New("redis: an answer is not understood"), err)
 		}
-		answers = append(answers, answer{codeOf(list[0]), time.Duration(list[1]) * time.Millisecond, list[2], list[3]})
+		answers = append(answers, answer{codeOf(list[0]), time.Duration(list[1]) * time.Millisecond, list[2], list[3], float64(list[4]) / 1e9})
 	}
 	return at, answers, nil
 }
@@ -254,12 +286,15 @@ func (c *Counts) arguments(x *llm.Exchange, s *llm.Scope, h *llm.Hold) []any {
 	}
 	tokens, cost, _, _, _ := h.Taken()
 	return []any{
-		x.Asked.Now / int64(time.Millisecond), s.RPM, s.TPM, s.Parallel, tokens, limit, amount(cost), x.ID.String(),
+		x.Asked.Now / int64(time.Millisecond), s.RPM, s.TPM, s.Parallel, tokens, limit, amount(cost), member(x, h),
 		amount(base), c.s.Replica, amount(unsaved), s.Budget.Period.Milliseconds(), free,
 	}
 }
 
 func amount(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+// Undo implements limit.Shared.
+func (c *Counts) Undo(x *llm.Exchange, h *llm.Hold) { c.tell(x, h, x.Asked.Now, 0, 0, true) }
 
 // Settle implements limit.Shared.
 func (c *Counts) Settle(x *llm.Exchange, now, tokens int64, cost float64) {
@@ -277,7 +312,7 @@ func (c *Counts) tell(x *llm.Exchange, h *llm.Hold, now, tokens int64, cost floa
 	held, heldCost, open, counts, _ := h.Taken()
 	request := ""
 	if open {
-		request = x.ID.String()
+		request = member(x, h)
 	}
 	c.queue(settlement{c.keys(h.Scope), []any{
 		now / int64(time.Millisecond), x.Asked.Now / int64(time.Millisecond), held, tokens, request, amount(heldCost), amount(cost),
