@@ -31,9 +31,23 @@ type Transcript struct {
 // Word is one word, with the seconds when it begins and ends.
 type Word struct{ Text, Start, End []byte }
 
-// Transcribed appends a transcript as the API of OpenAI has it with details
-// (https://platform.openai.com/docs/api-reference/audio/verbose-json-object), as the reference does, and counts its length.
+// Transcribed appends a transcript in the format that it was asked for, and counts its length. JSON comes with all details
+// (https://platform.openai.com/docs/api-reference/audio/verbose-json-object), as in the reference; text and subtitles are
+// made here.
 func (t *Turn) Transcribed(dst []byte, s *Transcript) []byte {
+	t.Usage.Seconds = openai.Float(s.Seconds)
+	if n := len(s.Words); t.Usage.Seconds == 0 && n > 0 {
+		t.Usage.Seconds = openai.Float(s.Words[n-1].End)
+	}
+	switch format := t.transcriptFormat(); format {
+	case "text":
+		t.Type = "text/plain; charset=utf-8"
+		text, _ := llm.Text(s.Text)
+		return append(append(dst, text...), '\n')
+	case "srt", "vtt":
+		t.Type = "text/plain; charset=utf-8"
+		return s.subtitles(dst, format == "vtt")
+	}
 	b := dialect.Build(dst)
 	b.Open('{').Key("text").Raw(s.Text).Key("task").Lit(`"transcribe"`)
 	b.Member("language", s.Language).Member("duration", s.Seconds)
@@ -45,21 +59,16 @@ func (t *Turn) Transcribed(dst []byte, s *Transcript) []byte {
 		}
 		b.Close(']')
 	}
-	b.Close('}')
-	t.Usage.Seconds = openai.Float(s.Seconds)
-	if n := len(s.Words); t.Usage.Seconds == 0 && n > 0 {
-		t.Usage.Seconds = openai.Float(s.Words[n-1].End)
-	}
-	return b.Bytes()
+	return b.Close('}').Bytes()
 }
 
-// WantsTranscript checks the format that a transcription is wanted in: those that are JSON can be had.
+// WantsTranscript checks the format that a transcription is wanted in.
 func (t *Turn) WantsTranscript() error {
 	switch v, _ := llm.Text(t.Params.Get("response_format")); string(v) {
-	case "", "json", "verbose_json":
+	case "", "json", "verbose_json", "text", "srt", "vtt":
 		return nil
 	}
-	return t.Refuse("response_format", "must be json or verbose_json for "+t.Site.v.Name)
+	return t.Refuse("response_format", "must be json, verbose_json, text, srt or vtt for "+t.Site.v.Name)
 }
 
 // FormBody writes a form, with one file at its end whose content is not copied: it is the second of the three pieces.

@@ -46,7 +46,7 @@ func further() []Vendor {
 		{
 			Name: "deepgram", Own: true, Base: "https://api.deepgram.com/v1",
 			BaseVars: []string{"DEEPGRAM_API_BASE"}, KeyVars: []string{"DEEPGRAM_API_KEY"},
-			Lacks: none, Offers: []llm.Operation{llm.OpTranscription},
+			Lacks: none, Offers: []llm.Operation{llm.OpSpeech, llm.OpTranscription},
 			Source: "https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded",
 		},
 		{

@@ -1,4 +1,4 @@
-// Package deepgram is the provider for transcriptions with Deepgram:
+// Package deepgram is the provider for transcriptions and speech with Deepgram:
 // https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded.
 package deepgram
 
@@ -25,6 +25,7 @@ func New(s Settings) *provider.Translated {
 		Name: Name, Base: "https://api.deepgram.com/v1", KeyVars: []string{"DEEPGRAM_API_KEY"}, KeyScheme: "Token ",
 		BaseVars: []string{"DEEPGRAM_API_BASE"}, Classify: classify,
 		Forms: map[llm.Operation]*provider.Form{
+			llm.OpSpeech: speech(),
 			llm.OpTranscription: {
 				Route: route, Typed: true, Request: request, Answer: answer,
 				Params: []string{"language", "response_format", "timestamp_granularities", "timestamp_granularities[]"},

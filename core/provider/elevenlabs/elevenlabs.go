@@ -85,6 +85,8 @@ func format(name string) string {
 		return "pcm_44100"
 	case "opus":
 		return "opus_48000_128"
+	case "wav":
+		return "wav_44100"
 	}
 	return name
 }
@@ -112,8 +114,8 @@ func speak(t *provider.Turn, dst []byte) ([]byte, error) {
 		return nil, t.Refuse("voice", "is missing")
 	}
 	switch text(t.Params.Get("response_format")) {
-	case "wav", "aac", "flac":
-		return nil, t.Refuse("response_format", "must be mp3, opus, pcm or a format of "+Name+"'s own")
+	case "aac", "flac":
+		return nil, t.Refuse("response_format", "must be mp3, opus, pcm, wav or a format of "+Name+"'s own")
 	}
 	input := t.Params.Get("input")
 	if len(input) < 2 || input[0] != '"' {
