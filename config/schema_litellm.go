@@ -185,7 +185,7 @@ func litellmTailSettings() []Setting {
 			Doc: "Second spelling of service_callbacks."},
 		{Path: "enable_json_schema_validation", Type: TypeBool, Default: "false", Area: "provider",
 			Doc: "Checks answers against the JSON schema that the request asks for."},
-		{Path: "include_cost_in_streaming_usage", Type: TypeBool, Default: "false", Area: "spend",
+		{Path: "include_cost_in_streaming_usage", Type: TypeBool, Default: "false", Area: "spend", Status: InEffect,
 			Doc: "Adds the cost to the usage at the end of a stream."},
 		{Path: "disable_stop_sequence_limit", Type: TypeBool, Default: "false", Area: "provider",
 			Doc: "Sends more than four stop sequences on."},

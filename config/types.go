@@ -133,7 +133,8 @@ type ModelInfo struct {
 
 // LiteLLMSettings holds the behaviour of calls, logging and fallbacks.
 type LiteLLMSettings struct {
-	DropParams *bool `config:"drop_params"`
+	StreamedSettings `config:",squash"`
+	DropParams       *bool `config:"drop_params"`
 	// EnableAzureADTokenRefresh has Azure deployments without a key use the identity of the machine.
 	EnableAzureADTokenRefresh *bool `config:"enable_azure_ad_token_refresh"`
 	// RequestTimeout bounds a call to a model; LiteLLM's default is 6000 s.

@@ -10,6 +10,13 @@ type KeptSettings struct {
 	BatchPollingInterval *Seconds `config:"proxy_batch_polling_interval"`
 }
 
+// StreamedSettings are those of litellm_settings about what answers tell.
+type StreamedSettings struct {
+	// IncludeCostInStreamingUsage has the usage at the end of a stream say
+	// what it cost.
+	IncludeCostInStreamingUsage bool `config:"include_cost_in_streaming_usage"`
+}
+
 // KeptVariables are the environment variables about what the gateway keeps for
 // callers.
 type KeptVariables struct {

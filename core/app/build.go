@@ -237,6 +237,7 @@ func (b *builder) edge() gateway.Edge {
 		llm.OpChat: g.CompletionModel, llm.OpCompletion: g.CompletionModel, llm.OpModeration: g.ModerationModel,
 	})
 	e.ForceModel = given(map[llm.Operation]string{llm.OpEmbedding: g.EmbeddingModel, llm.OpImage: g.ImageGenerationModel})
+	e.StreamCost = b.cfg.LiteLLMSettings.IncludeCostInStreamingUsage
 	return e
 }
 

@@ -245,3 +245,22 @@ general_settings: {master_key: sk-1234}
 	f("rerank", "/v1/rerank", ut.JSON(200, `{"results":[]}`))
 	f("moderation", "/v1/moderations", ut.JSON(200, `{"results":[]}`))
 }
+
+// max_file_size_mb refuses audio before it is sent anywhere.
+func TestMaxFileSize(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.JSON(200, `{"text":"hi"}`))
+	s := apptest.Start(t, one(v, "max_file_size_mb: 0.001"))
+	f := func(path string, size, status int, want string) {
+		t.Helper()
+		form := "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\n" +
+			strings.Repeat("x", size) + "\r\n--b--\r\n"
+		wantStatus(t, s.Post(path, form, "Content-Type: multipart/form-data; boundary=b"), status, want)
+	}
+	f("/v1/audio/transcriptions", 1000, 200, "hi")
+	f("/v1/audio/transcriptions", 2000, 400, "File size is too large. Please check your file size. Passed file size: 0.001907 MB. Max file size: 0.001 MB")
+	f("/v1/audio/translations", 2000, 400, "File size is too large")
+	if n := len(v.Requests()); n != 1 {
+		t.Errorf("the vendor got %d requests", n)
+	}
+}

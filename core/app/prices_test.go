@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-ai/sallyport/core/apptest"
+	ut "github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
 )
 
 // vendorWith is a vendor whose answers have the usage.
@@ -132,6 +133,46 @@ func TestStreamCostIsRecorded(t *testing.T) {
 		p.Map.Key != "gpt-4o" || p.Map.Value["output_cost_per_token"] != 1e-5 {
 		t.Errorf("%+v", p)
 	}
+}
+
+// With include_cost_in_streaming_usage a stream ends with its cost, in whatever dialect.
+func TestCostInStreams(t *testing.T) {
+	t.Parallel()
+	chat := ut.SSE(ut.ContentChunk("gpt-4o", "hi"), ut.FinishChunk("gpt-4o", "stop"), ut.UsageChunk("gpt-4o", 10, 5), "[DONE]")
+	claude := ut.SSERaw(
+		ut.NamedEvent("message_start", `{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"c","content":[],"stop_reason":null,"usage":{"input_tokens":10,"output_tokens":1}}}`),
+		ut.NamedEvent("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`),
+		ut.NamedEvent("content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"the \"usage\""}}`),
+		ut.NamedEvent("content_block_stop", `{"type":"content_block_stop","index":0}`),
+		ut.NamedEvent("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":5}}`),
+		ut.NamedEvent("message_stop", `{"type":"message_stop"}`))
+	yaml := func(v *ut.Vendor, on string) string {
+		return fmt.Sprintf(`
+model_list:
+  - {model_name: m, litellm_params: {model: openai/gpt-4o, api_base: "%[1]s/v1", api_key: k, input_cost_per_token: 0.5, output_cost_per_token: 0.1}}
+  - {model_name: a, litellm_params: {model: anthropic/claude-sonnet-4-5, api_base: "%[1]s", api_key: k, input_cost_per_token: 0.5, output_cost_per_token: 0.1}}
+litellm_settings: {include_cost_in_streaming_usage: %[2]s}
+general_settings: {master_key: sk-1234}
+`, v.URL, on)
+	}
+	v, plain := ut.New(t, chat), ut.New(t, chat)
+	anthropic := ut.New(t, claude)
+	s, off, a := apptest.Start(t, yaml(v, "true")), apptest.Start(t, yaml(plain, "false")), apptest.Start(t, yaml(anthropic, "true"))
+	f := func(s *apptest.Server, path, body string, want int) {
+		t.Helper()
+		r := s.Post(path, body)
+		if r.Status != 200 || strings.Count(r.Body, `"cost":5.5`) != want {
+			t.Errorf("%s: %d %s", path, r.Status, r.Body)
+		}
+	}
+	const messages = `"stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}`
+	f(s, "/v1/chat/completions", `{"model":"m","stream_options":{"include_usage":true},`+messages, 1)
+	f(s, "/v1/chat/completions", `{"model":"m",`+messages, 0)
+	f(off, "/v1/chat/completions", `{"model":"m","stream_options":{"include_usage":true},`+messages, 0)
+	f(s, "/v1/messages", `{"model":"m",`+messages, 1)
+	f(a, "/v1/messages", `{"model":"a",`+messages, 1)
+	f(a, "/v1/chat/completions", `{"model":"a","stream_options":{"include_usage":true},`+messages, 1)
+	f(a, "/v1/responses", `{"model":"a","stream":true,"input":"x"}`, 1)
 }
 
 func TestCostMap(t *testing.T) {

@@ -52,6 +52,7 @@ type Edge struct {
 	TrustForwarded bool                     // the caller's address is what X-Forwarded-For says
 	DefaultModel   map[llm.Operation]string // for requests that name no model
 	ForceModel     map[llm.Operation]string // in place of whatever model a request names
+	StreamCost     bool                     // streams end with their cost
 	Pass           []Pass                   // endpoints of the operator's own, longest path first
 
 	// Resources are where requests go for what vendors store, unless they name a model. A key without a kind is for

@@ -2,6 +2,9 @@ package listener
 
 import (
 	"errors"
+	"fmt"
+	"math"
+	"strconv"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -30,6 +33,33 @@ func (c *session) fields(ctx *fasthttp.RequestCtx) ([]byte, error) {
 		return nil, badForm(message, err)
 	}
 	return openai.FormBody(&x.Form)
+}
+
+// maxFileSize is the setting of a deployment for the largest file in megabytes.
+const maxFileSize = "max_file_size_mb"
+
+// checkFiles refuses audio that is larger than a deployment of the model takes, before it is sent anywhere. The words are
+// those of the reference (litellm/proxy/common_utils/http_parsing_utils.py, check_file_size_under_limit).
+func (c *session) checkFiles() error {
+	x := &c.x
+	if x.Op != llm.OpTranscription && x.Op != llm.OpTranslation {
+		return nil
+	}
+	most := math.Inf(1)
+	for _, d := range c.s.Gateway.Members(x.Model) {
+		if mb, err := strconv.ParseFloat(d.Setting(maxFileSize), 64); err == nil {
+			most = min(most, mb)
+		}
+	}
+	for _, part := range x.Form.Parts() {
+		if size := float64(len(x.Form.Value(part))) / (1 << 20); part.File && size > most {
+			return &llm.Error{
+				Op: "listener.checkFiles", Kind: llm.KindInvalid, Type: "bad_request", Param: "file",
+				Message: fmt.Sprintf("File size is too large. Please check your file size. Passed file size: %.4g MB. Max file size: %.4g MB", size, most),
+			}
+		}
+	}
+	return nil
 }
 
 func badForm(message string, err error) error {

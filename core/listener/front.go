@@ -94,10 +94,14 @@ func (c *session) speak() (size int, err error) {
 
 // tell writes a stream in the caller's dialect. Like WriteTo, it holds nothing back for what may come.
 func (c *session) tell(w io.Writer) (n int64, err error) {
-	part := c.reply.First
+	part, costs := c.reply.First, c.tellsCost()
 	for {
+		at := len(c.out)
 		if c.out, err = c.voice.Part(c.out, &part, c.native); err != nil {
 			return c.broke(w, err)
+		}
+		if costs {
+			c.out = c.costInEvents(c.out, at)
 		}
 		if !part.More || len(c.out) >= blockSize {
 			if err = c.flush(w); err != nil {
@@ -109,7 +113,10 @@ func (c *session) tell(w io.Writer) (n int64, err error) {
 			continue
 		}
 		if err == io.EOF { //nolint:errorlint // a stream returns it bare
-			c.out, err = c.voice.End(c.out, c.native)
+			at = len(c.out)
+			if c.out, err = c.voice.End(c.out, c.native); err == nil && costs {
+				c.out = c.costInEvents(c.out, at)
+			}
 		}
 		if err != nil {
 			return c.broke(w, err)

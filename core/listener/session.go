@@ -193,7 +193,7 @@ func (c *session) decode(ctx *fasthttp.RequestCtx, model string) error {
 		return err
 	}
 	c.chooseModel(model)
-	return nil
+	return c.checkFiles()
 }
 
 // chooseModel takes the model of the path, or the operator's, where they count more than the one in the body.
@@ -245,8 +245,11 @@ func (c *session) WriteTo(w io.Writer) (int64, error) {
 	if c.voice != nil {
 		return c.tell(w)
 	}
-	part := c.reply.First
+	part, costs := c.reply.First, c.tellsCost()
 	for {
+		if costs {
+			part.Data = c.withCost(part.Data)
+		}
 		c.out = appendEvent(c.out, &part)
 		if !part.More || len(c.out) >= blockSize {
 			if err := c.flush(w); err != nil {
