@@ -28,6 +28,7 @@ func (b *builder) resources() map[gateway.Resource]*llm.Deployment {
 		b.resourceOf(out, []string{"fine_tuning"}, s, fmt.Sprintf("finetune_settings[%d]", i))
 	}
 	usual := gateway.Resource{Vendor: defaultVendor}
+	out[gateway.Resource{Kind: "ocr"}] = out[gateway.Resource{Vendor: ocrVendor}]
 	out[gateway.Resource{}] = out[usual]
 	for _, kind := range []string{"files", "uploads", "batches", "fine_tuning"} {
 		if d := out[gateway.Resource{Kind: kind, Vendor: defaultVendor}]; d != nil {
@@ -48,6 +49,9 @@ func (b *builder) resources() map[gateway.Resource]*llm.Deployment {
 	}
 	return out
 }
+
+// ocrVendor is who reads documents for requests that name nobody.
+const ocrVendor = "mistral"
 
 // defaultVendor is who stores things for requests that name nobody, as in the reference.
 const defaultVendor = "openai"

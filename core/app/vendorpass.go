@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/gateway"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
+	"github.com/sallyport-ai/sallyport/core/provider/azure"
 	"github.com/sallyport-ai/sallyport/core/provider/passthrough"
 	"github.com/sallyport-ai/sallyport/core/upstream/credential/aws"
 	"github.com/sallyport-ai/sallyport/core/upstream/credential/google"
@@ -44,6 +45,7 @@ func vendorPasses() []vendorPass {
 		{[]string{"/vllm"}, "hosted_vllm", "", []string{"VLLM_API_BASE", "HOSTED_VLLM_API_BASE"}, "/v1", []string{"VLLM_API_KEY", "HOSTED_VLLM_API_KEY"}, "Authorization", bearer, true},
 		{[]string{"/assemblyai"}, "assemblyai", "https://api.assemblyai.com", nil, "", []string{"ASSEMBLYAI_API_KEY"}, "Authorization", "", false},
 		{[]string{"/eu.assemblyai"}, "assemblyai", "https://api.eu.assemblyai.com", nil, "", []string{"ASSEMBLYAI_API_KEY"}, "Authorization", "", false},
+		{[]string{"/milvus"}, "milvus", "", []string{"MILVUS_API_BASE"}, "", []string{"MILVUS_API_KEY"}, "Authorization", bearer, true},
 		{[]string{"/azure", "/azure_ai"}, "azure", "", []string{"AZURE_API_BASE"}, "", []string{"AZURE_API_KEY"}, "api-key", "", false},
 	}
 }
@@ -69,7 +71,10 @@ func (b *builder) vendorEndpoints(deployments []*llm.Deployment) []gateway.Pass 
 		aws: b.amazon(), google: google.New(google.Settings{Env: env, Client: b.clouds.wire.client()}),
 	}
 	for _, v := range vendorPasses() {
-		p.keyed(v, deployments)
+		p.keyed(v, deployments, "")
+	}
+	for _, v := range vendorPaths() {
+		p.keyed(v.vendorPass, deployments, v.under)
 	}
 	p.langfuse()
 	p.bedrock(deployments)
@@ -112,28 +117,29 @@ func (p *passes) refuse(d *llm.Deployment, why string) *llm.Deployment {
 }
 
 // keyed serves a vendor that wants a key in a header.
-func (p *passes) keyed(v vendorPass, deployments []*llm.Deployment) {
+func (p *passes) keyed(v vendorPass, deployments []*llm.Deployment, under string) {
 	env := p.b.cfg.Env()
 	base, key := firstSet(env, v.baseVars), firstSet(env, v.keyVars)
 	if base == "" {
 		base = v.base
 	}
 	byModel := map[string]*llm.Deployment{}
+	lender := &llm.Deployment{Provider: v.vendor}
 	for _, d := range deployments {
 		if d.Provider != v.vendor || strings.Contains(d.Model, "*") || strings.Contains(d.Group, "*") {
 			continue
 		}
 		if lends(d) {
-			key = d.APIKey
+			key, lender = d.APIKey, d
 			if d.Base != "" {
 				base = d.Base
 			}
 		}
 		if byModel[d.Group] == nil && d.Base != "" {
-			byModel[d.Group] = p.deployed(v, d)
+			byModel[d.Group] = p.deployed(v, d, under)
 		}
 	}
-	p.add(v.paths, v.vendor, p.reach(v, v.paths[0], base, key, nil), byModel)
+	p.add(v.paths, v.vendor, p.reach(v, reached{v.paths[0], base, key, under, lender}, nil), byModel)
 }
 
 // lends reports whether a deployment lends its credentials to the vendor's path.
@@ -142,21 +148,35 @@ func lends(d *llm.Deployment) bool {
 }
 
 // deployed is the endpoint for requests that name a deployment's model group.
-func (p *passes) deployed(v vendorPass, d *llm.Deployment) *llm.Deployment {
-	e := p.reach(v, v.paths[0]+":"+d.ID, d.Base, d.APIKey, d)
+func (p *passes) deployed(v vendorPass, d *llm.Deployment, under string) *llm.Deployment {
+	e := p.reach(v, reached{v.paths[0] + ":" + d.ID, d.Base, d.APIKey, under, d}, d)
 	e.ID, e.Group, e.Model, e.Price = d.ID, d.Group, d.Model, d.Price
 	return e
 }
 
-func (p *passes) reach(v vendorPass, name, base, key string, of *llm.Deployment) *llm.Deployment {
+// reached says where one endpoint of a vendor is, and as whom it is called.
+type reached struct {
+	name, base, key string
+	under           string          // the path at the vendor that the endpoint's stands for; "" for all of the vendor
+	as              *llm.Deployment // whose identity counts without a key
+}
+
+func (p *passes) reach(v vendorPass, at reached, of *llm.Deployment) *llm.Deployment {
+	name, base, key := at.name, at.base, at.key
 	d := &llm.Deployment{ID: "pass-through:" + name, Group: v.vendor, Provider: v.vendor, Retries: -1, Open: p.client}
 	if base == "" {
 		return p.refuse(d, fmt.Sprintf("there is no address of %s: set %s", v.vendor, or2(v.baseVars)))
 	}
-	if key == "" && !v.optional && !p.client {
+	s := p.settings(v.vendor)
+	if key == "" && v.vendor == azure.Name {
+		var err error
+		if s.Signer, err = p.b.azureIdentity(at.as); err != nil {
+			return p.refuse(d, err.Error())
+		}
+	}
+	if key == "" && !v.optional && !p.client && s.Signer == nil {
 		return p.refuse(d, fmt.Sprintf("there is no API key for %s: set %s", v.vendor, or2(v.keyVars)))
 	}
-	s := p.settings(v.vendor)
 	s.Target = strings.TrimSuffix(strings.TrimRight(base, "/"), v.version)
 	if key != "" {
 		s.Headers = []llm.Pair{{Name: v.header, Value: v.prefix + key}}
@@ -166,6 +186,9 @@ func (p *passes) reach(v vendorPass, name, base, key string, of *llm.Deployment)
 		s.DropQuery = []string{"key"}
 	case "openai":
 		s.Place = withVersion
+	}
+	if at.under != "" {
+		s.Place = func(tail string) (server, path string, err error) { return "", at.under + tail, nil }
 	}
 	if of != nil {
 		s.Group, s.Model = of.Group, of.Model
@@ -330,6 +353,12 @@ func locationName(s string) bool { return regexp.MustCompile(`^[a-z0-9-]{1,32}$`
 // vertexPlace is where a request to Vertex AI goes: the server of the location that its path names. A path without
 // project and location gets those of the configuration.
 func vertexPlace(tail, base, project, location string) (server, path string, err error) {
+	if named, ok := strings.CutPrefix(tail, vertexLive); ok {
+		if named = strings.TrimPrefix(named, "/"); named == "" {
+			named = location
+		}
+		return vertexLiveAt(named, base)
+	}
 	_, after, named := strings.Cut(tail, "/locations/")
 	if named {
 		location, _, _ = strings.Cut(after, "/")

@@ -1,9 +1,11 @@
 package listener
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
+	"github.com/fasthttp/websocket"
 	"github.com/sallyport-ai/sallyport/core/gateway"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/valyala/fasthttp"
@@ -30,6 +32,10 @@ func (s *Server) pass(ctx *fasthttp.RequestCtx, path []byte) bool {
 		}
 		c.x.Wanted = c.x.Model
 	}
+	if websocket.FastHTTPIsWebSocketUpgrade(ctx) {
+		c.passSocket(ctx, p)
+		return true
+	}
 	if p.Guards != nil {
 		if err := c.guarded(p.Guards); err != nil {
 			c.fail(ctx, err)
@@ -38,6 +44,35 @@ func (s *Server) pass(ctx *fasthttp.RequestCtx, path []byte) bool {
 	}
 	c.serve(ctx)
 	return true
+}
+
+// passSocket holds a conversation with the server behind an endpoint. Guardrails do not listen to it, so an endpoint that
+// has some holds none.
+func (c *session) passSocket(ctx *fasthttp.RequestCtx, p *gateway.Pass) {
+	x := &c.x
+	if p.Guards != nil {
+		c.fail(ctx, &llm.Error{
+			Op: "listener.passSocket", Kind: llm.KindInvalid, Type: "invalid_request_error",
+			Message: "This path has guardrails, which cannot look at a conversation over a WebSocket.",
+		})
+		return
+	}
+	x.Op, x.Streamed = llm.OpRealtime, true
+	if p.Vendor == "vertex_ai" && x.Tail == "/live" {
+		if location := ctx.QueryArgs().Peek("vertex_location"); len(location) > 0 {
+			x.Tail += "/" + string(location)
+		}
+	}
+	if model := ctx.QueryArgs().Peek("model"); x.Model == "" && len(model) > 0 {
+		x.Model = string(model)
+		x.Wanted = x.Model
+	}
+	x.Header, x.Query, x.Raw = x.Header.Clone(), bytes.Clone(x.Query), nil
+	if err := x.Body.Parse(emptyObject); err != nil {
+		c.fail(ctx, err)
+		return
+	}
+	c.converse(ctx)
 }
 
 // match finds the endpoint for a canonical path. tail is what follows the endpoint's own path.

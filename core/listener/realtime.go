@@ -44,19 +44,29 @@ func (s *Server) realtime(path string) fasthttp.RequestHandler {
 			c.fail(ctx, err)
 			return
 		}
-		reply, err := s.Gateway.Serve(&c.x.Life, &c.x)
-		if err != nil {
-			c.fail(ctx, err)
-			return
-		}
-		c.reply = reply
-		if reply.Socket == nil {
-			_ = reply.Rest.Close()
-			c.fail(ctx, &llm.Error{Op: "listener.realtime", Kind: llm.KindBadGateway, Message: "The model does not hold conversations."})
-			return
-		}
-		c.upgrade(ctx)
+		c.converse(ctx)
 	}
+}
+
+// converse calls the vendor and joins the caller's connection to its.
+func (c *session) converse(ctx *fasthttp.RequestCtx) {
+	reply, err := c.s.Gateway.Serve(&c.x.Life, &c.x)
+	if err != nil {
+		c.fail(ctx, err)
+		return
+	}
+	c.reply = reply
+	if reply.Socket == nil {
+		status := reply.Status
+		_ = reply.Rest.Close()
+		e := &llm.Error{Op: "listener.converse", Kind: llm.KindBadGateway, Message: "The vendor does not hold a conversation there."}
+		if status >= fasthttp.StatusBadRequest {
+			e.Status = status
+		}
+		c.fail(ctx, e)
+		return
+	}
+	c.upgrade(ctx)
 }
 
 // decodeRealtime reads the request. The conversation outlives what fasthttp keeps of it, so all is copied.
@@ -134,6 +144,9 @@ func (t *talk) relay(from, to llm.Socket, see func([]byte)) error {
 	for {
 		text, message, err := from.Read()
 		if err == nil {
+			if see != nil && text && bytes.Contains(message, []byte(`"response.created"`)) {
+				t.busy.Store(true) // before the caller can know, so that nobody ends what the caller waits for
+			}
 			err = to.Write(text, message)
 			if see != nil {
 				t.c.bytes += int64(len(message))
@@ -162,20 +175,24 @@ func (t *talk) relay(from, to llm.Socket, see func([]byte)) error {
 // listen looks at an event of the vendor: it counts the usage of each answer, and knows whether one is under way. What
 // transcriptions of the caller's speech cost is another model's, and not counted.
 func (t *talk) listen(event []byte) {
-	if !bytes.Contains(event, []byte(`"response.`)) {
-		return
-	}
-	switch kind, _ := llm.Text(dialect.Get(event, "type")); string(kind) {
-	case "response.created":
-		t.busy.Store(true)
-	case "response.done":
-		t.busy.Store(false)
+	if bytes.Contains(event, []byte(`"usageMetadata"`)) { // Google's conversations
 		var f usage.Found
 		f.Add(event)
 		t.c.reply.Usage = usage.Plus(t.c.reply.Usage, f.Usage())
-		if t.closing.Load() {
-			t.close(websocket.CloseGoingAway, "the gateway stops")
-		}
+		return
+	}
+	if !bytes.Contains(event, []byte(`"response.`)) {
+		return
+	}
+	if kind, _ := llm.Text(dialect.Get(event, "type")); string(kind) != "response.done" {
+		return
+	}
+	t.busy.Store(false)
+	var f usage.Found
+	f.Add(event)
+	t.c.reply.Usage = usage.Plus(t.c.reply.Usage, f.Usage())
+	if t.closing.Load() {
+		t.close(websocket.CloseGoingAway, "the gateway stops")
 	}
 }
 

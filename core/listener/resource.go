@@ -60,6 +60,8 @@ func resources() []resource {
 		{get, "/containers/{id}/files", "alist_container_files"}, {get, "/containers/{id}/files/{file}", "aretrieve_container_file"},
 		{del, "/containers/{id}/files/{file}", "adelete_container_file"}, {get, "/containers/{id}/files/{file}/content", "aretrieve_container_file_content"},
 
+		{post, "/ocr", "aocr"},
+
 		{post, "/videos", "acreate_video"}, {get, "/videos", "avideo_list"}, {get, "/videos/{id}", "avideo_retrieve"},
 		{del, "/videos/{id}", "avideo_delete"}, {get, "/videos/{id}/content", "avideo_content"}, {post, "/videos/{id}/remix", "avideo_remix"},
 	}
@@ -130,6 +132,11 @@ func (c *session) decodeResource(ctx *fasthttp.RequestCtx) error {
 // the vendor's own name, as for fine-tuning jobs and assistants.
 func (c *session) chooseResource(ctx *fasthttp.RequestCtx, kind, vendor string) error {
 	x := &c.x
+	if kind == "ocr" {
+		if err := c.readsPages(); err != nil {
+			return err
+		}
+	}
 	if kind == "files" || kind == "batches" {
 		if model := c.modelOfID(); model != "" {
 			x.NameModel([]byte(model))
@@ -164,6 +171,21 @@ func (c *session) chooseResource(ctx *fasthttp.RequestCtx, kind, vendor string) 
 	if len(model) > 0 && !dialect.Null(model) {
 		x.NameModel(model)
 		x.Wanted = x.Model
+	}
+	return nil
+}
+
+// readsPages refuses models of vendors without Mistral's API for documents
+// (https://docs.mistral.ai/capabilities/document_ai/basic_ocr).
+func (c *session) readsPages() error {
+	model, _ := llm.Text(c.x.Body.Get("model"))
+	for _, d := range c.s.Gateway.Members(string(model)) {
+		if d.Provider != "mistral" && d.Provider != "litellm_proxy" {
+			return &llm.Error{
+				Op: "listener.readsPages", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "model",
+				Message: "Documents are read by models of mistral only, and " + string(model) + " is one of " + d.Provider + ".",
+			}
+		}
 	}
 	return nil
 }

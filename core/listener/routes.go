@@ -35,7 +35,9 @@ func (s *Server) table() *router.Router {
 		r.POST("/v1"+path, s.call(op, "/v1"+path, ""))
 	}
 	r.POST("/v2/rerank", s.call(llm.OpRerank, "/v2/rerank", ""))
+	r.POST("/queue/chat/completions", s.call(llm.OpChat, "/queue/chat/completions", ""))
 	s.resourceRoutes(r)
+	s.absentRoutes(r)
 	r.POST("/utils/transform_request", s.transform)
 	for _, path := range []string{"/realtime", "/v1/realtime", "/openai/v1/realtime"} {
 		r.GET(path, s.realtime(path))

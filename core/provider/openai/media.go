@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -274,19 +273,6 @@ func (e *endpoint) decodeRealtime(a *llm.Answer, r *llm.Reply) error {
 		_ = a.Body.Close()
 		return e.garbled(e.p.s.Name + " did not begin a WebSocket.")
 	}
-	r.Socket, r.Rest = a.Socket, conversation{a.Socket}
-	return nil
-}
-
-// conversation is the rest of a reply that is a conversation.
-type conversation struct{ s llm.Socket }
-
-// Next implements llm.Stream. A conversation has no parts.
-func (c conversation) Next(*llm.Part) error { return io.EOF }
-
-// Close implements llm.Stream.
-func (c conversation) Close() error {
-	const normal = 1000
-	c.s.Close(normal, "")
+	r.Socket, r.Rest = a.Socket, provider.Conversation{Socket: a.Socket}
 	return nil
 }

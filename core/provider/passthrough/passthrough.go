@@ -124,6 +124,7 @@ func (e *endpoint) credential(name string) bool {
 // Encode implements provider.Endpoint.
 func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 	c.Target, c.Method, c.Head, c.Signer = e.target, x.Method, e.head, e.Signer
+	c.Socket = x.Op == llm.OpRealtime
 	if e.Client {
 		c.Signer = nil
 	}
@@ -318,6 +319,13 @@ func (e *endpoint) wholeQuery(x *llm.Exchange) string {
 
 // Decode implements provider.Endpoint. Every status is an answer here, also a refusal.
 func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
+	if a.Socket != nil {
+		if e.Priced != nil && x.Model != "" {
+			r.Deployment = e.Priced(x.Model)
+		}
+		r.Socket, r.Rest = a.Socket, provider.Conversation{Socket: a.Socket}
+		return nil
+	}
 	if e.Priced == nil {
 		return provider.Relay(a, r, e.MaxResponse, nil)
 	}
