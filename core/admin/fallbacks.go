@@ -1,6 +1,9 @@
 package admin
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // fallbackLists are the settings that hold fallbacks of a type.
 func fallbackLists() map[string]string {
@@ -8,11 +11,7 @@ func fallbackLists() map[string]string {
 }
 
 func (c *call) fallbackList() (string, error) {
-	kind := c.query("fallback_type")
-	if kind == "" {
-		kind = "general"
-	}
-	list, ok := fallbackLists()[kind]
+	list, ok := fallbackLists()[c.fallbackKind()]
 	if !ok {
 		return "", badRequest("fallback_type", "fallback_type must be general, context_window or content_policy.")
 	}
@@ -51,11 +50,15 @@ func (a *API) setFallback(c *call) (any, error) {
 	case slices.Contains(q.To, q.Model):
 		return nil, badRequest("fallback_models", "A model cannot be its own fallback.")
 	}
-	for _, m := range append([]string{q.Model}, q.To...) {
-		if a.Policy.Exists != nil && !a.Policy.Exists(m) {
-			return nil, notFound("model", "Model '"+m+"' not found in router. Add it to model_list first.")
+	if a.Policy.Exists != nil {
+		if !a.Policy.Exists(q.Model) {
+			return nil, notFound("model", "Model '"+q.Model+"' not found in router. Add it to model_list first.")
+		}
+		if bad := slices.DeleteFunc(slices.Clone(q.To), a.Policy.Exists); len(bad) > 0 {
+			return nil, badRequest("fallback_models", "Invalid fallback models: '"+strings.Join(bad, "', '")+"'. Add them to model_list first.")
 		}
 	}
+	done := "created"
 	err := a.changeSections(c, func(name string, section map[string]any) (bool, error) {
 		if name != "router_settings" {
 			return false, nil
@@ -64,12 +67,42 @@ func (a *API) setFallback(c *call) (any, error) {
 		if !ok {
 			have = a.shown("router_settings")[list] // those of the file would be replaced by what the database says
 		}
-		section[list] = append(without(have, q.Model), map[string]any{q.Model: q.To})
+		kept := without(have, q.Model)
+		if len(kept) < len(rowsOf(have)) {
+			done = "updated"
+		}
+		section[list] = append(kept, map[string]any{q.Model: q.To})
 		return true, nil
 	})
 	return map[string]any{
-		"model": q.Model, "fallback_models": q.To, "fallback_type": q.Type, "message": "Fallback configuration created successfully",
+		"model": q.Model, "fallback_models": q.To, "fallback_type": q.Type, "message": "Fallback configuration " + done + " successfully",
 	}, err
+}
+
+// fallbackKind is the type of fallbacks that the query names.
+func (c *call) fallbackKind() string {
+	if kind := c.query("fallback_type"); kind != "" {
+		return kind
+	}
+	return "general"
+}
+
+// fallbacksOf are the fallbacks of a model; those for everything else count only if exact is not wanted.
+func (a *API) fallbacksOf(list, model string, exact bool) (to any) {
+	for _, e := range rowsOf(a.shown("router_settings")[list]) {
+		m, _ := e.(map[string]any)
+		if own, ok := m[model]; ok {
+			return own
+		}
+		if all, ok := m["*"]; ok && !exact {
+			to = all
+		}
+	}
+	return to
+}
+
+func (c *call) noFallbacks(model string) error {
+	return notFound("model", "No "+c.fallbackKind()+" fallbacks configured for model '"+model+"'")
 }
 
 func (a *API) getFallback(c *call) (any, error) {
@@ -78,17 +111,11 @@ func (a *API) getFallback(c *call) (any, error) {
 		return nil, err
 	}
 	model := c.r.PathValue("model")
-	for _, e := range rowsOf(a.shown("router_settings")[list]) {
-		m, _ := e.(map[string]any)
-		if to, ok := m[model]; ok {
-			kind := c.query("fallback_type")
-			if kind == "" {
-				kind = "general"
-			}
-			return map[string]any{"model": model, "fallback_models": to, "fallback_type": kind}, nil
-		}
+	to := a.fallbacksOf(list, model, false)
+	if to == nil {
+		return nil, c.noFallbacks(model)
 	}
-	return nil, notFound("model", "No fallbacks configured for model '"+model+"'")
+	return map[string]any{"model": model, "fallback_models": to, "fallback_type": c.fallbackKind()}, nil
 }
 
 func (a *API) deleteFallback(c *call) (any, error) {
@@ -97,8 +124,8 @@ func (a *API) deleteFallback(c *call) (any, error) {
 		return nil, err
 	}
 	model := c.r.PathValue("model")
-	if _, err := a.getFallback(c); err != nil {
-		return nil, err
+	if a.fallbacksOf(list, model, true) == nil {
+		return nil, c.noFallbacks(model)
 	}
 	err = a.changeSections(c, func(name string, section map[string]any) (bool, error) {
 		if name != "router_settings" {
@@ -111,5 +138,5 @@ func (a *API) deleteFallback(c *call) (any, error) {
 		section[list] = without(have, model)
 		return true, nil
 	})
-	return map[string]any{"message": "Fallback configuration deleted successfully", "model": model, "fallback_type": c.query("fallback_type")}, err
+	return map[string]any{"message": "Fallback configuration deleted successfully", "model": model, "fallback_type": c.fallbackKind()}, err
 }

@@ -187,7 +187,7 @@ func TestConfiguration(t *testing.T) {
 		t.Errorf("%v %s", err, row.ParamValue)
 	}
 	m.get("/fallback/a").ok().want("fallback_models", []string{"b"})
-	m.get("/fallback/z").refused(404, "not_found_error", "No fallbacks")
+	m.get("/fallback/z").refused(404, "not_found_error", "No general fallbacks configured for model 'z'")
 	if logs := m.get("/audit").ok(); strings.Contains(logs.raw, "xoxb") {
 		t.Error("the audit log holds a secret")
 	}

@@ -187,9 +187,9 @@ func TestDeploymentPlaces(t *testing.T) {
 	}
 	wg.Go(post)
 	wg.Go(post)
-	until(t, "two calls are open", func() bool { return len(v.Requests()) == 2 })
+	awaits(t, "two calls are open", func() bool { return len(v.Requests()) == 2 })
 	wg.Go(post)
-	until(t, "the queue is full", func() bool {
+	awaits(t, "the queue is full", func() bool {
 		r := s.Post(chat, ask(`,"timeout":0.2`))
 		return r.Status == 429 && strings.Contains(r.Body, "the queue for it is full: 1 requests wait")
 	})
@@ -205,14 +205,14 @@ func TestDeploymentPlaces(t *testing.T) {
 	slow, release := gated(t)
 	s = apptest.Start(t, choiceConfig("queue_timeout: 0.05, num_retries: 0", entry("m", "a", slow, ", max_parallel_requests: 1", "")))
 	wg.Go(func() { s.Post(chat, ask("")) })
-	until(t, "a call is open", func() bool { return len(slow.Requests()) == 1 })
+	awaits(t, "a call is open", func() bool { return len(slow.Requests()) == 1 })
 	wantStatus(t, s.Post(chat, ask("")), 408, "Request timed out while polling queue")
 	release()
 	wg.Wait()
 	wantStatus(t, s.Post(chat, ask(`,"priority":"high"`)), 400, "priority")
 }
 
-func until(t *testing.T, what string, holds func() bool) {
+func awaits(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if holds() {
@@ -284,11 +284,11 @@ func TestGatewaysShareCooldowns(t *testing.T) {
 	redis := storetest.Redis(t)
 	yaml := fleet("cooldown_time: 60, num_retries: 2, redis_url: \""+redis.URL()+"\"", v)
 	a, b := apptest.Start(t, yaml), apptest.Start(t, yaml)
-	until(t, "one of them finds out", func() bool {
+	awaits(t, "one of them finds out", func() bool {
 		calls(t, a, 1, v)
 		return len(v[0].Requests()) == 1
 	})
-	until(t, "the other one knows", func() bool { return !b.App.Learned("d0").Until.IsZero() })
+	awaits(t, "the other one knows", func() bool { return !b.App.Learned("d0").Until.IsZero() })
 	if got := calls(t, b, 20, v); got[0] != 0 {
 		t.Errorf("the other gateway calls it %d times", got[0])
 	}
@@ -303,7 +303,7 @@ func TestLiveChanges(t *testing.T) {
 		"router_settings: {routing_strategy: adaptive, num_retries: 3}\ngeneral_settings: {master_key: sk-1234, store_model_in_db: true}\n")
 	wantStatus(t, d.Post("/model/new", `{"model_name":"g","litellm_params":{"model":"openai/z","api_key":"k","mock_response":"ok"},"model_info":{"id":"new"}}`), 200, "new")
 	body := `{"model":"g","messages":[{"role":"user","content":"hi"}]}`
-	until(t, "the limited one is known", func() bool {
+	awaits(t, "the limited one is known", func() bool {
 		wantStatus(t, d.Post(chat, body), 200, "ok")
 		return len(v[2].Requests()) > 0
 	})
