@@ -26,6 +26,7 @@ func limitCases() []effectCase {
 		general("disable_spend_updates", "true", func(s StateSettings) any { return s.DisableSpendUpdates }, true),
 		general("disable_error_logs", "true", func(s StateSettings) any { return s.DisableErrorLogs }, true),
 		general("maximum_spend_logs_retention_period", "7d", func(s StateSettings) any { return s.SpendLogsRetentionPeriod }, "7d"),
+		general("maximum_spend_logs_cleanup_cron", "'0 3 * * *'", func(s StateSettings) any { return s.SpendLogsCleanupCron }, "0 3 * * *"),
 		general("maximum_spend_logs_retention_interval", "1h", func(s StateSettings) any { return s.SpendLogsRetentionInterval }, "1h"),
 		lite("max_budget", "10", func(s BudgetSettings) any { return *s.MaxBudget }, 10.0),
 		lite("budget_duration", "30d", func(s BudgetSettings) any { return s.BudgetDuration }, "30d"),

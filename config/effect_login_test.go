@@ -24,6 +24,7 @@ func loginCases() []effectCase {
 		general("custom_ui_sso_sign_in_handler", "a.wasm", func(g G) any { return g.CustomSignIn }, "a.wasm"),
 		general("custom_ui_sso_sign_in_handler_settings", "{config: {a: b}}", func(g G) any { return g.CustomSignInSettings.Config["a"] }, "b"),
 		general("ui_access_mode", "admin_only", func(g G) any { return g.AdminsOnly() }, true),
+		{"litellm_settings.default_soft_budget", "litellm_settings: {default_soft_budget: 9}", nil, func(c *Config) any { return *c.LiteLLMSettings.DefaultSoftBudget }, 9.0},
 		{"litellm_settings.max_ui_session_budget", "litellm_settings: {max_ui_session_budget: 2}", nil, func(c *Config) any { return *c.LiteLLMSettings.MaxUISessionBudget }, 2.0},
 		v("GENERIC_CLIENT_ID", func(v V) any { return v.GenericClientID }),
 		v("GENERIC_CLIENT_SECRET", func(v V) any { return v.GenericClientSecret.Reveal() }),

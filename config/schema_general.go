@@ -199,11 +199,12 @@ func generalSettings() []Setting {
 			Doc: "Age at which spend rows are deleted, such as 30d."},
 		{Path: "maximum_spend_logs_retention_interval", Type: TypeString, Default: "1d", Area: "spend", Status: InEffect,
 			Doc: "Time between two deletions of old spend rows."},
-		{Path: "maximum_spend_logs_cleanup_cron", Type: TypeString, Area: "spend",
-			Doc: "Schedule of the deletion, in cron's form."},
+		{Path: "maximum_spend_logs_cleanup_cron", Type: TypeString, Area: "spend", Status: InEffect,
+			Doc: "Schedule of the deletion, in cron's form, such as 0 3 * * *; it takes the place of the interval."},
 		{Path: "proxy_batch_polling_interval", Type: TypeSeconds, Default: "3600", Area: "spend", Status: InEffect,
 			Doc: "Seconds between two looks at unfinished batches."},
-		{Path: "use_redis_transaction_buffer", Type: TypeBool, Default: "false", Area: "spend",
-			Doc: "Collects spend of all replicas in Redis before it goes to the database."},
+		{Path: "use_redis_transaction_buffer", Type: TypeBool, Default: "false", Area: "spend", Status: NotNeeded,
+			Doc:  "Has no effect: replicas write spend in batches that never wait for each other for long, from journals on their disks.",
+			Note: "each replica writes its journal in batches, and all take rows in the same order, so there are no deadlocks to avoid"},
 	}
 }

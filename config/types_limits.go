@@ -35,7 +35,7 @@ type StateSettings struct {
 	ProxyBatchWriteAt            *Seconds `config:"proxy_batch_write_at"`
 	SpendLogsRetentionPeriod     string   `config:"maximum_spend_logs_retention_period"`
 	SpendLogsRetentionInterval   string   `config:"maximum_spend_logs_retention_interval"`
-	UseRedisTransactionBuffer    bool     `config:"use_redis_transaction_buffer"`
+	SpendLogsCleanupCron         string   `config:"maximum_spend_logs_cleanup_cron"`
 }
 
 // ServiceEnforcedParams are the fields that requests of service accounts must
@@ -68,10 +68,12 @@ func (s StateSettings) CustomerHeader() string {
 // BudgetSettings are those of litellm_settings about money.
 type BudgetSettings struct {
 	// MaxBudget is for the whole gateway, in US dollars; nil or 0 is none.
-	MaxBudget                  *float64 `config:"max_budget"`
-	BudgetDuration             string   `config:"budget_duration"`
-	MaxEndUserBudget           *float64 `config:"max_end_user_budget"`
-	MaxUISessionBudget         *float64 `config:"max_ui_session_budget"`
+	MaxBudget          *float64 `config:"max_budget"`
+	BudgetDuration     string   `config:"budget_duration"`
+	MaxEndUserBudget   *float64 `config:"max_end_user_budget"`
+	MaxUISessionBudget *float64 `config:"max_ui_session_budget"`
+	// DefaultSoftBudget is that of keys without one, in US dollars; nil is none.
+	DefaultSoftBudget          *float64 `config:"default_soft_budget"`
 	MaxEndUserBudgetID         string   `config:"max_end_user_budget_id"`
 	DisableEndUserCostTracking bool     `config:"disable_end_user_cost_tracking"`
 	// TagBudgetConfig holds budgets by tag of a request.

@@ -119,22 +119,40 @@ func (a *App) zone() *time.Location {
 	return time.UTC
 }
 
-// deleteLogs deletes rows of the spend log that are older than maximum_spend_logs_retention_period.
+// deleteLogs deletes rows of the spend log that are older than maximum_spend_logs_retention_period: at the times of
+// maximum_spend_logs_cleanup_cron, or else at the start and every maximum_spend_logs_retention_interval
+// (litellm/proxy/proxy_server.py, _initialize_spend_logs_cleanup_job).
 func (a *App) deleteLogs(ctx context.Context, db *database) {
-	const usual = 24 * time.Hour
-	for {
-		pause := usual
-		if p, err := store.ParsePeriod(a.settings().GeneralSettings.SpendLogsRetentionInterval); err == nil && p.N > 0 {
-			now := time.Now()
-			pause = p.After(now).Sub(now)
-		}
+	if a.settings().GeneralSettings.SpendLogsCleanupCron == "" {
 		a.deleteOld(ctx, db)
+	}
+	begun := time.Now()
+	for {
+		next := a.nextDeletion(begun)
+		// Not all at once: the settings may change meanwhile.
 		select {
-		case <-time.After(pause):
+		case <-time.After(min(max(time.Until(next), time.Second), time.Minute)):
 		case <-ctx.Done():
 			return
 		}
+		if !time.Now().Before(a.nextDeletion(begun)) {
+			begun = time.Now()
+			a.deleteOld(ctx, db)
+		}
 	}
+}
+
+// nextDeletion is when old rows are to be deleted after a moment.
+func (a *App) nextDeletion(after time.Time) time.Time {
+	const usual = 24 * time.Hour
+	g := a.settings().GeneralSettings
+	if c, err := store.ParseCron(g.SpendLogsCleanupCron); err == nil {
+		return c.Next(after.In(a.zone()))
+	}
+	if p, err := store.ParsePeriod(g.SpendLogsRetentionInterval); err == nil && p.N > 0 {
+		return p.After(after)
+	}
+	return after.Add(usual)
 }
 
 func (a *App) deleteOld(ctx context.Context, db *database) {

@@ -44,7 +44,7 @@ func (b *builder) virtualKeys(ctx context.Context) auth.Authenticator {
 	ring := &keyring{
 		keys: virtualkey.NewKeys(virtualkey.Settings{
 			Store: s, Registry: &b.registry, TTL: ttl, Expand: b.expandModels, Saving: saving, Logger: b.log,
-			AllowUnavailable: g.AllowRequestsOnDBUnavailable, AdminUser: masterkey.UserID,
+			AllowUnavailable: g.AllowRequestsOnDBUnavailable, AdminUser: masterkey.UserID, SoftBudget: lite.DefaultSoftBudget,
 		}),
 		customers: virtualkey.NewCustomers(virtualkey.CustomerSettings{
 			Store: s, Registry: &b.registry, TTL: ttl, Default: lite.MaxEndUserBudget, DefaultID: lite.MaxEndUserBudgetID, Saving: saving,
@@ -419,9 +419,13 @@ func joinRecorders(first gateway.Recorder, second *spend.Recorder) gateway.Recor
 	return recorders{second, first}
 }
 
-// softBudget says that a soft budget is reached.
+// softBudget says that a soft budget is reached, in the log and in a metric, once in each period. It is where other alerts
+// hook in.
 func (a *App) softBudget(s *llm.Scope) {
 	spent, _ := s.Spent()
+	if a.softBudgets != nil {
+		a.softBudgets.WithLabelValues(s.Kind.String()).Inc()
+	}
 	a.log.Warn("a soft budget is reached", "of", s.Kind.String(), "id", s.ID, "alias", s.Alias, "spend", spent, "soft_budget", s.Budget.Soft)
 }
 
@@ -490,6 +494,11 @@ func (b *builder) checkBudgets() {
 	check("litellm_settings.budget_duration", b.cfg.LiteLLMSettings.BudgetDuration)
 	check("general_settings.maximum_spend_logs_retention_period", b.cfg.GeneralSettings.SpendLogsRetentionPeriod)
 	check("general_settings.maximum_spend_logs_retention_interval", b.cfg.GeneralSettings.SpendLogsRetentionInterval)
+	if cron := b.cfg.GeneralSettings.SpendLogsCleanupCron; cron != "" {
+		if _, err := store.ParseCron(cron); err != nil {
+			b.mistake("general_settings.maximum_spend_logs_cleanup_cron", err)
+		}
+	}
 	for name, p := range b.cfg.RouterSettings.ProviderBudgetConfig {
 		check("router_settings.provider_budget_config."+name, p.Period())
 	}

@@ -3,6 +3,8 @@ package app
 import (
 	"slices"
 
+	counters "github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/callback"
 	"github.com/sallyport-ai/sallyport/core/callback/prometheus"
@@ -13,12 +15,19 @@ import (
 
 // plugins is what plugins have in common and what outlives a reload, with the metrics of the gateway and theirs.
 type plugins struct {
-	metrics *telemetry.Metrics
-	host    *wasm.Host
+	metrics     *telemetry.Metrics
+	host        *wasm.Host
+	softBudgets *counters.CounterVec // soft budgets that were reached, by whose they are
 }
 
 func newPlugins() (p plugins, err error) {
 	p.metrics = telemetry.NewMetrics()
+	p.softBudgets, err = telemetry.Register(p.metrics, counters.NewCounterVec(counters.CounterOpts{
+		Name: "sallyport_soft_budgets_reached_total", Help: "Soft budgets that were reached, once in each period.",
+	}, []string{"of"}))
+	if err != nil {
+		return p, err
+	}
 	p.host, err = wasm.NewHost(nil, p.metrics)
 	return p, err
 }

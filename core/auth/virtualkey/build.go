@@ -149,6 +149,9 @@ func (b *building) aliased() {
 func (b *building) scopes(meta map[string]any) {
 	v := b.view
 	key := merge(own{v.MaxBudget, nil, v.MaxParallelRequests, v.TPMLimit, v.RPMLimit, string(v.BudgetDuration), v.BudgetResetAt}, v.Budget)
+	if soft := b.k.s.SoftBudget; soft != nil && key.budget.Soft == 0 {
+		key.budget.Soft = *soft
+	}
 	key.temporary(meta)
 	b.budget(string(v.BudgetID))
 	b.add(llm.ScopeKey, v.Token, string(v.KeyAlias), key, v.Spend, meta)

@@ -30,6 +30,9 @@ type Settings struct {
 	Saving func() uint64
 	Logger *slog.Logger
 
+	// SoftBudget is that of keys that have none, in US dollars; nil is none.
+	SoftBudget *float64
+
 	// AllowUnavailable lets callers in as the administrator's user whose key cannot be checked because the database
 	// cannot be reached (allow_requests_on_db_unavailable). AdminUser is that user.
 	AllowUnavailable bool

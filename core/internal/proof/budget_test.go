@@ -230,3 +230,43 @@ func TestHeldBack(t *testing.T) {
 	ok(t, chat(s, k, ""))
 	refused(t, chat(s, k, ""), 400, "budget_exceeded", "")
 }
+
+// TestSoftBudgets shows that reaching a soft budget, a key's own or that of all keys, is told once in the log and counted,
+// and refuses nobody.
+func TestSoftBudgets(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, settings(vendor(t), "", fmt.Sprintf("default_soft_budget: %v, callbacks: [prometheus]", 2*callCost), ""))
+	own, plain := key(t, s, object{"soft_budget": 3 * callCost, "key_alias": "own"}), key(t, s, object{"key_alias": "plain"})
+	calls := func(k string, n, want int) {
+		t.Helper()
+		for range n {
+			ok(t, chat(s, k, ""))
+		}
+		if got := strings.Count(s.Log.String(), "a soft budget is reached"); got != want {
+			t.Errorf("told %d times, want %d", got, want)
+		}
+	}
+	calls(plain, 1, 0)
+	calls(plain, 3, 1)
+	calls(own, 2, 1)
+	calls(own, 3, 2)
+	if r := s.Get("/metrics"); !strings.Contains(r.Body, `sallyport_soft_budgets_reached_total{of="api_key"} 2`) {
+		t.Errorf("the metric is missing: %.300s", r.Body)
+	}
+}
+
+// TestRetention shows that rows of the spend log are deleted when they are old enough, and what was spent is kept.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, settings(vendor(t), "proxy_batch_write_at: 1, maximum_spend_logs_retention_period: 2s, maximum_spend_logs_retention_interval: 1s", "", ""))
+	k := key(t, s, object{})
+	ok(t, chat(s, k, ""))
+	eventually(t, "the row is there", func() bool { return strings.Contains(s.Get("/spend/logs").Body, "request_id") })
+	eventually(t, "the row is deleted", func() bool { return s.Get("/spend/logs").Body == "[]" })
+	if got := spent(t, s, k); !near(got, callCost) {
+		t.Errorf("the key has spent %v", got)
+	}
+	if _, err := apptest.Try(t, settings(vendor(t), "maximum_spend_logs_cleanup_cron: 0 25 * * *", "", "")); err == nil || !strings.Contains(err.Error(), "maximum_spend_logs_cleanup_cron") {
+		t.Errorf("a schedule that is none: %v", err)
+	}
+}
