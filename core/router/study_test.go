@@ -120,8 +120,12 @@ type simulation struct {
 	queue  events
 	start  time.Time
 	took   []time.Duration
+	calls  []sample // in the order they ended
 	failed int
 }
+
+// sample is a request: when it began, and how long it took.
+type sample struct{ begun, took time.Duration }
 
 func (s *simulation) now() time.Duration { return time.Since(s.start) }
 
@@ -172,6 +176,7 @@ func (s *simulation) call(tokens int64) {
 			p.Answered(llm.Usage{Completion: tokens})
 			p.Done(nil)
 			s.took = append(s.took, s.now()-begun)
+			s.calls = append(s.calls, sample{begun, s.now() - begun})
 		}})
 	}
 	next(nil)
@@ -204,38 +209,50 @@ func simulate(t *testing.T, w world, strategy string, cooldowns bool, seed uint6
 	return sim
 }
 
-// TestStudy compares the strategies: go test ./core/router -run TestStudy -study. The table is in core/RATIONALE.md.
-// Without the flag it only checks that adaptive routing does better than chance where there is something to learn.
+// studySeed makes the study the same each time.
+const studySeed = 7
+
+// TestStudy compares the strategies: go test ./core/router -run TestStudy -study -v prints the table that is in
+// core/RATIONALE.md and draws the plots in testdata. Without the flag it checks that adaptive routing does better than
+// chance where there is something to learn, and that a study comes out the same twice.
 func TestStudy(t *testing.T) {
 	if *study {
-		out := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', 0)
-		for _, cooldowns := range []bool{true, false} {
-			fmt.Fprintf(out, "cooldowns %v\n| fleet |", cooldowns)
-			for _, strategy := range Strategies() {
-				fmt.Fprintf(out, " %s |", strategy)
-			}
-			fmt.Fprintln(out)
-			for _, w := range worlds() {
-				fmt.Fprintf(out, "| %s |", w.name)
-				for _, strategy := range Strategies() {
-					mean, p95, p99, failed := simulate(t, w, strategy, cooldowns, 7).result()
-					fmt.Fprintf(out, " %.2f / %.1f / %.1f", mean, p95, p99)
-					if failed > 0 {
-						fmt.Fprintf(out, " !%d", failed)
-					}
-					fmt.Fprint(out, " |")
-				}
-				fmt.Fprintln(out)
-			}
-		}
-		out.Flush()
+		printStudy(t)
+		drawStudy(t)
 		return
 	}
 	for _, w := range worlds()[1:3] {
-		_, chance, _, _ := simulate(t, w, SimpleShuffle, true, 7).result()
-		_, learned, _, failed := simulate(t, w, Adaptive, true, 7).result()
+		_, chance, _, _ := simulate(t, w, SimpleShuffle, true, studySeed).result()
+		_, learned, _, failed := simulate(t, w, Adaptive, true, studySeed).result()
 		if learned > chance || failed > 0 {
 			t.Errorf("%s: %.2f s for 95 %% of requests, %.2f s by chance, %d failed", w.name, learned, chance, failed)
 		}
+		if _, again, _, _ := simulate(t, w, Adaptive, true, studySeed).result(); again != learned {
+			t.Errorf("%s: %v s for 95 %% of requests, then %v", w.name, learned, again)
+		}
 	}
+}
+
+func printStudy(t *testing.T) {
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', 0)
+	for _, cooldowns := range []bool{true, false} {
+		fmt.Fprintf(out, "cooldowns %v\n| fleet |", cooldowns)
+		for _, strategy := range Strategies() {
+			fmt.Fprintf(out, " %s |", strategy)
+		}
+		fmt.Fprintln(out)
+		for _, w := range worlds() {
+			fmt.Fprintf(out, "| %s |", w.name)
+			for _, strategy := range Strategies() {
+				mean, p95, p99, failed := simulate(t, w, strategy, cooldowns, studySeed).result()
+				fmt.Fprintf(out, " %.2f / %.1f / %.1f", mean, p95, p99)
+				if failed > 0 {
+					fmt.Fprintf(out, " !%d", failed)
+				}
+				fmt.Fprint(out, " |")
+			}
+			fmt.Fprintln(out)
+		}
+	}
+	out.Flush()
 }
