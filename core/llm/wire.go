@@ -47,11 +47,11 @@ type Call struct {
 	// place of a body.
 	Socket bool
 
-	// Next, if it is not nil, is asked about an answer that is neither a refusal nor a stream, for vendors where the first
-	// call only says where the answer is. It may make c another call: if again is set, that is done after the wait, and
-	// else the answer is the one. It is pure and keeps nothing of body. It sets Next again if it wants to be asked about
-	// the next answer too.
-	Next func(body []byte, c *Call) (wait time.Duration, again bool, err error)
+	// Next, if it is not nil, is asked about an answer that is no stream, for vendors where the first call only prepares the
+	// one that counts, or says where the answer is. It may make c another call: if again is set, that is done after the
+	// wait, and else the answer is the one. It does no I/O and keeps nothing of body. It sets Next again if it wants to be
+	// asked about the next answer too.
+	Next func(status int, body []byte, c *Call) (wait time.Duration, again bool, err error)
 
 	// Local answers in place of a vendor when it is set: a mocked model, or a plugin that is one.
 	Local func(ctx context.Context, a *Answer) error

@@ -10,10 +10,11 @@ import (
 )
 
 // maxPointer is the greatest length of an answer that c.Next is asked about.
-const maxPointer = 16 << 20
+const maxPointer = 64 << 20
 
-// follow asks c.Next about an answer, and makes the call that it wants in place of it.
-func (cl *Client) follow(ctx context.Context, c *llm.Call, a *llm.Answer) error {
+// follow asks c.Next about an answer, and makes the call that it wants in place of it. lines is how many header lines the
+// call had before it was signed: it is signed anew.
+func (cl *Client) follow(ctx context.Context, c *llm.Call, a *llm.Answer, lines int) error {
 	body, err := io.ReadAll(io.LimitReader(a.Body, maxPointer+1))
 	if err == nil && len(body) > maxPointer {
 		err = &llm.Error{Op: "upstream.Do", Kind: llm.KindBadGateway, Message: "The answer is too long."}
@@ -23,7 +24,7 @@ func (cl *Client) follow(ctx context.Context, c *llm.Call, a *llm.Answer) error 
 	var wait time.Duration
 	again := false
 	if err == nil {
-		wait, again, err = next(body, c)
+		wait, again, err = next(a.Status, body, c)
 	}
 	if err != nil {
 		_ = a.Body.Close()
@@ -35,6 +36,7 @@ func (cl *Client) follow(ctx context.Context, c *llm.Call, a *llm.Answer) error 
 	}
 	_ = a.Body.Close()
 	began := a.Began
+	c.Header = c.Header[:lines]
 	a.Reset()
 	if err := pause(ctx, wait); err != nil {
 		return err

@@ -17,7 +17,7 @@ func TestNext(t *testing.T) {
 	t.Parallel()
 	v := upstreamtest.New(t)
 	cl := newClient(t, upstream.Settings{})
-	f := func(answers []upstreamtest.Answer, next func([]byte, *llm.Call) (time.Duration, bool, error), want string) {
+	f := func(answers []upstreamtest.Answer, next func(int, []byte, *llm.Call) (time.Duration, bool, error), want string) {
 		t.Helper()
 		v.Script(answers...)
 		c, a := &llm.Call{Target: v.Target(), Method: "POST", Path: []byte("/first"), Body: [][]byte{[]byte("{}")}, Next: next}, &llm.Answer{}
@@ -35,20 +35,25 @@ func TestNext(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	follow := func(body []byte, c *llm.Call) (time.Duration, bool, error) {
+	follow := func(_ int, body []byte, c *llm.Call) (time.Duration, bool, error) {
 		c.Method, c.Path, c.Body = "GET", body, nil
 		return 0, true, nil
 	}
 	first, second := upstreamtest.JSON(201, "/second"), upstreamtest.JSON(200, `{"b":2}`)
 	f([]upstreamtest.Answer{first, second}, follow, `GET /second {"b":2}`)
-	f([]upstreamtest.Answer{second}, func([]byte, *llm.Call) (time.Duration, bool, error) { return 0, false, nil }, `POST /first {"b":2}`)
-	f([]upstreamtest.Answer{upstreamtest.JSON(500, "/second")}, follow, "POST /first /second")
-	f([]upstreamtest.Answer{first}, func([]byte, *llm.Call) (time.Duration, bool, error) {
+	f([]upstreamtest.Answer{second}, func(int, []byte, *llm.Call) (time.Duration, bool, error) { return 0, false, nil }, `POST /first {"b":2}`)
+	f([]upstreamtest.Answer{upstreamtest.JSON(500, "/second"), second}, func(status int, body []byte, c *llm.Call) (time.Duration, bool, error) {
+		if status != 500 {
+			return 0, false, nil
+		}
+		return follow(status, body, c)
+	}, `GET /second {"b":2}`)
+	f([]upstreamtest.Answer{first}, func(int, []byte, *llm.Call) (time.Duration, bool, error) {
 		return 0, false, errors.New("no such place")
 	}, "no such place")
 	twice := 0
-	var again func(body []byte, c *llm.Call) (time.Duration, bool, error)
-	again = func(_ []byte, c *llm.Call) (time.Duration, bool, error) {
+	var again func(_ int, body []byte, c *llm.Call) (time.Duration, bool, error)
+	again = func(_ int, _ []byte, c *llm.Call) (time.Duration, bool, error) {
 		if twice++; twice == 3 {
 			return 0, false, nil
 		}
@@ -65,7 +70,7 @@ func TestNextGivenUp(t *testing.T) {
 		v := upstreamtest.New(t, upstreamtest.JSON(200, "{}"))
 		ctx, cancel := leave()
 		c := post(v.Target())
-		c.Next = func([]byte, *llm.Call) (time.Duration, bool, error) {
+		c.Next = func(int, []byte, *llm.Call) (time.Duration, bool, error) {
 			cancel()
 			return time.Hour, true, nil
 		}

@@ -109,6 +109,7 @@ func (cl *Client) Do(ctx context.Context, c *llm.Call, a *llm.Answer) error {
 	if c.Local != nil {
 		return c.Local(ctx, a)
 	}
+	lines := len(c.Header)
 	if c.Signer != nil {
 		if err := c.Signer.Sign(ctx, c); err != nil {
 			return err
@@ -132,8 +133,8 @@ func (cl *Client) Do(ctx context.Context, c *llm.Call, a *llm.Answer) error {
 		t.recycle()
 		return err
 	}
-	if c.Next != nil && a.Status < 300 && !a.Streamed {
-		return cl.follow(ctx, c, a)
+	if c.Next != nil && !a.Streamed {
+		return cl.follow(ctx, c, a, lines)
 	}
 	return nil
 }

@@ -8,101 +8,53 @@ func newer() []Vendor {
 	const source = "https://docs.litellm.ai/docs/providers"
 	chats := []llm.Operation{llm.OpCompletion, llm.OpEmbedding}
 	return []Vendor{
-		{
-			Name: "aiand", Base: "https://api.aiand.com/v1",
-			BaseVars: []string{"AIAND_API_BASE"}, KeyVars: []string{"AIAND_API_KEY"}, Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "assemblyai", Base: "https://llm-gateway.assemblyai.com/v1",
-			KeyVars: []string{"ASSEMBLYAI_API_KEY"}, Source: source,
-		},
-		{
-			Name: "charity_engine", Base: "https://api.charityengine.services/remotejobs/v2/inference",
-			KeyVars: []string{"CHARITY_ENGINE_API_KEY"}, Rename: tokens(), Source: source,
-		},
-		{
-			Name: "cognition", Base: "https://api.cognition.ai/v1",
-			BaseVars: []string{"COGNITION_API_BASE"}, KeyVars: []string{"COGNITION_API_KEY"}, Source: source,
-		},
-		{
-			Name: "coralbricks", Base: "https://inference.coralbricks.ai/v1",
-			BaseVars: []string{"CORALBRICKS_API_BASE"}, KeyVars: []string{"CORALBRICKS_API_KEY"}, Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "cortecs", Base: "https://api.cortecs.ai/v1",
-			BaseVars: []string{"CORTECS_API_BASE"}, KeyVars: []string{"CORTECS_API_KEY"}, Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "darkbloom", Base: "https://api.darkbloom.dev/v1",
-			BaseVars: []string{"DARKBLOOM_API_BASE"}, KeyVars: []string{"DARKBLOOM_API_KEY"}, Rename: tokens(), Source: source,
-		},
-		{
-			Name: "empiriolabs", Base: "https://api.empiriolabs.ai/v1",
-			BaseVars: []string{"EMPIRIOLABS_API_BASE"}, KeyVars: []string{"EMPIRIOLABS_API_KEY"}, Rename: tokens(), Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "hostinger_router", Base: "https://router.hostinger.com/v1",
-			BaseVars: []string{"HOSTINGER_ROUTER_API_BASE"}, KeyVars: []string{"HOSTINGER_ROUTER_API_KEY"}, Lacks: chats[:1], Source: source,
-		},
-		{
-			Name: "inferenceapis", Base: "https://api.inferenceapis.com/v1",
-			BaseVars: []string{"INFERENCEAPIS_API_BASE"}, KeyVars: []string{"INFERENCEAPIS_API_KEY"}, Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "kyma", Base: "https://kymaapi.com/v1",
-			KeyVars: []string{"KYMA_API_KEY"}, Source: source,
-		},
-		{
-			Name: "libertai", Base: "https://api.libertai.io/v1",
-			BaseVars: []string{"LIBERTAI_API_BASE"}, KeyVars: []string{"LIBERTAI_API_KEY"}, Rename: tokens(), Source: source,
-		},
-		{
-			Name: "meta", Base: "https://api.meta.ai/v1",
-			BaseVars: []string{"META_API_BASE"}, KeyVars: []string{"META_API_KEY"}, Lacks: chats, Responses: true, Offers: []llm.Operation{llm.OpRealtime}, Source: source,
-		},
-		{
-			Name: "neosantara", Base: "https://api.neosantara.xyz/v1",
-			BaseVars: []string{"NEOSANTARA_API_BASE"}, KeyVars: []string{"NEOSANTARA_API_KEY"}, Rename: tokens(), Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "openinfer", Base: "https://api.openinfer.ai/v1",
-			BaseVars: []string{"OPENINFER_API_BASE"}, KeyVars: []string{"OPENINFER_API_KEY"}, Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "parasail", Base: "https://api.parasail.io/v1",
-			BaseVars: []string{"PARASAIL_API_BASE"}, KeyVars: []string{"PARASAIL_API_KEY"}, Lacks: chats, Source: source,
-		},
-		{
-			Name: "pinstripes", Base: "https://pinstripes.io/v1",
-			BaseVars: []string{"PINSTRIPES_API_BASE"}, KeyVars: []string{"PINSTRIPES_API_KEY"}, Rename: tokens(), Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "prism", Base: "https://api.prisminference.com/v1",
-			BaseVars: []string{"PRISM_API_BASE"}, KeyVars: []string{"PRISM_API_KEY"}, Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "refuseless", Base: "https://api.refuseless.com/v1",
-			KeyVars: []string{"REFUSELESS_API_KEY"}, Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "reka", Base: "https://api.reka.ai/v1",
-			BaseVars: []string{"REKA_API_BASE"}, KeyVars: []string{"REKA_API_KEY"}, Source: source,
-		},
-		{
-			Name: "sail", Base: "https://api.sailresearch.com/v1",
-			BaseVars: []string{"SAIL_API_BASE"}, KeyVars: []string{"SAIL_API_KEY"}, Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "scx-ai", Base: "https://api.scx.ai/v1",
-			BaseVars: []string{"SCX_API_BASE"}, KeyVars: []string{"SCX_API_KEY"}, Rename: tokens(), Lacks: chats, Source: source,
-		},
-		{
-			Name: "tensormesh", Base: "https://serverless.tensormesh.ai/v1",
-			BaseVars: []string{"TENSORMESH_SERVERLESS_BASE_URL"}, KeyVars: []string{"TENSORMESH_INFERENCE_API_KEY"}, Rename: tokens(), Lacks: chats, Responses: true, Source: source,
-		},
-		{
-			Name: "zerogpu", Base: "https://api.zerogpu.ai/v1",
-			BaseVars: []string{"ZEROGPU_API_BASE"}, KeyVars: []string{"ZEROGPU_API_KEY"}, Lacks: chats, Responses: true, Source: source,
-		},
+		{Name: "aiand", Base: "https://api.aiand.com/v1",
+			BaseVars: []string{"AIAND_API_BASE"}, KeyVars: []string{"AIAND_API_KEY"}, Lacks: chats, Responses: true, Source: source},
+		{Name: "assemblyai", Base: "https://llm-gateway.assemblyai.com/v1",
+			KeyVars: []string{"ASSEMBLYAI_API_KEY"}, Source: source},
+		{Name: "charity_engine", Base: "https://api.charityengine.services/remotejobs/v2/inference",
+			KeyVars: []string{"CHARITY_ENGINE_API_KEY"}, Rename: tokens(), Source: source},
+		{Name: "cognition", Base: "https://api.cognition.ai/v1",
+			BaseVars: []string{"COGNITION_API_BASE"}, KeyVars: []string{"COGNITION_API_KEY"}, Source: source},
+		{Name: "coralbricks", Base: "https://inference.coralbricks.ai/v1",
+			BaseVars: []string{"CORALBRICKS_API_BASE"}, KeyVars: []string{"CORALBRICKS_API_KEY"}, Lacks: chats, Responses: true, Source: source},
+		{Name: "cortecs", Base: "https://api.cortecs.ai/v1",
+			BaseVars: []string{"CORTECS_API_BASE"}, KeyVars: []string{"CORTECS_API_KEY"}, Lacks: chats, Responses: true, Source: source},
+		{Name: "darkbloom", Base: "https://api.darkbloom.dev/v1",
+			BaseVars: []string{"DARKBLOOM_API_BASE"}, KeyVars: []string{"DARKBLOOM_API_KEY"}, Rename: tokens(), Source: source},
+		{Name: "empiriolabs", Base: "https://api.empiriolabs.ai/v1",
+			BaseVars: []string{"EMPIRIOLABS_API_BASE"}, KeyVars: []string{"EMPIRIOLABS_API_KEY"}, Rename: tokens(), Lacks: chats, Responses: true, Source: source},
+		{Name: "hostinger_router", Base: "https://router.hostinger.com/v1",
+			BaseVars: []string{"HOSTINGER_ROUTER_API_BASE"}, KeyVars: []string{"HOSTINGER_ROUTER_API_KEY"}, Lacks: chats[:1], Source: source},
+		{Name: "inferenceapis", Base: "https://api.inferenceapis.com/v1",
+			BaseVars: []string{"INFERENCEAPIS_API_BASE"}, KeyVars: []string{"INFERENCEAPIS_API_KEY"}, Lacks: chats, Responses: true, Source: source},
+		{Name: "kyma", Base: "https://kymaapi.com/v1",
+			KeyVars: []string{"KYMA_API_KEY"}, Source: source},
+		{Name: "libertai", Base: "https://api.libertai.io/v1",
+			BaseVars: []string{"LIBERTAI_API_BASE"}, KeyVars: []string{"LIBERTAI_API_KEY"}, Rename: tokens(), Source: source},
+		{Name: "meta", Base: "https://api.meta.ai/v1",
+			BaseVars: []string{"META_API_BASE"}, KeyVars: []string{"META_API_KEY"}, Lacks: chats, Responses: true, Offers: []llm.Operation{llm.OpRealtime}, Source: source},
+		{Name: "neosantara", Base: "https://api.neosantara.xyz/v1",
+			BaseVars: []string{"NEOSANTARA_API_BASE"}, KeyVars: []string{"NEOSANTARA_API_KEY"}, Rename: tokens(), Lacks: chats, Responses: true, Source: source},
+		{Name: "openinfer", Base: "https://api.openinfer.ai/v1",
+			BaseVars: []string{"OPENINFER_API_BASE"}, KeyVars: []string{"OPENINFER_API_KEY"}, Lacks: chats, Responses: true, Source: source},
+		{Name: "parasail", Base: "https://api.parasail.io/v1",
+			BaseVars: []string{"PARASAIL_API_BASE"}, KeyVars: []string{"PARASAIL_API_KEY"}, Lacks: chats, Source: source},
+		{Name: "pinstripes", Base: "https://pinstripes.io/v1",
+			BaseVars: []string{"PINSTRIPES_API_BASE"}, KeyVars: []string{"PINSTRIPES_API_KEY"}, Rename: tokens(), Lacks: chats, Responses: true, Source: source},
+		{Name: "prism", Base: "https://api.prisminference.com/v1",
+			BaseVars: []string{"PRISM_API_BASE"}, KeyVars: []string{"PRISM_API_KEY"}, Lacks: chats, Responses: true, Source: source},
+		{Name: "refuseless", Base: "https://api.refuseless.com/v1",
+			KeyVars: []string{"REFUSELESS_API_KEY"}, Lacks: chats, Responses: true, Source: source},
+		{Name: "reka", Base: "https://api.reka.ai/v1",
+			BaseVars: []string{"REKA_API_BASE"}, KeyVars: []string{"REKA_API_KEY"}, Source: source},
+		{Name: "sail", Base: "https://api.sailresearch.com/v1",
+			BaseVars: []string{"SAIL_API_BASE"}, KeyVars: []string{"SAIL_API_KEY"}, Lacks: chats, Responses: true, Source: source},
+		{Name: "scx-ai", Base: "https://api.scx.ai/v1",
+			BaseVars: []string{"SCX_API_BASE"}, KeyVars: []string{"SCX_API_KEY"}, Rename: tokens(), Lacks: chats, Source: source},
+		{Name: "tensormesh", Base: "https://serverless.tensormesh.ai/v1",
+			BaseVars: []string{"TENSORMESH_SERVERLESS_BASE_URL"}, KeyVars: []string{"TENSORMESH_INFERENCE_API_KEY"}, Rename: tokens(), Lacks: chats, Responses: true, Source: source},
+		{Name: "zerogpu", Base: "https://api.zerogpu.ai/v1",
+			BaseVars: []string{"ZEROGPU_API_BASE"}, KeyVars: []string{"ZEROGPU_API_KEY"}, Lacks: chats, Responses: true, Source: source},
 	}
 }

@@ -34,7 +34,7 @@ func request(t *provider.Turn, r *openai.ChatRequest, dst []byte) ([]byte, error
 		}
 	}
 	n.b.Close('}')
-	return n.b.Bytes(), nil
+	return n.cached(n.b.Bytes())
 }
 
 // system writes the system messages.
@@ -61,15 +61,18 @@ func (n *encoder) system() error {
 
 // contents writes the conversation. Turns alternate, so messages of one side in a row are one content. A conversation
 // without a word of the user's gets a blank, as the API wants one; the reference does the same.
-func (n *encoder) contents() error {
+func (n *encoder) contents() error { return n.between(0, len(n.r.Messages)) }
+
+// between writes the messages from one up to another.
+func (n *encoder) between(from, to int) error {
 	n.b.Key("contents").Open('[')
 	start := n.b.Len()
-	for i := 0; i < len(n.r.Messages); {
+	for i := from; i < to; {
 		if n.r.Messages[i].Role == openai.RoleSystem {
 			i++
 			continue
 		}
-		end := n.r.Turn(i, true)
+		end := min(n.r.Turn(i, true), to)
 		if err := n.turn(i, end); err != nil {
 			return err
 		}

@@ -44,6 +44,7 @@ type own struct {
 	fixed    bool // the operator sets parameters, so no request can go out as it came
 	safety   []byte
 	now      func() time.Time
+	kept     *kept // what was cached
 }
 
 // New makes the provider.
@@ -71,7 +72,7 @@ func New(s Settings) *provider.Translated {
 // bind prepares a deployment.
 func bind(site *provider.Site, s Settings) error {
 	d := site.Deployment
-	o := &own{vertex: s.Vertex, model: strings.TrimPrefix(d.Model, "models/"), safety: s.Safety, now: s.Now}
+	o := &own{vertex: s.Vertex, model: strings.TrimPrefix(d.Model, "models/"), safety: s.Safety, now: s.Now, kept: &kept{}}
 	o.three = threeOf(o.model)
 	if major, _ := gemini.Version(o.model); major == 1 {
 		o.old = true

@@ -19,10 +19,13 @@ const (
 
 // next follows a prediction to where its output streams. If the model does not stream, the prediction is looked at until
 // it has ended. The key goes along, so that only Replicate's own addresses are followed, and the one of the deployment.
-func next(host string) func([]byte, *llm.Call) (time.Duration, bool, error) {
+func next(host string) func(int, []byte, *llm.Call) (time.Duration, bool, error) {
 	polls := 0
-	var look func(body []byte, c *llm.Call) (time.Duration, bool, error)
-	look = func(body []byte, c *llm.Call) (time.Duration, bool, error) {
+	var look func(status int, body []byte, c *llm.Call) (time.Duration, bool, error)
+	look = func(status int, body []byte, c *llm.Call) (time.Duration, bool, error) {
+		if status >= 300 {
+			return 0, false, nil
+		}
 		urls, wait := dialect.Get(body, "urls"), time.Duration(0)
 		address, ok := llm.Text(dialect.Get(urls, "stream"))
 		if !ok || len(address) == 0 || polls > 0 {
