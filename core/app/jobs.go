@@ -5,13 +5,16 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/store"
 )
 
 const (
-	followEvery   = time.Second // how late a replica learns what another one changed
+	followEvery   = time.Second      // how late a replica learns what another one changed that cannot be told
+	followRarely  = 10 * time.Second // how often it asks all the same while it is told
+	listenAgain   = 2 * time.Second  // after a connection was lost
 	changesKept   = time.Hour
 	sweepEvery    = 10 * time.Minute
 	sweepAge      = time.Hour // longer than anybody keeps a scope without asking for it
@@ -24,7 +27,7 @@ const (
 func (a *App) startJobs(db *database) {
 	run := func(job func(context.Context)) { db.jobs.Go(func() { job(db.ctx) }) }
 	run(db.loader.Run)
-	run(func(ctx context.Context) { db.follow.run(ctx, followEvery, a.followFailed) })
+	run(func(ctx context.Context) { db.follow.run(ctx, a.followFailed) })
 	run(func(ctx context.Context) { a.resetBudgets(ctx, db) })
 	run(func(ctx context.Context) { a.deleteLogs(ctx, db) })
 	run(func(ctx context.Context) { a.pruneObjects(ctx, db) })
@@ -194,17 +197,57 @@ func newFollow(c store.Changes, tell func(context.Context, []store.Change)) *fol
 	return &follow{changes: c, tell: tell, seq: -1}
 }
 
-func (f *follow) run(ctx context.Context, pause time.Duration, failed func(error)) {
-	if err := f.poll(ctx); err != nil {
-		failed(err)
-	}
-	every(ctx, pause, func() {
-		if err := f.poll(ctx); err != nil && ctx.Err() == nil {
-			failed(err)
-		} else {
-			failed(nil)
+// run asks when the database tells that something changed, and now and then anyway: more often while nobody tells.
+func (f *follow) run(ctx context.Context, failed func(error)) {
+	wake := make(chan struct{}, 1)
+	var told atomic.Bool
+	var listening sync.WaitGroup
+	listening.Go(func() { f.listen(ctx, wake, &told) })
+	defer listening.Wait()
+	t := time.NewTicker(followEvery)
+	defer t.Stop()
+	var last time.Time
+	for {
+		if time.Since(last) >= followRarely || !told.Load() || len(wake) > 0 {
+			select {
+			case <-wake:
+			default:
+			}
+			last = time.Now()
+			if err := f.poll(ctx); ctx.Err() == nil {
+				failed(err)
+			}
 		}
-	})
+		select {
+		case <-wake:
+			last = time.Time{}
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// listen has the database tell of changes, again and again if the connection is lost. told is true while it does.
+func (f *follow) listen(ctx context.Context, wake chan<- struct{}, told *atomic.Bool) {
+	for {
+		err := f.changes.Listen(ctx, func() {
+			told.Store(true)
+			select {
+			case wake <- struct{}{}:
+			default:
+			}
+		})
+		told.Store(false)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return
+		}
+		select {
+		case <-time.After(listenAgain):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // poll asks for changes and has told them when it returns.

@@ -45,6 +45,9 @@ type Changes interface {
 	// Since reads changes after a number, at most limit, and the number to go on from. If changes in between are no longer
 	// kept, it is a single KindEverything.
 	Since(ctx context.Context, seq int64, limit int) ([]Change, int64, error)
+	// Listen calls wake when it begins to listen and then when something may have changed, until ctx ends or the connection
+	// is lost. errors.ErrUnsupported says that the database cannot tell: ask every so often.
+	Listen(ctx context.Context, wake func()) error
 	// Prune forgets changes from before a time, in one statement; those kept are what Since can tell.
 	Prune(ctx context.Context, before time.Time) (int64, error)
 }

@@ -1,11 +1,14 @@
 package proof
 
 import (
+	"context"
 	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/sallyport-ai/sallyport/core/apptest"
 	"github.com/sallyport-ai/sallyport/core/store/storetest"
@@ -152,4 +155,43 @@ func TestDatabaseOutage(t *testing.T) {
 		return r.Status == 200 && near(spent(t, strict, k), 22*callCost)
 	})
 	eventually(t, "unknown keys are known to be unknown", func() bool { return chat(open, "sk-unknown", "").Status == 401 })
+}
+
+// TestChangesTold shows that PostgreSQL tells replicas of changes, and that they learn of them all the same when the
+// connection which listens is lost, or when there is none.
+func TestChangesTold(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.StartPostgres(t).Database(t)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	listeners := func() (n int) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'sallyport-changes'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	list := fleet(t, 2, dsn, "")
+	poller := fleetOf(t, 1, dsn, "", settings(vendor(t), "database_connection_pool_limit: 2", "", ""))[0]
+	eventually(t, "two replicas listen", func() bool { return listeners() == 2 })
+	holds := func(s *apptest.Server) {
+		t.Helper()
+		k := key(t, list[0], object{})
+		ok(t, chat(s, k, ""))
+		begun := time.Now()
+		post(t, list[0], "/key/block", object{"key": k})
+		eventually(t, "the other replica knows", func() bool { return chat(s, k, "").Status == 401 })
+		t.Logf("it took %v", time.Since(begun).Round(time.Millisecond))
+	}
+	holds(list[1])
+	holds(poller)
+	if _, err := conn.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sallyport-changes'"); err != nil {
+		t.Fatal(err)
+	}
+	holds(list[1])
+	eventually(t, "they listen again", func() bool { return listeners() == 2 })
+	holds(list[1])
 }

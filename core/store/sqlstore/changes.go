@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -36,7 +37,15 @@ func (s *Store) tell(ctx context.Context) error {
 	for i, c := range changes {
 		rows[i] = []any{string(c.kind), cleanText(c.id), at}
 	}
-	return s.many(ctx, "INSERT INTO "+s.d.Table(s.changes.name)+` ("kind", "id", "at") VALUES ($1, $2, $3)`, rows)
+	if err := s.many(ctx, "INSERT INTO "+s.d.Table(s.changes.name)+` ("kind", "id", "at") VALUES ($1, $2, $3)`, rows); err != nil {
+		return err
+	}
+	if notify := s.d.Notify(); notify != "" {
+		if _, err := s.conn.Exec(ctx, notify); err != nil {
+			return s.fail(err)
+		}
+	}
+	return nil
 }
 
 type changes struct{ s *Store }
@@ -48,6 +57,15 @@ func (c changes) edge(ctx context.Context, function string) (int64, error) {
 	stmt := &statement{}
 	stmt.add("SELECT ", function, `("seq") FROM `, c.s.d.Table(c.s.changes.name))
 	return c.s.number(ctx, stmt)
+}
+
+// Listen is of store.Changes.
+func (c changes) Listen(ctx context.Context, wake func()) error {
+	l, ok := c.s.db.(Listener)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return l.Listen(ctx, c.s.d.Schema(), wake)
 }
 
 // Latest is of store.Changes.

@@ -49,6 +49,13 @@ type DB interface {
 	Close() error
 }
 
+// Listener is a DB that can tell of changes as they come.
+type Listener interface {
+	// Listen calls wake once it listens, and then whenever Dialect.Notify ran in the schema. It returns when ctx ends or the
+	// connection is lost; errors.ErrUnsupported says that it will never listen.
+	Listen(ctx context.Context, schema string, wake func()) error
+}
+
 // Dialect is what differs between databases.
 type Dialect interface {
 	// Table writes the name of a table for use in a statement.
@@ -75,6 +82,11 @@ type Dialect interface {
 	ForUpdate() string
 	// Serialize makes the transaction wait for others that called it, until they end.
 	Serialize(ctx context.Context, c Conn) error
+	// Notify is a statement that tells all who listen that something changed, when its transaction is committed; "" if the
+	// database cannot do that.
+	Notify() string
+	// Schema holds the tables.
+	Schema() string
 	// LockTable keeps other writers out of a table until the transaction ends.
 	LockTable(ctx context.Context, c Conn, table string) error
 	// Error says what an error of the driver means. Again says that the transaction may succeed when it is run again.

@@ -30,7 +30,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Open) {
 		"record": testRecord, "exactly once": testExactlyOnce, "parallel batches": testParallelBatches, "counters": testCounters,
 		"poison": testPoison, "no log": testNoLog, "reset": testReset, "reset races": testResetRace, "reset all": testResetAll,
 		"retention": testRetention, "logs": testLogs, "pages of logs": testLogPages, "activity": testActivity, "daily": testDaily,
-		"heaviest": testHeaviest, "cache hits": testCacheHits, "exceptions": testExceptions, "refresh": testRefresh, "cancelled": testCancelled, "objects": testObjects, "mixed": testMixed,
+		"heaviest": testHeaviest, "listen": testListen, "cache hits": testCacheHits, "exceptions": testExceptions, "refresh": testRefresh, "cancelled": testCancelled, "objects": testObjects, "mixed": testMixed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

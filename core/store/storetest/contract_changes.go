@@ -67,6 +67,38 @@ func testChanges(t *testing.T, open Open) {
 }
 
 // testFollow has several write at once while one follows: whoever saw a change has seen all before it.
+// testListen shows that what one writes the other is told of, if the database can tell, and is not told of what failed.
+func testListen(t *testing.T, open Open) {
+	a, b := open(t, nil), open(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	woken, ended := make(chan struct{}, 100), make(chan error, 1)
+	go func() { ended <- b.Changes().Listen(ctx, func() { woken <- struct{}{} }) }()
+	select {
+	case err := <-ended:
+		cancel()
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("listen: %v", err)
+		}
+		return
+	case <-woken: // it listens
+	}
+	_ = a.Tx(ctx, func(tx store.Store) error {
+		must(t, tx.Users().Create(ctx, &store.User{UserID: "u"}))
+		return errors.New("no")
+	})
+	record(t, a, store.SpendEntry{Seq: 1, Log: store.SpendLog{APIKey: token(1), Spend: 1}})
+	must(t, a.Keys().Create(ctx, &store.Key{Token: token(1)}))
+	select {
+	case <-woken:
+	case <-time.After(startTimeout):
+		t.Error("nobody was told of a change")
+	}
+	cancel()
+	if err := <-ended; errors.Is(err, errors.ErrUnsupported) || len(woken) != 0 {
+		t.Errorf("told %d times more: %v", len(woken), err)
+	}
+}
+
 func testFollow(t *testing.T, open Open) {
 	a, b := open(t, nil), open(t, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)

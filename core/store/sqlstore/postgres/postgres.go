@@ -92,6 +92,13 @@ func connect(ctx context.Context, a address, s Settings) (*database, error) {
 			return nil
 		}
 	}
+	listen, err := listening(a, s, config.MaxConns)
+	if err != nil {
+		return nil, err
+	}
+	if listen != nil {
+		config.MaxConns-- // the one that listens counts, too
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, errors.New("the database address cannot be used" + reason(err))
@@ -103,7 +110,7 @@ func connect(ctx context.Context, a address, s Settings) (*database, error) {
 			wait = defaultTimeout
 		}
 	}
-	return &database{pool: pool, wait: max(wait, 0)}, nil
+	return &database{pool: pool, wait: max(wait, 0), listen: listen, password: s.Password}, nil
 }
 
 // reason is the part of an error about an address that does not show it.
@@ -121,6 +128,9 @@ func reason(err error) string {
 type database struct {
 	pool *pgxpool.Pool
 	wait time.Duration // for a free connection; 0 is without end
+
+	listen   *pgx.ConnConfig // for the connection that listens for changes; nil if none does
+	password func(ctx context.Context) (string, error)
 }
 
 // acquire takes a connection from the pool.

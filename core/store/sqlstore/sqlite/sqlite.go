@@ -275,6 +275,12 @@ func (dialect) Member(column string, path ...string) string {
 	return "CAST(json_extract(" + column + `, '$."` + strings.Join(path, `"."`) + `"') AS TEXT)`
 }
 
+// Notify is of sqlstore.Dialect.
+func (dialect) Notify() string { return "" }
+
+// Schema is of sqlstore.Dialect.
+func (dialect) Schema() string { return "" }
+
 // Unindexed is of sqlstore.Dialect: https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_.
 func (dialect) Unindexed(column string) string { return "+" + column }
 
