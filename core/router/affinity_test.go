@@ -1,6 +1,7 @@
 package router
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -22,11 +23,11 @@ func once(t *testing.T, r *Router, x *llm.Exchange) string {
 }
 
 // stays asks again and again and reports whether the same deployment answers always.
-func stays(t *testing.T, r *Router, make func() *llm.Exchange) bool {
+func stays(t *testing.T, r *Router, next func() *llm.Exchange) bool {
 	t.Helper()
-	first := once(t, r, make())
+	first := once(t, r, next())
 	for range 40 {
-		if once(t, r, make()) != first {
+		if once(t, r, next()) != first {
 			return false
 		}
 	}
@@ -70,12 +71,12 @@ func TestKeyAffinity(t *testing.T) {
 
 func TestSessionAffinity(t *testing.T) {
 	t.Parallel()
-	f := func(want bool, make func(x *llm.Exchange)) {
+	f := func(want bool, mark func(x *llm.Exchange)) {
 		t.Helper()
 		r := build(t, affine(Affinity{Sessions: true}))
 		if got := stays(t, r, func() *llm.Exchange {
 			x := with(t, "g", "")
-			make(x)
+			mark(x)
 			return x
 		}); got != want {
 			t.Errorf("bound: %v", got)
@@ -312,4 +313,51 @@ func FuzzPrefix(f *testing.F) {
 			}
 		}
 	})
+}
+
+// strict fails the test when a request waits for other replicas.
+type strict struct {
+	*sharing
+	t     *testing.T
+	taken int
+	wrong bool
+}
+
+func (s *strict) Take(context.Context, string, uint64, int64) (bool, error) {
+	s.taken++
+	if s.wrong {
+		s.t.Error("a request waits for Redis")
+	}
+	return true, nil
+}
+
+// Only the strategy that counts before it sends asks the others, and only where there is a limit.
+func TestNoRoundTrips(t *testing.T) {
+	t.Parallel()
+	f := func(strategy, limit string, asks bool) {
+		t.Helper()
+		s := abc("tpm=1000000")
+		if limit != "" {
+			s = abc("tpm=1000000", limit)
+		}
+		shared := &strict{sharing: &sharing{pins: map[Key]string{}}, t: t, wrong: !asks}
+		s.Strategy, s.Shared = strategy, shared
+		s.PreCallChecks, s.EnforceLimits, s.TagFiltering = true, true, true
+		s.Affinity = Affinity{Prompts: true, Sessions: true, Keys: true, Encrypted: true}
+		r := build(t, s)
+		for range 20 {
+			x := with(t, "g", "")
+			x.Controls.Metadata = []byte(`{"session_id":"s"}`)
+			if _, err := walk(t, r, x, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if asks && shared.taken == 0 {
+			t.Errorf("%s counts alone", strategy)
+		}
+	}
+	for _, strategy := range Strategies() {
+		f(strategy, "rpm=1000", strategy == UsageBasedV2)
+		f(strategy, "", false)
+	}
 }
