@@ -247,6 +247,9 @@ func readVariables(env *Env) Variables {
 	}
 	v.LocalModelCostMap, _ = parseBool(env.Get("LITELLM_LOCAL_MODEL_COST_MAP"))
 	v.StateVariables = readStateVariables(env)
+	v.CacheVariables = CacheVariables{
+		QdrantURL: env.Get("QDRANT_URL"), QdrantAPIBase: env.Get("QDRANT_API_BASE"), QdrantAPIKey: Secret(env.Get("QDRANT_API_KEY")),
+	}
 	v.KeptVariables = readKeptVariables(env)
 	v.LoginVariables = readLoginVariables(env)
 	v.SetVerbose, _ = parseBool(env.Get("SET_VERBOSE"))

@@ -35,7 +35,7 @@ func (c *answerCache) close() {
 }
 
 // cache makes the hook that answers from the cache. It is the last of the chain that others are made for.
-func (b *builder) cache(ctx context.Context, out *loaded, others []pipeline.Hook) []pipeline.Hook {
+func (b *builder) cache(out *loaded, others []pipeline.Hook) []pipeline.Hook {
 	lite := &b.cfg.LiteLLMSettings
 	if !lite.Cache {
 		return nil
@@ -45,7 +45,7 @@ func (b *builder) cache(ctx context.Context, out *loaded, others []pipeline.Hook
 	if !ok {
 		return nil
 	}
-	stores, release, err := b.answers.use(b.cacheKey(kind), func() (*answerStores, error) { return b.openAnswers(ctx, kind) })
+	stores, release, err := b.answers.use(b.cacheKey(kind), func() (*answerStores, error) { return b.openAnswers(kind, out.router) })
 	if err != nil {
 		setting := "litellm_settings.cache_params"
 		var at *settingError

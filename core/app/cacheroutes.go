@@ -295,7 +295,7 @@ func (a *App) tryCache(ctx context.Context, params map[string]any) error {
 		return err
 	}
 	b := &builder{App: a, cfg: cfg}
-	stores, err := b.openAnswers(ctx, cacheKind(cfg))
+	stores, err := b.openAnswers(cacheKind(cfg), a.current.Load().router)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/local"
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/redis"
 	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
+	"github.com/sallyport-ai/sallyport/core/router"
 )
 
 // answerStores is where answers are kept. It outlives a reload that does not change it.
@@ -96,7 +96,7 @@ func (b *builder) cacheKey(kind string) [32]byte {
 }
 
 // openAnswers opens the stores of a kind. It does not wait for what is not in the process.
-func (b *builder) openAnswers(ctx context.Context, kind string) (*answerStores, error) {
+func (b *builder) openAnswers(kind string, r *router.Router) (*answerStores, error) {
 	p := b.cfg.LiteLLMSettings.CacheParams
 	switch kind {
 	case "local":
@@ -105,8 +105,18 @@ func (b *builder) openAnswers(ctx context.Context, kind string) (*answerStores, 
 		return b.diskAnswers(p)
 	case "redis":
 		return b.redisAnswers()
+	case "s3":
+		return b.s3Answers(p)
+	case "gcs":
+		return b.gcsAnswers(p)
+	case "azure-blob":
+		return b.azureAnswers(p)
+	case localSemantic:
+		return b.localSemanticAnswers(p, r)
+	case "qdrant-semantic":
+		return b.qdrantAnswers(p, r)
 	}
-	return nil, badParam("type", "%q is no kind of cache: write local, disk or redis", kind)
+	return nil, badParam("type", "%q is no kind of cache", kind)
 }
 
 func (b *builder) localAnswers(p config.CacheParams) (*answerStores, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
@@ -13,16 +15,72 @@ import (
 // Similar finds answers to prompts that mean the same. Only what was said last is compared by its meaning: who shares
 // answers, the model, every parameter, and all that was said before must be the same to the last byte.
 type Similar struct {
-	Index   Semantic      // required
-	Embed   Embedder      // required
-	AtLeast float64       // the similarity from which prompts mean the same, 0 to 1
-	Timeout time.Duration // for vector and search together; default 2 s
+	Index   Semantic        // required
+	Embed   Embedder        // required
+	AtLeast float64         // the similarity from which prompts mean the same, 0 to 1
+	Timeout time.Duration   // for vector and search together; default 2 s
+	State   func(open bool) // told when the index is left alone because it does not answer, and when it is back; may be nil
+	Logger  *slog.Logger
+
+	mu       sync.Mutex
+	failures int
+	alone    time.Time // until when nobody is asked
+}
+
+// away reports whether the index, or what makes vectors, is left alone for a while because it did not answer.
+func (s *Similar) away(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures < breakAfter {
+		return false
+	}
+	if now.Before(s.alone) {
+		return true
+	}
+	s.alone = now.Add(similarPause) // this one tries
+	return false
+}
+
+// answered notes whether there was an answer. What the caller's leaving broke off says nothing.
+func (s *Similar) answered(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil || errors.Is(err, ErrMiss) {
+		if s.failures >= breakAfter {
+			s.tell(false, nil)
+		}
+		s.failures = 0
+		return
+	}
+	if s.failures++; s.failures >= breakAfter {
+		s.alone = time.Now().Add(similarPause)
+	}
+	if s.failures == breakAfter {
+		s.tell(true, err)
+	}
+}
+
+func (s *Similar) tell(open bool, err error) {
+	if s.State != nil {
+		s.State(open)
+	}
+	switch {
+	case s.Logger == nil:
+	case open:
+		s.Logger.Warn("the semantic cache does not answer: requests go on without it", "error", err)
+	default:
+		s.Logger.Info("the semantic cache answers again")
+	}
 }
 
 const (
 	defaultSimilarTimeout = 2 * time.Second
 	maxPrompt             = 32 << 10 // bytes of a text that is compared
 	maxLearning           = 64       // entries that are being added to the index at a time
+	similarPause          = 2 * time.Second
 )
 
 // likeness is a prompt on its way to the index.
@@ -31,22 +89,25 @@ type likeness struct {
 	sum    [32]byte // of everything but the prompt
 	text   string
 	vector []float32
+	who    *llm.Principal // on whose account vectors are made
 }
 
 // similar looks for the answer to a prompt that means the same.
 func (u *use) similar(ctx context.Context, x *llm.Exchange) *llm.Reply {
 	s := u.h.s.Similar
-	if s == nil || !u.likeness(x) {
+	if s == nil || !u.likeness(x) || s.away(time.Now()) {
 		return nil
 	}
-	within, cancel := context.WithTimeout(ctx, s.timeout())
+	within, cancel := context.WithTimeout(llm.WithPrincipal(ctx, x.Principal), s.timeout())
 	defer cancel()
 	var err error
 	if u.like.vector, err = s.Embed.Embed(within, u.like.text); err != nil {
+		s.answered(ctx, err)
 		u.h.failed(ctx, err)
 		return nil
 	}
 	raw, likeness, err := s.Index.Nearest(within, u.scopeName(), u.like.vector, s.AtLeast, u.buf[:0])
+	s.answered(ctx, err)
 	if err != nil {
 		u.h.failed(ctx, err)
 		return nil
@@ -110,7 +171,7 @@ func (u *use) likeness(x *llm.Exchange) bool {
 	if !ok || len(text) == 0 || len(text) > maxPrompt {
 		return false
 	}
-	u.like = likeness{on: true, sum: k.sum(), text: string(text)}
+	u.like = likeness{on: true, sum: k.sum(), text: string(text), who: x.Principal}
 	return true
 }
 
@@ -179,7 +240,7 @@ func contentText(content []byte) ([]byte, bool) {
 // learn adds an answer to the index, beside everything else.
 func (p *putting) learn() {
 	s, h := p.h.s.Similar, p.h
-	if s == nil || !p.like.on {
+	if s == nil || !p.like.on || s.away(time.Now()) {
 		return
 	}
 	select {
@@ -190,9 +251,10 @@ func (p *putting) learn() {
 	}
 	h.jobs.Go(func() {
 		defer func() { <-h.learning }()
-		ctx, cancel := context.WithTimeout(h.ctx, jobPatience)
+		ctx, cancel := context.WithTimeout(llm.WithPrincipal(h.ctx, p.like.who), jobPatience)
 		defer cancel()
 		err := p.teach(ctx, s)
+		s.answered(h.ctx, err)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			h.s.Count(EventFailed)
 		}
