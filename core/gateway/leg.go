@@ -107,7 +107,7 @@ func (t *turn) limit(l *leg, d *llm.Deployment) {
 		l.call.FirstByte, l.call.Idle = first, wait
 		return
 	}
-	l.call.Timeout = whole
+	l.call.Timeout, l.call.Idle = whole, whole // a vendor may stream although nobody asked for it, and stop
 }
 
 // shorter is the shorter of two limits, 0 being none.

@@ -55,7 +55,7 @@ func Message(e *llm.Error) string {
 
 // named reports whether the error speaks for a vendor, and so in the reference's classes.
 func named(e *llm.Error) bool {
-	return e.Kind.Vendor() && (e.Provider != "" || e.Kind == llm.KindTimeout || e.Kind == llm.KindConnection)
+	return e.Kind.Vendor() && (e.Provider != "" || e.Kind == llm.KindTimeout || e.Kind == llm.KindConnection || e.Kind == llm.KindBadGateway)
 }
 
 // prefix is the class of the error as the reference writes it (litellm/exceptions.py puts the first part,
