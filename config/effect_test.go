@@ -188,6 +188,7 @@ func sectionCases() []effectCase {
 		{g + "window_chars", guardrail("window_chars: 40"), nil, guard(func(p G) any { return *p.WindowChars }), 40},
 		{g + "window_ms", guardrail("window_ms: 100"), nil, guard(func(p G) any { return *p.WindowMS }), 100},
 		{g + "holdback", guardrail("holdback: 0"), nil, guard(func(p G) any { return *p.Holdback }), 0},
+		{g + "on_unreadable", guardrail("on_unreadable: pass"), nil, guard(func(p G) any { return p.OnUnreadable }), "pass"},
 		{g + "max_retries", guardrail("max_retries: 2"), nil, guard(func(p G) any { return *p.MaxRetries }), 2},
 		{g + "default_on", guardrail("default_on: true"), nil, guard(func(p G) any { return p.DefaultOn }), true},
 		{"credential_list", "credential_list: [{credential_name: c, credential_values: {api_key: k}}]", nil, one, Credential{Name: "c", Values: map[string]any{"api_key": "k"}}},

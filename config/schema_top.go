@@ -118,6 +118,8 @@ func guardrailSettings() []Setting {
 			Doc: "Characters of a streamed answer that stay back until what follows them is known, so that a pattern is found however it is cut."},
 		{Path: "guardrails[].litellm_params.max_retries", Type: TypeInt, Default: "0", Area: "plugin", Status: InEffect,
 			Doc: "How often the plugin's response hook may have a model asked again for one request, 0 to 10, with what it found fault with behind the answer. Each call is charged and counts against limits. Above 0 streamed answers are collected, as with stream: buffer."},
+		{Path: "guardrails[].litellm_params.on_unreadable", Type: TypeString, Default: "refuse", Allowed: []string{"refuse", "pass"}, Area: "plugin", Status: InEffect,
+			Doc: "What becomes of requests and answers that the guardrail should look at and cannot read: files that are no text on the routes of what vendors store, bodies that are no text on pass-through endpoints and vendors' own paths, and audio in realtime conversations."},
 		{Path: "guardrails[].litellm_params.default_on", Type: TypeBool, Default: "false", Area: "plugin", Status: InEffect,
 			Doc: "Runs the guardrail for requests that do not name it."},
 		{Path: "guardrails[].litellm_params.api_key", Type: TypeString, Area: "plugin", Status: InEffect, Secret: true,

@@ -379,6 +379,8 @@ type GuardrailParams struct {
 	WindowChars *int `config:"window_chars"`
 	WindowMS    *int `config:"window_ms"`
 	Holdback    *int `config:"holdback"`
+	// OnUnreadable is refuse or pass; empty means refuse.
+	OnUnreadable string `config:"on_unreadable"`
 	// MaxRetries is how often the plugin may have a model asked again for one
 	// request; nil is never.
 	MaxRetries    *int `config:"max_retries"`

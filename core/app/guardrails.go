@@ -18,7 +18,7 @@ func (b *builder) guardrails(ctx context.Context, out *loaded) []pipeline.Hook {
 	var hooks []pipeline.Hook
 	for i, g := range b.cfg.Guardrails {
 		setting := fmt.Sprintf("guardrails[%d].litellm_params", i)
-		entry := &guardrail.Guardrail{Name: g.Name, DefaultOn: g.Params.DefaultOn, Modes: modes(g.Params.Mode)}
+		entry := &guardrail.Guardrail{Name: g.Name, DefaultOn: g.Params.DefaultOn, Modes: modes(g.Params.Mode), PassHidden: g.Params.OnUnreadable == "pass"}
 		used := usedModes(&entry.Modes)
 		if len(used) == 0 {
 			b.mistake(setting+".mode", fmt.Errorf("no mode is named: write pre_call, during_call or post_call"))

@@ -28,8 +28,8 @@ func pausing(gate *ut.Gate, first, rest []string) ut.Answer {
 	}
 }
 
-// until reads lines until the text of their events holds want.
-func until(t *testing.T, br *bufio.Reader, want string) (all string) {
+// untilText reads lines until the text of their events holds want.
+func untilText(t *testing.T, br *bufio.Reader, want string) (all string) {
 	t.Helper()
 	for !strings.Contains(all, want) {
 		line, err := br.ReadString('\n')
@@ -69,11 +69,11 @@ func TestWindowsDoNotWaitForVendor(t *testing.T) {
 		}
 		defer r.Body.Close()
 		br := bufio.NewReader(r.Body)
-		if got := until(t, br, "***"); got != "a *** w" && got != "a ***" {
+		if got := untilText(t, br, "***"); got != "a *** w" && got != "a ***" {
 			t.Errorf("%s: %q while the vendor was silent", path, got)
 		}
 		gate.Open()
-		rest := until(t, br, "ord ***")
+		rest := untilText(t, br, "ord ***")
 		if strings.Contains(rest, "sec") {
 			t.Errorf("%s: then %q", path, rest)
 		}
@@ -118,10 +118,10 @@ func TestManyWindowsWait(t *testing.T) {
 		readers[i] = bufio.NewReader(r.Body)
 	}
 	for _, br := range readers {
-		until(t, br, "hello there")
+		untilText(t, br, "hello there")
 	}
 	gate.Open()
 	for _, br := range readers {
-		until(t, br, "!")
+		untilText(t, br, "!")
 	}
 }

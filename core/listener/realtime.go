@@ -125,29 +125,55 @@ func (c *session) upgrade(ctx *fasthttp.RequestCtx) {
 // run relays messages both ways until one side ends.
 func (t *talk) run(conn *websocket.Conn) {
 	t.caller = upstream.NewSocket(conn)
+	watch := t.inspect()
 	t.c.s.talks.add(t)
 	defer t.c.s.talks.remove(t)
 	// The caller's connection may break without a message under way.
 	stop := context.AfterFunc(&t.c.x.Life, func() { t.close(websocket.CloseGoingAway, "") })
-	var down error
-	var both sync.WaitGroup
-	both.Go(func() { down = t.relay(t.vendor, t.caller, t.listen) })
-	up := t.relay(t.caller, t.vendor, nil)
-	both.Wait()
+	up, down := t.both(watch)
 	stop()
 	t.close(websocket.CloseNormalClosure, "")
 	t.end(t.failure(up, down))
 }
 
-// relay carries messages from one side to the other, and the end of the conversation too.
-func (t *talk) relay(from, to llm.Socket, see func([]byte)) error {
+// both relays both ways, through the guardrails if there are some.
+func (t *talk) both(i *inspector) (up, down error) {
+	var both sync.WaitGroup
+	if i == nil {
+		both.Go(func() { down = t.relay(t.vendor, t.caller, t.listen, nil) })
+		up = t.relay(t.caller, t.vendor, nil, nil)
+		both.Wait()
+		return up, down
+	}
+	one := [][]byte{nil}
+	both.Go(func() { down = t.relay(t.vendor, t.caller, t.listen, i.said) })
+	up = t.relay(t.caller, t.vendor, nil, func(text bool, event []byte) [][]byte {
+		if one[0] = i.asked(text, event); one[0] == nil {
+			return nil
+		}
+		return one
+	})
+	both.Wait()
+	return up, down
+}
+
+// relay carries messages from one side to the other, or what check makes of them, and the end of the conversation too.
+func (t *talk) relay(from, to llm.Socket, see func([]byte), check func(text bool, message []byte) [][]byte) error {
 	for {
 		text, message, err := from.Read()
 		if err == nil {
 			if see != nil && text && bytes.Contains(message, []byte(`"response.created"`)) {
 				t.busy.Store(true) // before the caller can know, so that nobody ends what the caller waits for
 			}
-			err = to.Write(text, message)
+			if check == nil {
+				err = to.Write(text, message)
+			} else {
+				for _, m := range check(text, message) {
+					if err == nil {
+						err = to.Write(text, m)
+					}
+				}
+			}
 			if see != nil {
 				t.c.bytes += int64(len(message))
 				if text {

@@ -22,6 +22,8 @@ type Chain struct {
 	aside   []Aside
 	again   bool
 
+	afterGuards []After
+
 	readsRequests, readsAnswers bool
 }
 
@@ -49,6 +51,9 @@ func NewChain(hooks ...Hook) *Chain {
 		}
 		if a, ok := h.Do.(After); ok {
 			c.after = append(c.after, a)
+			if h.Guard {
+				c.afterGuards = append(c.afterGuards, a)
+			}
 		}
 		if s, ok := h.Do.(Stream); ok {
 			c.stream = append(c.stream, s)
@@ -71,6 +76,7 @@ func NewChain(hooks ...Hook) *Chain {
 		}
 	}
 	slices.Reverse(c.after)
+	slices.Reverse(c.afterGuards)
 	slices.Reverse(c.stream)
 	slices.Reverse(c.failure)
 	return c

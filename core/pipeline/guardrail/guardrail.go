@@ -58,6 +58,10 @@ type Guardrail struct {
 	Name      string
 	DefaultOn bool
 	Modes     Modes
+
+	// PassHidden lets pass what the guardrail cannot look at, such as files that are no text, in requests and answers that
+	// are forwarded as they are. Without it they are refused.
+	PassHidden bool
 }
 
 // Parts are what a guardrail does; those it does not do are nil.
@@ -84,7 +88,7 @@ func (g *Guardrail) Hooks(p Parts) []pipeline.Hook {
 		add(after{g, p.After})
 	}
 	if p.Stream != nil && g.Modes.Has(PostCall) {
-		add(stream{g, p.Stream})
+		add(stream{g, p.Stream, p.After})
 	}
 	if p.Failure != nil {
 		add(failure{g, p.Failure})
@@ -187,6 +191,9 @@ func (h before) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, error)
 	if on, err := h.g.On(x, PreCall); !on {
 		return nil, err
 	}
+	if forwarded(x) {
+		return h.forwarded(ctx, x)
+	}
 	return h.inner.Before(ctx, x)
 }
 
@@ -200,6 +207,9 @@ func (h during) During(ctx context.Context, x *llm.Exchange) (bool, error) {
 	if on, err := h.g.On(x, DuringCall); !on {
 		return false, err
 	}
+	if forwarded(x) {
+		return h.forwarded(ctx, x)
+	}
 	return h.inner.During(ctx, x)
 }
 
@@ -208,23 +218,36 @@ type after struct {
 	inner pipeline.After
 }
 
-// After implements pipeline.After.
+// After implements pipeline.After. What is said over a socket is looked at message by message.
 func (h after) After(ctx context.Context, x *llm.Exchange, r *llm.Reply) error {
-	if on, err := h.g.On(x, PostCall); !on {
+	if on, err := h.g.On(x, PostCall); !on || r.Socket != nil { // what is said there is looked at as it comes
 		return err
 	}
+	if relayed(x, r) {
+		return h.g.answer(ctx, x, r, h.inner)
+	}
 	return h.inner.After(ctx, x, r)
+}
+
+// Wants implements pipeline.Choosy.
+func (h after) Wants(x *llm.Exchange) bool {
+	on, err := h.g.On(x, PostCall)
+	return on || err != nil
 }
 
 type stream struct {
 	g     *Guardrail
 	inner pipeline.Stream
+	whole pipeline.After // may be nil
 }
 
 // Stream implements pipeline.Stream.
 func (h stream) Stream(ctx context.Context, x *llm.Exchange, r *llm.Reply) error {
-	if on, err := h.g.On(x, PostCall); !on {
+	if on, err := h.g.On(x, PostCall); !on || r.Socket != nil { // what is said there is looked at as it comes
 		return err
+	}
+	if relayed(x, r) && h.whole != nil {
+		return h.g.answer(ctx, x, r, h.whole)
 	}
 	return h.inner.Stream(ctx, x, r)
 }
