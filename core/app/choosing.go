@@ -90,8 +90,14 @@ func (b *builder) parallel(p config.LiteLLMParams) int64 {
 // active reports whether a deployment is for the environment that the gateway runs in
 // (litellm/router.py, deployment_is_active_for_environment).
 func (b *builder) active(m *config.Model) (bool, error) {
-	list, ok := m.ModelInfo.Extra["supported_environments"].([]any)
-	if !ok || len(list) == 0 {
+	var list []any
+	switch v := m.ModelInfo.Extra["supported_environments"].(type) {
+	case []any:
+		list = v
+	case string:
+		list = []any{v}
+	}
+	if len(list) == 0 {
 		return true, nil
 	}
 	here := b.cfg.Env().Get("LITELLM_ENVIRONMENT")
