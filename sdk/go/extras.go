@@ -27,16 +27,19 @@ func (e *Extras) RequestMetadata() (map[string]any, error) { return decoded(e.re
 func (e *Extras) TeamMetadata() (map[string]any, error) { return decoded(e.teamMetadata) }
 
 func decoded(b []byte) (map[string]any, error) {
-	if b == nil {
+	if len(b) == 0 {
 		return nil, nil
 	}
 	return abi.Map(b)
 }
 
-// reset keeps the room.
+// reset keeps the room. Lengths alone are set; see empty.
 func (e *Extras) reset() {
-	e.Tags, e.State, e.keep, e.keeps = e.Tags[:0], nil, e.keep[:0], false
-	e.params, e.requestMetadata, e.teamMetadata = nil, nil, nil
+	if len(e.State) > 0 {
+		e.State = nil // what a hook appends to it must not go into the view
+	}
+	e.Tags, e.keep, e.keeps = e.Tags[:0], e.keep[:0], false
+	e.params, e.requestMetadata, e.teamMetadata = e.params[:0], e.requestMetadata[:0], e.teamMetadata[:0]
 }
 
 // field takes a record and reports whether it is one of these.

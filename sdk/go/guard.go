@@ -22,7 +22,7 @@ type Exchange struct {
 
 // Metadata decodes the metadata of the caller's key, if the manifest needs "metadata". It allocates on every call.
 func (e *Exchange) Metadata() (map[string]any, error) {
-	if e.metadata == nil {
+	if len(e.metadata) == 0 {
 		return e.more.metadata()
 	}
 	return abi.Map(e.metadata)
@@ -41,9 +41,16 @@ func (e *Exchange) Value(path string) (value string, ok bool) {
 }
 
 func (e *Exchange) reset() {
+	empty(&e.ID)
+	empty(&e.CallType)
+	empty(&e.Method)
+	empty(&e.Path)
+	empty(&e.ClientIP)
+	empty(&e.Model)
+	e.Stream = false
+	e.Caller.reset()
 	e.Extras.reset()
-	e.ID, e.CallType, e.Method, e.Path, e.ClientIP, e.Model, e.Stream = "", "", "", "", "", "", false
-	e.Caller, e.metadata, e.more = Caller{}, nil, More{}
+	e.metadata, e.more = e.metadata[:0], More{}
 }
 
 func (e *Exchange) field(tag abi.Tag, flags uint16, value []byte) error {
@@ -233,9 +240,11 @@ func (w *Window) Replace(text string) { w.Text, w.edited = text, true }
 func (w *Window) New() string { return w.Text[min(w.Fresh, len(w.Text)):] }
 
 // decode reads the view. Like Request.decode it does without abi.Reader: it runs for every chunk.
-func (w *Window) decode(view []byte) error {
+func (w *Window) decode(view []byte, f *fields) error {
 	w.Exchange.reset()
-	w.Choice, w.Kind, w.Context, w.Text, w.Fresh, w.Final, w.edited = 0, "content", "", "", 0, false, false
+	w.Choice, w.Kind, w.Fresh, w.Final, w.edited = 0, "content", 0, false, false
+	empty(&w.Context)
+	empty(&w.Text)
 	for len(view) >= abi.HeaderSize {
 		h := abi.Load(view)
 		n := h >> 32
@@ -244,26 +253,10 @@ func (w *Window) decode(view []byte) error {
 		}
 		value := view[abi.HeaderSize : abi.HeaderSize+n]
 		view = view[abi.HeaderSize+n:]
-		switch tag := abi.Tag(h); tag {
-		case abi.TagText:
-			w.Text = text(value)
-		case abi.TagContext:
-			w.Context = text(value)
-		case abi.TagRequestID:
-			w.ID = text(value)
-		case abi.TagCallType:
-			w.CallType = text(value)
-		case abi.TagMethod:
-			w.Method = text(value)
-		case abi.TagPath:
-			w.Path = text(value)
-		case abi.TagClientIP:
-			w.ClientIP = text(value)
-		case abi.TagModel:
-			w.Model = text(value)
-		case abi.TagTextKind:
-			w.Kind = text(value)
-		case abi.TagChoice, abi.TagFresh, abi.TagFinal:
+		switch tag := abi.Tag(h); {
+		case tag < places && f[tag] != nil:
+			*f[tag] = text(value)
+		case tag == abi.TagChoice || tag == abi.TagFresh || tag == abi.TagFinal:
 			if n != 8 {
 				return abi.ErrValue
 			}
@@ -278,6 +271,14 @@ func (w *Window) decode(view []byte) error {
 		return abi.ErrShort
 	}
 	return nil
+}
+
+func (w *Window) fields() *fields {
+	f := w.Caller.fields()
+	f[abi.TagRequestID], f[abi.TagCallType], f[abi.TagMethod] = &w.ID, &w.CallType, &w.Method
+	f[abi.TagPath], f[abi.TagClientIP], f[abi.TagModel] = &w.Path, &w.ClientIP, &w.Model
+	f[abi.TagText], f[abi.TagContext], f[abi.TagTextKind] = &w.Text, &w.Context, &w.Kind
+	return f
 }
 
 func (w *Window) number(tag abi.Tag, n uint64) {
@@ -436,7 +437,7 @@ func (g *guest) guard(hook abi.Hook, view []byte) (out []byte, known bool) {
 	out = g.out[:0]
 	switch {
 	case hook == abi.HookModeration && g.hooks.Moderation != nil:
-		if err = g.req.decode(view); err == nil {
+		if err = g.req.decode(view, g.texts); err == nil {
 			out = g.hooks.Moderation(&g.req).encode(out, &g.req)
 		}
 	case hook == abi.HookResponse && g.hooks.Response != nil:
@@ -446,7 +447,7 @@ func (g *guest) guard(hook abi.Hook, view []byte) (out []byte, known bool) {
 		}
 	case hook == abi.HookStreamChunk && g.hooks.Stream != nil:
 		w := &g.guards.window
-		if err = w.decode(view); err == nil {
+		if err = w.decode(view, g.windows); err == nil {
 			out = w.encode(out, g.hooks.Stream(w))
 		}
 	case hook == abi.HookStreamEnd && g.hooks.StreamEnd != nil:

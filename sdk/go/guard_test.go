@@ -154,7 +154,7 @@ func FuzzGuard(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_ = (&Response{}).decode(b)
 		w := &Window{}
-		if w.decode(b) == nil {
+		if w.decode(b, w.fields()) == nil {
 			_ = w.New()
 		}
 		_ = (&StreamEnd{}).decode(b)

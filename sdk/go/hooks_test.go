@@ -11,7 +11,8 @@ import (
 
 // run calls a hook natively and describes its result.
 func run(h Hooks, hook abi.Hook, view []byte) string {
-	g := &guest{hooks: h}
+	g := newGuest("", nil)
+	g.hooks = h
 	return describe(abi.Reader{Rest: g.call(hook, view)})
 }
 

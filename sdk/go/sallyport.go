@@ -76,12 +76,18 @@ func Register(manifest string, construct func(*Config) (Hooks, error)) struct{} 
 		panic("sallyport: Register was called twice")
 	}
 	tuneMemory()
-	registered = &guest{manifest: manifest, construct: construct}
+	registered = newGuest(manifest, construct)
 	return struct{}{}
 }
 
 //repocheck:constant the exported functions of a module have no receiver; set by Register while packages initialise, before the host calls
 var registered *guest
+
+func newGuest(manifest string, construct func(*Config) (Hooks, error)) *guest {
+	g := &guest{manifest: manifest, construct: construct}
+	g.texts, g.windows = g.req.fields(), g.guards.window.fields()
+	return g
+}
 
 // guest is the plugin as the host sees it.
 type guest struct {
@@ -91,6 +97,8 @@ type guest struct {
 
 	in, out []byte // what the host wrote last, and the last result
 	req     Request
+	texts   *fields // of req
+	windows *fields // of guards.window
 	guards  guards
 	auth    AuthRequest
 	batch   LogBatch
@@ -117,7 +125,7 @@ func (g *guest) call(hook abi.Hook, view []byte) []byte {
 		}
 		return nil
 	case hook == abi.HookRequest && g.hooks.Request != nil:
-		if err := g.req.decode(view); err != nil {
+		if err := g.req.decode(view, g.texts); err != nil {
 			return g.fail(err.Error())
 		}
 		v := g.hooks.Request(&g.req)

@@ -15,7 +15,7 @@ import (
 // started returns a guest that was configured with the values.
 func started(t *testing.T, values map[string]any, construct func(*Config) (Hooks, error), hooks ...abi.Hook) (*guest, string) {
 	t.Helper()
-	g := &guest{construct: construct}
+	g := newGuest("", construct)
 	view := abi.AppendText(abi.AppendNumber(nil, abi.TagMinor, 0), abi.TagName, "test")
 	for _, h := range hooks {
 		view = abi.AppendNumber(view, abi.TagHook, uint64(h))
@@ -177,7 +177,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{48, 0, 1, 0, 255, 255, 255, 255})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r Request
-		if err := r.decode(b); err == nil && len(r.Texts)*abi.HeaderSize > len(b) {
+		if err := r.decode(b, r.fields()); err == nil && len(r.Texts)*abi.HeaderSize > len(b) {
 			t.Fatalf("%d texts in %d bytes", len(r.Texts), len(b))
 		}
 		_ = (&AuthRequest{}).decode(b)

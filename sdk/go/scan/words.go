@@ -33,10 +33,22 @@ type Words struct {
 	heads   [buckets + 1]int32 // those that begin like bucket b are members[heads[b]:heads[b+1]]
 	members []member
 
-	// With one or two first letters, as a short list has, the letters themselves are looked for, eight bytes at a time.
-	sparse        bool
-	letter, other uint64 // each in all eight bytes, in lower case; the same if there is only one
+	// With one or two first letters, as a short list has, the letters themselves are looked for, 32 bytes at a time, with
+	// the letters that follow them if those are one each.
+	sparse bool
+	pairs  [2]pair // the same if there is only one
 }
+
+// pair is a first and a second letter, each in all eight bytes, in lower case. Without a second, any counts as mask.
+type pair struct{ first, second, mask uint64 }
+
+// miss has a zero in the bytes of x that are the first letter, and whose next ones, those of y, are the second. x and y
+// are in lower case.
+func (p *pair) miss(x, y uint64) uint64 { return x ^ p.first | (y^p.second)&p.mask }
+
+// zeros marks the bytes of x that are zero with their high bit. A byte above one that is may be marked as well; none is
+// missed.
+func zeros(x uint64) uint64 { return (x - Ones) &^ x & Highs }
 
 type word struct {
 	Word
@@ -53,6 +65,7 @@ const (
 	bucketBits = 12
 	buckets    = 1 << bucketBits
 	anyCase    = 0x20202020 // makes upper and lower case letters of ASCII the same
+	lower      = 0x20 * Ones
 )
 
 func bucket(first, prefix uint64) uint64 {
@@ -104,20 +117,37 @@ func (e *WordError) Error() string { return e.Reason }
 // firstLetters finds out whether at most two bytes, apart from case, can begin a word.
 func (m *Words) firstLetters() {
 	var seen []byte
+	var next [2][]byte // behind each of them; a zero is for one that is alone
 	for i := range m.words {
 		for _, b := range beginnings(&m.words[i]) {
 			if b[0] >= utf8.RuneSelf {
 				return
 			}
-			if c := b[0] | 0x20; bytes.IndexByte(seen, c) < 0 {
-				seen = append(seen, c)
+			c, second := b[0]|0x20, byte(0)
+			if len(b) > 1 && b[1] < utf8.RuneSelf {
+				second = b[1] | 0x20
+			}
+			k := bytes.IndexByte(seen, c)
+			if k < 0 {
+				k, seen = len(seen), append(seen, c)
+			}
+			if k == len(next) {
+				return
+			}
+			if bytes.IndexByte(next[k], second) < 0 {
+				next[k] = append(next[k], second)
 			}
 		}
 	}
-	if len(seen) == 0 || len(seen) > 2 {
-		return
+	for k, c := range seen {
+		m.sparse, m.pairs[k] = true, pair{first: uint64(c) * Ones}
+		if len(next[k]) == 1 && next[k][0] != 0 {
+			m.pairs[k].second, m.pairs[k].mask = uint64(next[k][0])*Ones, ^uint64(0)
+		}
 	}
-	m.sparse, m.letter, m.other = true, uint64(seen[0])*Ones, uint64(seen[len(seen)-1])*Ones
+	if len(seen) == 1 {
+		m.pairs[1] = m.pairs[0]
+	}
 }
 
 // index fills the tables.
@@ -246,7 +276,9 @@ func (m *Words) next(s string, from int) (start int) {
 		if start >= 0 {
 			return start
 		}
-		b, from = b[read:], from+read
+		if b, from = b[read:], from+read; len(b) == 0 {
+			return -1
+		}
 	}
 	var rest [24]byte // the last bytes of the text, with zeros behind them
 	copy(rest[:], b)
@@ -260,8 +292,8 @@ func (m *Words) everywhere(s string, b []byte, from int) int {
 	for ; at+16 <= len(b); at += 8 {
 		x, next := abi.Load(b[at:]), abi.Load(b[at+8:])
 		if m.sparse {
-			one, two := (x|0x20*Ones)^m.letter, (x|0x20*Ones)^m.other
-			if ((one-Ones)&^one|(two-Ones)&^two)&Highs == 0 {
+			y := x>>8 | next<<56 | 0x20*Ones
+			if zeros(m.pairs[0].miss(x|0x20*Ones, y))|zeros(m.pairs[1].miss(x|0x20*Ones, y)) == 0 {
 				continue
 			}
 		}
@@ -328,30 +360,91 @@ func (m *Words) blocks(s string, b []byte, from int, before uint64) (start, read
 
 // letters is blocks for words with one or two first letters: only where one of them stands does it look closer.
 func (m *Words) letters(s string, b []byte, from int, before uint64) (start, read int, after uint64) {
-	for ; read+16 <= len(b); read += 8 {
-		x := abi.Load(b[read:])
-		one, two := (x|0x20*Ones)^m.letter, (x|0x20*Ones)^m.other
-		// A byte above one that matches may be taken for a match as well; none is missed.
-		hits := ((one-Ones)&^one | (two-Ones)&^two) & Highs
-		if hits == 0 {
-			continue
+	for {
+		if read = m.skip(b, read); read+stride > len(b) {
+			break
 		}
-		if read > 0 {
-			last := uint64(b[read-1])
-			before = wordBytes(last) &^ last & 0x80
-		}
-		w := wordBytes(x)
-		if starts := w &^ ((w&^x)<<8 | before) & hits; starts != 0 {
-			if start = m.scan(s, from+read, starts); start >= 0 {
-				return start, read, before
+		for at := read; at < read+32; at += 8 {
+			if start = m.closer(s, b, from, at, before); start >= 0 {
+				return start, at, before
 			}
+		}
+		read += 32
+	}
+	// The end, with some of what was looked at before it: most have nothing there.
+	if last := len(b) - stride; last >= 0 && m.skip(b[last:], 0) > 0 {
+		x := abi.Load(b[len(b)-8:]) | lower
+		if zeros(m.pairs[0].miss(x, x>>8))|zeros(m.pairs[1].miss(x, x>>8)) == 0 {
+			return -1, len(b), 0
+		}
+	}
+	for ; read+16 <= len(b); read += 8 {
+		if start = m.closer(s, b, from, read, before); start >= 0 {
+			return start, read, before
 		}
 	}
 	if read > 0 {
-		last := uint64(b[read-1])
-		before = wordBytes(last) &^ last & 0x80
+		before = ends(b[read-1])
 	}
 	return -1, read, before
+}
+
+// stride is how many bytes skip needs to look at 32.
+const stride = 40
+
+// skip returns the place of the first 32 bytes, from read on, that hold the pair, or where there are too few.
+func (p *pair) skip(b []byte, read int) int {
+	first, second, mask := p.first, p.second, p.mask
+	for ; read+stride <= len(b); read += 32 {
+		c := b[read : read+stride]
+		m0 := (abi.Load(c) | lower) ^ first | ((abi.Load(c[1:])|lower)^second)&mask
+		m1 := (abi.Load(c[8:]) | lower) ^ first | ((abi.Load(c[9:])|lower)^second)&mask
+		m2 := (abi.Load(c[16:]) | lower) ^ first | ((abi.Load(c[17:])|lower)^second)&mask
+		m3 := (abi.Load(c[24:]) | lower) ^ first | ((abi.Load(c[25:])|lower)^second)&mask
+		if ((m0-Ones)&^m0|(m1-Ones)&^m1|(m2-Ones)&^m2|(m3-Ones)&^m3)&Highs != 0 {
+			break
+		}
+	}
+	return read
+}
+
+// skip does so for either of two pairs.
+func (m *Words) skip(b []byte, read int) int {
+	one, two := m.pairs[0], m.pairs[1]
+	if one == two {
+		return one.skip(b, read)
+	}
+	for ; read+stride <= len(b); read += 32 {
+		c := b[read : read+stride]
+		x0, x1, x2, x3 := abi.Load(c)|lower, abi.Load(c[8:])|lower, abi.Load(c[16:])|lower, abi.Load(c[24:])|lower
+		y0, y1, y2, y3 := abi.Load(c[1:])|lower, abi.Load(c[9:])|lower, abi.Load(c[17:])|lower, abi.Load(c[25:])|lower
+		hits := zeros(one.miss(x0, y0)) | zeros(one.miss(x1, y1)) | zeros(one.miss(x2, y2)) | zeros(one.miss(x3, y3)) |
+			zeros(two.miss(x0, y0)) | zeros(two.miss(x1, y1)) | zeros(two.miss(x2, y2)) | zeros(two.miss(x3, y3))
+		if hits != 0 {
+			break
+		}
+	}
+	return read
+}
+
+// closer looks at the eight bytes of b at a place, and the one behind them. before is for those at the beginning of b.
+func (m *Words) closer(s string, b []byte, from, at int, before uint64) (start int) {
+	x, y := abi.Load(b[at:]), abi.Load(b[at+1:])
+	hits := zeros(m.pairs[0].miss(x|lower, y|lower)) | zeros(m.pairs[1].miss(x|lower, y|lower))
+	if hits == 0 {
+		return -1
+	}
+	if at > 0 {
+		before = ends(b[at-1])
+	}
+	w := wordBytes(x)
+	return m.scan(s, from+at, w&^((w&^x)<<8|before)&hits)
+}
+
+// ends is 0x80 for an ASCII letter or digit, behind which no word begins.
+func ends(c byte) uint64 {
+	x := uint64(c)
+	return wordBytes(x) &^ x & 0x80
 }
 
 // scan returns the place of the first match among those of the eight bytes from a place on that have their high bit set
