@@ -38,8 +38,23 @@ func (a *App) keptPlace() kept.Place {
 	return nil
 }
 
+// canManage prepares a place for files over several deployments: the database, which is made if need be, or Redis.
+func (a *App) canManage(ctx context.Context) error {
+	if a.keptPlace() != nil {
+		return nil
+	}
+	_, err := a.ensureDatabase(ctx)
+	return err
+}
+
+// untilDeleted is how long files and batches are kept: vendors keep files until they are deleted, too.
+const untilDeleted = 10 * 365 * 24 * time.Hour
+
 // keptPeriod is how long objects are kept after their last change.
-func (a *App) keptPeriod() time.Duration {
+func (a *App) keptPeriod(kind store.ObjectKind) time.Duration {
+	if kind != store.ObjectResponse {
+		return untilDeleted
+	}
 	p, err := periodOf(a.settings())
 	if err != nil {
 		p, _ = store.ParsePeriod(usualPeriod)

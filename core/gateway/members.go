@@ -12,6 +12,15 @@ func (g *Gateway) Members(model string) []*llm.Deployment {
 	return s.Router.Members(model)
 }
 
+// Record makes the record of something that was not served here: x says who pays for it, and how much.
+func (g *Gateway) Record(x *llm.Exchange, r *llm.Reply) {
+	s := g.current.acquire()
+	defer s.release()
+	if s.Recorder != nil {
+		s.Recorder.Record(x, r, r.Deployment, nil)
+	}
+}
+
 // Speaks reports whether requests for a model in a dialect go to the vendor as they came, whichever deployment is
 // chosen.
 func (g *Gateway) Speaks(model string, dialect llm.Dialect) bool {

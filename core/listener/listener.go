@@ -17,6 +17,7 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/sallyport-ai/sallyport/core/gateway"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/store"
 	"github.com/sallyport-ai/sallyport/core/store/kept"
 	"github.com/valyala/fasthttp"
 )
@@ -44,6 +45,8 @@ type Settings struct {
 	Kept kept.Place
 	// Ownership says how ids are bound to who may use them; nil binds none.
 	Ownership func() Ownership
+	// Managed prepares the place for files over several deployments, or says why there is none; nil has none.
+	Managed func(ctx context.Context) error
 	// Manager serves the management API; nil serves none.
 	Manager Manager
 	// Metrics returns what GET /metrics serves at the moment; nil serves nothing.
@@ -88,7 +91,7 @@ func New(set Settings) (*Server, error) {
 		set.MaxConns = DefaultMaxConns
 	}
 	if set.Kept == nil {
-		set.Kept = kept.New(kept.Settings{Shared: func() kept.Place { return nil }, TTL: func() time.Duration { return keptFor }})
+		set.Kept = kept.New(kept.Settings{Shared: func() kept.Place { return nil }, TTL: func(store.ObjectKind) time.Duration { return keptFor }})
 	}
 	s := &Server{Settings: set, watch: w, version: []byte(set.Version)}
 	s.stamp = s.bind

@@ -96,9 +96,19 @@ func (s *Server) resource(row resource, prefix, vendor string) fasthttp.RequestH
 			c.fail(ctx, err)
 			return
 		}
-		if err := c.chooseResource(ctx, kind, vendor); err != nil {
-			c.fail(ctx, err)
-			return
+		if kind == "files" || kind == "batches" {
+			if done, err := c.managed(ctx, row.call); err != nil {
+				c.fail(ctx, err)
+				return
+			} else if done {
+				return
+			}
+		}
+		if x := &c.x; x.Home == "" {
+			if err := c.chooseResource(ctx, kind, vendor); err != nil {
+				c.fail(ctx, err)
+				return
+			}
 		}
 		c.serve(ctx)
 	}

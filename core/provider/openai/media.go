@@ -227,7 +227,17 @@ func (e *endpoint) resourceBody(x *llm.Exchange, c *llm.Call) {
 
 func (e *endpoint) resourceForm(x *llm.Exchange, c *llm.Call) error {
 	w := formWriter{e: e, x: x, dst: c.Body}
+	purpose, _ := llm.Text(x.Body.Get("purpose"))
+	renames := x.Call == "acreate_file" && x.Pinned == nil && string(purpose) == "batch"
 	for _, part := range x.Form.Parts() {
+		if part.File && renames {
+			lines, err := openai.WithBatchModel(nil, x.Form.Value(part), e.model)
+			if err != nil {
+				return err
+			}
+			w.put(part.Value, lines)
+			continue
+		}
 		if !part.File && (ownMember([]byte(part.Name)) || part.Name == "model" && x.Pinned == nil) {
 			w.put(part.Whole, nil)
 		}

@@ -34,7 +34,7 @@ type Settings struct {
 	// Shared returns where objects go; nil is nowhere but in memory.
 	Shared func() Place
 	// TTL returns how long an object is kept after its last change.
-	TTL    func() time.Duration
+	TTL    func(store.ObjectKind) time.Duration
 	Logger *slog.Logger
 }
 
@@ -99,7 +99,7 @@ func (k *Objects) stamp(o *store.Object) {
 	if o.CreatedAt.IsZero() {
 		o.CreatedAt = now
 	}
-	o.UpdatedAt, o.ExpiresAt, o.Bytes = now, now.Add(k.s.TTL()), int64(len(o.Body))
+	o.UpdatedAt, o.ExpiresAt, o.Bytes = now, now.Add(k.s.TTL(o.Kind)), int64(len(o.Body))
 }
 
 // Update implements Place.

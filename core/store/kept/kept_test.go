@@ -71,7 +71,7 @@ func place(t *testing.T, p kept.Place) {
 
 func TestPlaces(t *testing.T) {
 	t.Parallel()
-	hour := func() time.Duration { return time.Hour }
+	hour := func(store.ObjectKind) time.Duration { return time.Hour }
 	none := func() kept.Place { return nil }
 	t.Run("memory", func(t *testing.T) { place(t, kept.NewMemory(1<<20)) })
 	t.Run("none", func(t *testing.T) { place(t, kept.New(kept.Settings{Shared: none, TTL: hour})) })
@@ -131,7 +131,7 @@ func (away) Update(context.Context, string, func(*store.Object) error) (*store.O
 
 func TestOutage(t *testing.T) {
 	t.Parallel()
-	k := kept.New(kept.Settings{Shared: func() kept.Place { return away{} }, TTL: func() time.Duration { return time.Hour }})
+	k := kept.New(kept.Settings{Shared: func() kept.Place { return away{} }, TTL: func(store.ObjectKind) time.Duration { return time.Hour }})
 	if err := k.Put(t.Context(), object("a")); err != nil {
 		t.Fatal(err)
 	}
