@@ -185,3 +185,29 @@ func (a *API) availableTeams(c *call) (any, error) {
 	}
 	return out, nil
 }
+
+// filterTeams serves GET /team/filter/ui: teams whose id and alias hold what is asked for, of those that the caller sees.
+func (a *API) filterTeams(c *call) (any, error) {
+	var where []store.Cond
+	for _, name := range []string{"team_id", "team_alias"} {
+		if v := c.query(name); v != "" {
+			where = append(where, store.Where(name, store.Contains, v))
+		}
+	}
+	if !c.sees() {
+		mine := []string{}
+		switch {
+		case c.who.UserID != "":
+			u, err := a.findUser(c, c.who.UserID)
+			if err != nil {
+				return nil, err
+			}
+			mine = u.Teams
+		case c.who.TeamID != "":
+			mine = []string{c.who.TeamID}
+		}
+		where = append(where, store.OneOf("team_id", mine))
+	}
+	found, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: where, Limit: 50, Sort: "team_alias"})
+	return rows(found), err
+}

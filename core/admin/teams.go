@@ -18,6 +18,7 @@ func (a *API) teamRoutes() []route {
 		{"GET", "/team/info", everybody, a.teamInfo},
 		{"GET", "/team/list", everybody, a.listTeams},
 		{"GET", "/v2/team/list", everybody, a.pageTeams},
+		{"GET", "/team/filter/ui", everybody, a.filterTeams},
 		{"GET", "/team/available", everybody, a.availableTeams},
 		{"POST", "/team/block", adminOnly, func(c *call) (any, error) { return a.blockTeam(c, true) }},
 		{"POST", "/team/unblock", adminOnly, func(c *call) (any, error) { return a.blockTeam(c, false) }},
