@@ -35,7 +35,7 @@ func (k *checker) plugin(n *node, set *Setting, path string, pos Position) bool 
 			continue
 		}
 		if set.Status == InEffect && set.Hook != "log" { // a sink may also have a name
-			k.rep.fail(pos, path, notModule(name, set), pythonFix(set))
+			k.rep.fail(pos, path, notModule(name, set), moduleFix(name, set))
 			ok = false
 		}
 	}
@@ -69,6 +69,35 @@ func notModule(name string, set *Setting) string {
 		return fmt.Sprintf("LiteLLM's guardrail %q has no plugin here", name)
 	}
 	return "expected the path of a WebAssembly module, ending in .wasm"
+}
+
+// moduleFix says what to write in place of a name that is no module.
+func moduleFix(name string, set *Setting) string {
+	if set.Hook != "request" || !slices.Contains(builtinGuardrails(), name) {
+		return pythonFix(set)
+	}
+	const hook = "a plugin of your own with the request or response hook (sallyport plugin new NAME makes one)"
+	switch name {
+	case "azure/prompt_shield", "grayswan", "javelin":
+		return "plugins/prompt-injection.wasm and guardrail: lakera_v2 look for the same; or put a service that speaks LiteLLM's Generic Guardrail API before " +
+			name + " and write guardrail: generic_guardrail_api"
+	case "azure/text_moderations":
+		return "guardrail: openai_moderation and plugins/llama-guard.wasm judge by categories as well; or put a service that speaks LiteLLM's Generic Guardrail API before " +
+			name + " and write guardrail: generic_guardrail_api"
+	case "ibm_guardrails":
+		return "plugins/llama-guard.wasm asks a model that judges, such as Granite Guardian; or write guardrail: generic_guardrail_api for a service that speaks LiteLLM's Generic Guardrail API"
+	case "litellm_content_filter":
+		return "plugins/keywords.wasm, plugins/pii.wasm and plugins/secrets.wasm do the same work, each with settings of its own: see their READMEs"
+	case "model_armor":
+		return "plugins/prompt-injection.wasm, plugins/pii.wasm and guardrail: bedrock look for the same; or put a service that speaks LiteLLM's Generic Guardrail API before " +
+			name + " and write guardrail: generic_guardrail_api"
+	case "pangea", "panw_prisma_airs":
+		return "plugins/prompt-injection.wasm, plugins/pii.wasm and plugins/secrets.wasm look for the same; or put a service that speaks LiteLLM's Generic Guardrail API before " +
+			name + " and write guardrail: generic_guardrail_api"
+	case "tool_permission", "custom_code":
+		return "write " + hook + ": it reads tools and arguments with Value and JSON, and edits them"
+	}
+	return "put a service that speaks LiteLLM's Generic Guardrail API before " + name + " and write guardrail: generic_guardrail_api, or write " + hook + " that asks it over HTTP"
 }
 
 // FirstParty is the plugin of this project that does what a guardrail of
