@@ -12,7 +12,7 @@ import (
 
 var (
 	// errSlower ends a call that another one was faster than.
-	errSlower = &llm.Error{Op: "gateway.race", Kind: llm.KindCanceled, Message: "Another model answered first."}
+	errSlower = fmt.Errorf("another call was faster: %w", context.Canceled)
 	// errNobodyElse says that a hedge has nobody to ask.
 	errNobodyElse = errors.New("the group has no other deployment")
 )

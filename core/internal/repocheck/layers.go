@@ -19,7 +19,8 @@ func layers() [][]string {
 		},
 		4: {"core/listener", "core/admin", "core/admin/*", "sdk/plugintest", "sdk/rust", "sdk/tck", "sdk/tck/*"},
 		5: {"core/app", "core/plugintool"},
-		6: {"core/cmd/*", "core/apptest", "core/internal/*", "examples/*"},
+		6: {"core/inprocess"},
+		7: {"core/cmd/*", "core/apptest", "core/internal/*", "examples/*"},
 	}
 }
 
