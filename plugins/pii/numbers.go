@@ -92,11 +92,10 @@ func (f *finder) number(s string, n int) {
 			i++
 			continue
 		}
-		start := all[i].start
+		start, last := all[i].start, all[i+used-1].end
 		if k == phone {
-			start = opened(s, start)
+			start = opened(s, start, last)
 		}
-		last := all[i+used-1].end
 		f.add(k, start, last)
 		f.done = max(f.done, last)
 		i += used

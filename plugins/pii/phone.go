@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // phoneAt returns how many groups the phone number has that begins with the first.
 func phoneAt(s string, g []group) int {
 	start := g[0].start
@@ -71,12 +73,12 @@ func date(g []group) bool {
 	return g[0].len() <= 2 && g[1].len() <= 2 && g[2].len() == 4 || g[0].len() == 4 && g[1].len() <= 2 && g[2].len() <= 2
 }
 
-// opened moves the start of a phone number back to its plus sign and parenthesis.
-func opened(s string, start int) int {
+// opened moves the start of a phone number back to its plus sign, and to a parenthesis that is closed within it.
+func opened(s string, start, end int) int {
 	if start > 0 && s[start-1] == '+' {
 		start--
 	}
-	if start > 0 && s[start-1] == '(' {
+	if start > 0 && s[start-1] == '(' && strings.IndexByte(s[start:end], ')') >= 0 {
 		start--
 	}
 	if start > 0 && s[start-1] == '+' {
