@@ -44,7 +44,7 @@ func TestGuardrailServices(t *testing.T) {
 		wantStatus(t, s.Post(chat, says("I kill you", "")), 400, "Violated OpenAI moderation policy: violence")
 		wantStatus(t, s.Post(chat, says("hello", "")), 200, "Hello")
 	}
-	s := start("guardrail: openai_moderation, mode: pre_call, api_key: wrong, api_base: "+moderation.URL+"/v1")
+	s := start("guardrail: openai_moderation, mode: pre_call, api_key: wrong, api_base: " + moderation.URL + "/v1")
 	wantStatus(t, s.Post(chat, says("hello", "")), 500, "Guardrail g failed")
 	reached(s, "hello", false)
 

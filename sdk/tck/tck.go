@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"path"
@@ -167,6 +168,8 @@ func (s *suite) derived(c Case) {
 	s.fails(c, " with half a header behind it", append(bytes.Clone(c.View), 1, 0, 0, 0))
 	s.fails(c, " with a length beyond its end", append(bytes.Clone(c.View), 0xf0, 0xff, 0, 0, 1, 0, 0, 0))
 	s.fails(c, " with the largest length", append(bytes.Clone(c.View), 0xf0, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff))
+	s.wrongSizes(c)
+	s.oversize(c)
 	ends := map[int]bool{0: true}
 	for r := (abi.Reader{Rest: c.View}); r.Next(); {
 		ends[len(c.View)-len(r.Rest)] = true
@@ -176,6 +179,100 @@ func (s *suite) derived(c Case) {
 			s.fails(c, fmt.Sprintf(" cut after %d bytes", n), c.View[:n])
 		}
 	}
+}
+
+// wrongSizes gives each number of the view a value of another size than 8 bytes, in turn, and each record of the view, at
+// every level, a length that leads beyond the view and one that ends within the next header. A number of the wrong size is a
+// failure, and nothing is a crash.
+func (s *suite) wrongSizes(c Case) {
+	s.t.Helper()
+	for _, size := range []int{0, 1, 4, 7, 9, 16} {
+		at := 0
+		for r := (abi.Reader{Rest: c.View}); r.Next(); {
+			end := len(c.View) - len(r.Rest)
+			if isNumber(r.Tag) && len(r.Value) == 8 {
+				view := bytes.Clone(c.View[:at])
+				view = abi.AppendText(view, r.Tag, make([]byte, size))
+				view = append(view, c.View[end:]...)
+				what := fmt.Sprintf(" with %d bytes in number %d", size, r.Tag)
+				if isFlag(r.Tag) { // there or not is all that it says
+					s.failsOrContinues(c, what, view)
+				} else {
+					s.fails(c, what, view)
+				}
+			}
+			at = end
+		}
+	}
+	for _, lie := range []uint32{1, 7, 8, 1 << 16, 1 << 31, 1<<32 - 1} {
+		for _, at := range headers(c.View, 0, 0) {
+			view := bytes.Clone(c.View)
+			length := binary.LittleEndian.Uint32(view[at+4:])
+			binary.LittleEndian.PutUint32(view[at+4:], length+lie)
+			s.failsOrContinues(c, fmt.Sprintf(" with %d more in the length at byte %d", lie, at), view)
+		}
+	}
+}
+
+// oversize appends a record as large as a view may be in a small memory, and many records. Both are to be skipped.
+func (s *suite) oversize(c Case) {
+	s.t.Helper()
+	s.want(c, " with a record of 1 MB", abi.AppendText(bytes.Clone(c.View), unknownTag, make([]byte, 1<<20)), c.Result)
+	view := bytes.Clone(c.View)
+	for range 10_000 {
+		view = abi.AppendText(view, unknownTag, "")
+	}
+	s.want(c, " with 10,000 more records", view, c.Result)
+}
+
+// failsOrContinues expects a result that is well formed and has a verdict, whatever it is, and an instance that works on.
+func (s *suite) failsOrContinues(c Case, what string, view []byte) {
+	s.t.Helper()
+	out, ok := s.call(c, what, view)
+	if !ok || len(out) == 0 {
+		return
+	}
+	r := abi.Reader{Rest: out}
+	if !r.Next() || r.Tag != abi.TagVerdict {
+		s.t.Errorf("%s %s%s: the result is no verdict\n%s", c.Hook, c.Name, what, text(out))
+	}
+	for r.Next() {
+	}
+	if r.Err != nil {
+		s.t.Errorf("%s %s%s: the result is malformed: %v\n%s", c.Hook, c.Name, what, r.Err, text(out))
+	}
+}
+
+// isFlag reports whether the tag is one whose value is 1 if it is there.
+func isFlag(tag abi.Tag) bool {
+	switch tag {
+	case abi.TagStream, abi.TagFinal, abi.TagLeft, abi.TagPartial:
+		return true
+	}
+	return false
+}
+
+// isNumber reports whether the tag is one whose value is a number in every view.
+func isNumber(tag abi.Tag) bool {
+	switch tag {
+	case abi.TagStream, abi.TagChoice, abi.TagFresh, abi.TagFinal, abi.TagLeft, abi.TagPartial, abi.TagAsked, abi.TagRetryLeft, abi.TagStatus,
+		abi.TagPromptTokens, abi.TagCompletionTokens, abi.TagTotalTokens, abi.TagRetries, abi.TagPhase:
+		return true
+	}
+	return false
+}
+
+// headers are where the records of a view begin, nested ones included.
+func headers(view []byte, base, depth int) (at []int) {
+	from := 0
+	for r := (abi.Reader{Rest: view}); r.Next(); {
+		at = append(at, base+from)
+		if r.Flags&abi.FlagNested != 0 && depth < abi.MaxDepth {
+			at = append(at, headers(r.Value, base+from+abi.HeaderSize, depth+1)...)
+		}
+		from = len(view) - len(r.Rest)
+	}
+	return at
 }
 
 func text(b []byte) string {

@@ -101,7 +101,6 @@ pub fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
             '\0'..='\x1f' => out.push_str(&format!("\\u{:04x}", c as u32)),
             _ => out.push(c),
         }
