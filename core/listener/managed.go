@@ -171,27 +171,27 @@ func (c *session) keepManaged(kind store.ObjectKind, id, status string, pending 
 }
 
 // recallManaged finds a file or batch of the caller's.
-func (c *session) recallManaged(kind store.ObjectKind, id string, body any) (*store.Object, error) {
+func (c *session) recallManaged(kind store.ObjectKind, id string, body any) error {
 	if err := c.s.Gateway.Authenticate(&c.x.Life, &c.x); err != nil {
-		return nil, err
+		return err
 	}
 	o, err := c.s.Kept.Get(&c.x.Life, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) || err == nil && o.Kind != kind:
-		return nil, &llm.Error{Op: "listener.recallManaged", Kind: llm.KindNotFound, Type: "invalid_request_error", Message: "There is no " + string(kind) + " with the id " + id + "."}
+		return &llm.Error{Op: "listener.recallManaged", Kind: llm.KindNotFound, Type: "invalid_request_error", Message: "There is no " + string(kind) + " with the id " + id + "."}
 	case err != nil:
-		return nil, &llm.Error{Op: "listener.recallManaged", Kind: llm.KindUnavailable, Err: err, Message: "The " + string(kind) + " cannot be looked up at the moment."}
+		return &llm.Error{Op: "listener.recallManaged", Kind: llm.KindUnavailable, Err: err, Message: "The " + string(kind) + " cannot be looked up at the moment."}
 	}
 	if err := ownerOfRow(o).admits(c.x.Principal, string(kind)); err != nil {
-		return nil, err
+		return err
 	}
-	return o, json.Unmarshal([]byte(o.Body), body)
+	return json.Unmarshal([]byte(o.Body), body)
 }
 
 // ofFile serves a request about one file. Its content is the vendor's to send.
 func (c *session) ofFile(ctx *fasthttp.RequestCtx, id, call string) (done bool, err error) {
 	var file ManagedFile
-	if _, err := c.recallManaged(store.ObjectFile, id, &file); err != nil {
+	if err := c.recallManaged(store.ObjectFile, id, &file); err != nil {
 		return true, err
 	}
 	at := c.living(file.Copies)
@@ -240,7 +240,7 @@ func (c *session) living(copies []Copy) *Copy {
 func (c *session) makeBatch(ctx *fasthttp.RequestCtx, id string) error {
 	x := &c.x
 	var file ManagedFile
-	if _, err := c.recallManaged(store.ObjectFile, id, &file); err != nil {
+	if err := c.recallManaged(store.ObjectFile, id, &file); err != nil {
 		return err
 	}
 	if model, _ := llm.Text(x.Body.Get("model")); len(model) > 0 {
@@ -317,7 +317,7 @@ func (c *session) batchObject(body []byte, b *ManagedBatch, input string) (json.
 // ofBatch serves a request about one batch.
 func (c *session) ofBatch(ctx *fasthttp.RequestCtx, id string, at openai.UnifiedBatch, call string) error {
 	var b ManagedBatch
-	if _, err := c.recallManaged(store.ObjectBatch, id, &b); err != nil {
+	if err := c.recallManaged(store.ObjectBatch, id, &b); err != nil {
 		return err
 	}
 	method, tail := fasthttp.MethodGet, "/batches/"+at.Batch

@@ -37,7 +37,7 @@ func TestBoundIDs(t *testing.T) {
 	if plain, whose, ok := s.unbind(reference); plain != "resp_x" || whose != (owner{user: "u"}) || !ok {
 		t.Errorf("an id of the reference: %s %+v %v", plain, whose, ok)
 	}
-	foreign := string(boundServer(false).ownership().Vault.Encrypt("something else"))
+	foreign := boundServer(false).ownership().Vault.Encrypt("something else")
 	for _, id := range []string{"resp_0123456789abcdef0123456789abcdef0123456789abcdef0123", "x", "", "resp_" + foreign, "resp_" + strings.Repeat("A", 1<<20)} {
 		if plain, whose, ok := s.unbind(id); plain != id || ok || whose != (owner{}) {
 			t.Errorf("%.40s: %.40s %+v %v", id, plain, whose, ok)

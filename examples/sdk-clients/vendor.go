@@ -24,6 +24,7 @@ func Vendor() http.Handler {
 	mux.HandleFunc("POST /v1/chat/completions", vendorChat)
 	mux.HandleFunc("POST /v1/embeddings", vendorEmbeddings)
 	Media(mux)
+	Stored(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+UpstreamKey {
 			refuse(w, http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.")
