@@ -9,6 +9,7 @@ CONFIG ?= examples/quickstart/config.yaml
 TESTFLAGS ?=
 FUZZTIME ?= 5s
 BENCHFLAGS ?=
+SOAKFLAGS ?=
 # Pinned here and not in go.mod: a linter's hundreds of modules are no dependency of the gateway.
 GOLANGCI_LINT ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -53,6 +54,14 @@ lint: ## Check formatting, go vet, go.mod and golangci-lint
 	go vet ./...
 	go mod tidy -diff
 	$(GOLANGCI_LINT) run
+
+.PHONY: soak
+soak: ## Run at capacity with faults injected for ten minutes (SOAKFLAGS='-duration 3m' for less)
+	go run ./core/internal/soak $(SOAKFLAGS)
+
+.PHONY: soak-race
+soak-race: ## The same for two minutes under the race detector
+	go run -race ./core/internal/soak -duration 2m $(SOAKFLAGS)
 
 .PHONY: bench
 bench: build ## Measure CPU, latency and memory against a bare proxy (BENCHFLAGS=-quick for a minute)
