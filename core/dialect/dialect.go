@@ -1,5 +1,6 @@
-// Package dialect holds what the dialects below it share: a cursor that walks JSON in place. A dialect is the JSON
-// shape of one public API; it reads and writes bytes and does no I/O.
+// Package dialect holds what the dialects below it share: a cursor that walks JSON in place, a builder, events of a
+// stream, and what a message of a chat completion says. A dialect is the JSON shape of one public API; it reads and
+// writes bytes and does no I/O.
 package dialect
 
 import (

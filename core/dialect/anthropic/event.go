@@ -62,9 +62,9 @@ func ScanEvent(b []byte, e *Event) bool {
 			e.delta(&c)
 			e.Value = c.Value()
 		case "message", "content_block", "error":
-			e.Value = object(&c)
+			e.Value = c.Object()
 		case "usage":
-			e.Usage = object(&c)
+			e.Usage = c.Object()
 		}
 	}
 	return !c.Broken()
@@ -79,15 +79,15 @@ func (e *Event) delta(outer *dialect.Cursor) {
 		case "type":
 			e.Delta = deltaKind(c.Value())
 		case "text", "partial_json", "thinking", "signature":
-			e.Text = text(&c)
+			e.Text = c.Text()
 		case "citation":
-			e.Text = object(&c)
+			e.Text = c.Object()
 		case "stop_reason":
-			e.StopReason = text(&c)
+			e.StopReason = c.Text()
 		case "stop_sequence":
-			e.StopSequence = text(&c)
+			e.StopSequence = c.Text()
 		case "stop_details":
-			e.StopDetails = object(&c)
+			e.StopDetails = c.Object()
 		}
 	}
 	outer.Leave(&c)

@@ -31,40 +31,24 @@ func ScanMessage(b []byte, m *Message) bool {
 func (m *Message) member(c *dialect.Cursor) {
 	switch string(c.Key()) {
 	case "id":
-		m.ID = text(c)
+		m.ID = c.Text()
 	case "model":
-		m.Model = text(c)
+		m.Model = c.Text()
 	case "content":
 		if c.First() == '[' {
 			m.Content = c.Value()
 		}
 	case "stop_reason":
-		m.StopReason = text(c)
+		m.StopReason = c.Text()
 	case "stop_sequence":
-		m.StopSequence = text(c)
+		m.StopSequence = c.Text()
 	case "stop_details":
-		m.StopDetails = object(c)
+		m.StopDetails = c.Object()
 	case "error":
-		m.Error = object(c)
+		m.Error = c.Object()
 	case "usage":
 		m.Usage.Scan(c.Value())
 	}
-}
-
-// text is the value if it is a string.
-func text(c *dialect.Cursor) []byte {
-	if c.First() != '"' {
-		return nil
-	}
-	return c.Value()
-}
-
-// object is the value if it is an object.
-func object(c *dialect.Cursor) []byte {
-	if c.First() != '{' {
-		return nil
-	}
-	return c.Value()
 }
 
 // Usage counts tokens as the API does: what came from the cache and what went into it is not part of Input.
@@ -98,17 +82,17 @@ func (u *Usage) Scan(b []byte) {
 				u.Thinking = dialect.Int(d)
 			}
 		case "cache_creation":
-			keep(&u.Creation, object(&c))
+			keep(&u.Creation, c.Object())
 			if v := dialect.Get(u.Creation, "ephemeral_1h_input_tokens"); v != nil {
 				u.CreationHour = dialect.Int(v)
 			}
 		case "server_tool_use":
-			keep(&u.ServerTools, object(&c))
+			keep(&u.ServerTools, c.Object())
 			if v := dialect.Get(u.ServerTools, "web_search_requests"); v != nil {
 				u.Searches = dialect.Int(v)
 			}
 		case "service_tier":
-			keep(&u.Tier, text(&c))
+			keep(&u.Tier, c.Text())
 		}
 	}
 }
@@ -131,16 +115,8 @@ func (u *Usage) Tokens() llm.Usage {
 	return llm.Usage{
 		Prompt: prompt, Completion: u.Output, Total: prompt + u.Output, Cached: u.CacheRead, Reasoning: u.Thinking,
 		CacheWrite: u.CacheCreation, CacheWriteHour: u.CreationHour, Searches: u.Searches,
-		Tier: served(u.Tier),
+		Tier: dialect.Served(u.Tier),
 	}
-}
-
-// served reads a tier, a string in JSON or nil.
-func served(raw []byte) llm.Served {
-	if len(raw) < 2 {
-		return 0
-	}
-	return llm.ServedBy(raw[1 : len(raw)-1])
 }
 
 // BlockKind is the kind of a content block.
@@ -173,11 +149,11 @@ func ScanBlock(raw []byte, b *Block) {
 		case "type":
 			b.Kind = blockKind(c.Value())
 		case "id":
-			b.ID = text(&c)
+			b.ID = c.Text()
 		case "name":
-			b.Name = text(&c)
+			b.Name = c.Text()
 		case "text", "thinking":
-			b.Text = text(&c)
+			b.Text = c.Text()
 		case "input":
 			b.Input = c.Span()
 		case "citations":

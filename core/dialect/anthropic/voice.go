@@ -23,10 +23,8 @@ type Voice struct {
 	begun  bool
 	open   kind // of the block under way, if there is one
 	opened bool
-	index  int    // of the block under way, or of the next one
-	call   int64  // index of the call under way
-	callID []byte // its id, raw
-	calls  int    // tool calls so far
+	index  int // of the block under way, or of the next one
+	calls  dialect.Calls
 	pinged bool
 	blocks bool // thinking comes in blocks
 
@@ -34,7 +32,7 @@ type Voice struct {
 	reason, sequence  []byte // stop_reason and stop_sequence, raw, if the vendor gave them
 	details           []byte
 	scratch, unquoted []byte
-	seen              message
+	seen              dialect.Said
 }
 
 // AppendCount appends the answer of POST /v1/messages/count_tokens
@@ -88,16 +86,14 @@ func (u *counts) scan(raw []byte) {
 		case "completion_tokens_details":
 			u.thought = dialect.Int(dialect.Get(c.Value(), "reasoning_tokens"))
 		case "cache_creation":
-			u.creation = copied(object(&c))
+			u.creation = dialect.Copied(c.Object())
 		case "server_tool_use":
-			u.tools = copied(object(&c))
+			u.tools = dialect.Copied(c.Object())
 		case "service_tier":
-			u.tier = copied(text(&c))
+			u.tier = dialect.Copied(c.Text())
 		}
 	}
 }
-
-func copied(b []byte) []byte { return append([]byte(nil), b...) }
 
 // append writes the usage as the Messages API does: what came from the cache, or went into it, is not part of
 // input_tokens.
@@ -112,66 +108,16 @@ func (u *counts) append(b *dialect.Builder) {
 	b.Member("server_tool_use", u.tools).Member("service_tier", u.tier).Close('}')
 }
 
-// message is a message or a delta of a chat completion. The slices are JSON as written.
-type message struct {
-	content, refusal, reasoning, thinking, calls, specific, annotations, images []byte
-}
-
-func (m *message) scan(raw []byte) {
-	*m = message{}
-	for c := dialect.Object(raw); c.Next(); {
-		v := c.Value()
-		if dialect.Null(v) {
-			continue
-		}
-		switch string(c.Key()) {
-		case "content":
-			m.content = v
-		case "refusal":
-			m.refusal = v
-		case "reasoning_content":
-			m.reasoning = v
-		case "reasoning":
-			if m.reasoning == nil && v[0] == '"' {
-				m.reasoning = v
-			}
-		case "thinking_blocks":
-			m.thinking = v
-		case "tool_calls":
-			m.calls = v
-		case "provider_specific_fields":
-			m.specific = v
-		case "annotations":
-			m.annotations = v
-		case "images":
-			m.images = v
-		}
-	}
-	if m.thinking == nil {
-		m.thinking = given(dialect.Get(m.specific, "thinking_blocks"))
-	}
-}
-
-func given(v []byte) []byte {
-	if dialect.Null(v) {
-		return nil
-	}
-	return v
-}
-
-// blank reports whether v is no string, or an empty one.
-func blank(v []byte) bool { return len(v) < 3 || v[0] != '"' }
-
 // stop takes why the model stopped, where the finish reason does not say all of it.
 func (v *Voice) stop(specific []byte) {
 	if s := dialect.Get(specific, "stop_reason"); !dialect.Null(s) {
-		v.reason = copied(s)
+		v.reason = dialect.Copied(s)
 	}
 	if s := dialect.Get(specific, "stop_sequence"); !dialect.Null(s) {
-		v.sequence = copied(s)
+		v.sequence = dialect.Copied(s)
 	}
 	if s := dialect.Get(specific, "stop_details"); !dialect.Null(s) {
-		v.details = copied(s)
+		v.details = dialect.Copied(s)
 	}
 }
 
@@ -203,7 +149,7 @@ func (v *Voice) stopReason() string {
 	case `"tool_calls"`, `"function_call"`:
 		return `"tool_use"`
 	}
-	if v.calls > 0 { // some vendors call a tool and say stop
+	if v.calls.N > 0 { // some vendors call a tool and say stop
 		return `"tool_use"`
 	}
 	return `"end_turn"`
@@ -216,9 +162,9 @@ func (v *Voice) Whole(dst, chat []byte) ([]byte, error) {
 	for c.Next() {
 		switch string(c.Key()) {
 		case "id":
-			id = text(&c)
+			id = c.Text()
 		case "model":
-			model = text(&c)
+			model = c.Text()
 		case "choices":
 			if list := dialect.Array(c.Value()); list.Next() {
 				choice = list.Value()
@@ -231,11 +177,11 @@ func (v *Voice) Whole(dst, chat []byte) ([]byte, error) {
 		return dst, unreadable("it has no choices")
 	}
 	v.finish = dialect.Get(choice, "finish_reason")
-	v.seen.scan(dialect.Get(choice, "message"))
-	v.stop(v.seen.specific)
+	v.seen.Scan(dialect.Get(choice, "message"))
+	v.stop(v.seen.Specific)
 	b := dialect.Build(dst)
-	b.Open('{').Key("id").Raw(orEmpty(id)).Key("type").Lit(`"message"`).Key("role").Lit(`"assistant"`)
-	b.Key("model").Raw(orEmpty(model)).Key("content").Open('[')
+	b.Open('{').Key("id").Raw(dialect.OrEmpty(id)).Key("type").Lit(`"message"`).Key("role").Lit(`"assistant"`)
+	b.Key("model").Raw(dialect.OrEmpty(model)).Key("content").Open('[')
 	if err := v.content(&b); err != nil {
 		return dst, err
 	}
@@ -244,13 +190,6 @@ func (v *Voice) Whole(dst, chat []byte) ([]byte, error) {
 	b.Key("usage")
 	v.counts.append(&b)
 	return b.Close('}').Bytes(), nil
-}
-
-func orEmpty(v []byte) []byte {
-	if v == nil {
-		return []byte(`""`)
-	}
-	return v
 }
 
 func unreadable(why string) *llm.Error {
@@ -263,8 +202,8 @@ func unreadable(why string) *llm.Error {
 // blocks of other kinds, text and calls.
 func (v *Voice) content(b *dialect.Builder) error {
 	lists := [4][][]byte{
-		kThinking: items(v.seen.thinking), kOther: items(dialect.Get(v.seen.specific, "blocks")),
-		kText: v.texts(), kCall: items(v.seen.calls),
+		kThinking: items(v.seen.Thinking), kOther: items(dialect.Get(v.seen.Specific, "blocks")),
+		kText: v.texts(), kCall: items(v.seen.Calls),
 	}
 	write := func(k kind) error {
 		if len(lists[k]) == 0 {
@@ -278,10 +217,10 @@ func (v *Voice) content(b *dialect.Builder) error {
 		b.Raw(raw)
 		return nil
 	}
-	if lists[kThinking] == nil && !blank(v.seen.reasoning) {
-		b.Open('{').Key("type").Lit(`"thinking"`).Key("thinking").Raw(v.seen.reasoning).Key("signature").Lit(`""`).Close('}')
+	if lists[kThinking] == nil && !dialect.Blank(v.seen.Reasoning) {
+		b.Open('{').Key("type").Lit(`"thinking"`).Key("thinking").Raw(v.seen.Reasoning).Key("signature").Lit(`""`).Close('}')
 	}
-	for c := dialect.Array(dialect.Get(v.seen.specific, "order")); c.Next(); {
+	for c := dialect.Array(dialect.Get(v.seen.Specific, "order")); c.Next(); {
 		if err := write(kindNamed(c.Value())); err != nil {
 			return err
 		}
@@ -318,7 +257,7 @@ func items(list []byte) (out [][]byte) {
 func (v *Voice) texts() (out [][]byte) {
 	m := &v.seen
 	block := func(text, citations []byte) {
-		if blank(text) {
+		if dialect.Blank(text) {
 			return
 		}
 		b := dialect.Build(nil)
@@ -326,11 +265,11 @@ func (v *Voice) texts() (out [][]byte) {
 		out = append(out, b.Bytes())
 	}
 	switch {
-	case m.content == nil:
-	case m.content[0] == '"':
-		block(m.content, v.citations())
-	case m.content[0] == '[':
-		for c := dialect.Array(m.content); c.Next(); {
+	case m.Content == nil:
+	case m.Content[0] == '"':
+		block(m.Content, v.citations())
+	case m.Content[0] == '[':
+		for c := dialect.Array(m.Content); c.Next(); {
 			if string(dialect.Get(c.Value(), "type")) == `"thinking"` {
 				out = append(out, thinkingPart(c.Value())...)
 				continue
@@ -342,9 +281,9 @@ func (v *Voice) texts() (out [][]byte) {
 			block(text, dialect.Get(c.Value(), "citations"))
 		}
 	}
-	block(m.refusal, nil)
-	for c := dialect.Array(m.images); c.Next(); {
-		block(imageText(c.Value()), nil)
+	block(m.Refusal, nil)
+	for c := dialect.Array(m.Images); c.Next(); {
+		block(dialect.ImageLink(c.Value()), nil)
 	}
 	return out
 }
@@ -352,7 +291,7 @@ func (v *Voice) texts() (out [][]byte) {
 // thinkingPart is what some vendors have among the parts of a content: thinking as texts of its own.
 func thinkingPart(part []byte) (out [][]byte) {
 	for c := dialect.Array(dialect.Get(part, "thinking")); c.Next(); {
-		if text := dialect.Get(c.Value(), "text"); !blank(text) {
+		if text := dialect.Get(c.Value(), "text"); !dialect.Blank(text) {
 			b := dialect.Build(nil)
 			b.Open('{').Key("type").Lit(`"thinking"`).Key("thinking").Raw(text).Key("signature").Lit(`""`).Close('}')
 			out = append(out, b.Bytes())
@@ -361,21 +300,12 @@ func thinkingPart(part []byte) (out [][]byte) {
 	return out
 }
 
-// imageText is an image of an answer as a text, because messages of the assistant have no images.
-func imageText(image []byte) []byte {
-	url, ok := llm.Text(dialect.Get(dialect.Get(image, "image_url"), "url"))
-	if !ok || len(url) == 0 {
-		return nil
-	}
-	return llm.AppendQuoted(nil, "![image]("+string(url)+")")
-}
-
 // citations are those of the vendor's that the Messages API has too, or sources that other vendors name, as results of
 // a search on the web (https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool).
 func (v *Voice) citations() []byte {
 	b := dialect.Build(v.scratch[:0])
 	b.Open('[')
-	for c := dialect.Array(dialect.Get(v.seen.specific, "citations")); c.Next(); {
+	for c := dialect.Array(dialect.Get(v.seen.Specific, "citations")); c.Next(); {
 		for in := dialect.Array(c.Value()); in.Next(); { // a list for each block
 			b.Raw(in.Value())
 		}
@@ -383,7 +313,7 @@ func (v *Voice) citations() []byte {
 			b.Raw(c.Value())
 		}
 	}
-	for c := dialect.Array(v.seen.annotations); c.Next(); {
+	for c := dialect.Array(v.seen.Annotations); c.Next(); {
 		citation(&b, c.Value())
 	}
 	v.scratch = b.Close(']').Bytes()
@@ -397,7 +327,7 @@ func (v *Voice) citations() []byte {
 func citation(b *dialect.Builder, annotation []byte) bool {
 	source := dialect.Get(annotation, "url_citation")
 	url := dialect.Get(source, "url")
-	if blank(url) {
+	if dialect.Blank(url) {
 		return false
 	}
 	title := dialect.Get(source, "title")
@@ -413,13 +343,13 @@ func citation(b *dialect.Builder, annotation []byte) bool {
 func (v *Voice) toolUse(b *dialect.Builder, call []byte) error {
 	function := dialect.Get(call, "function")
 	id, name := dialect.Get(call, "id"), dialect.Get(function, "name")
-	if blank(name) {
+	if dialect.Blank(name) {
 		return unreadable("a call of a tool has no name")
 	}
-	v.calls++
+	v.calls.N++
 	b.Open('{').Key("type").Lit(`"tool_use"`).Key("id")
-	if blank(id) {
-		b.Quote("toolu_" + strconv.Itoa(v.calls))
+	if dialect.Blank(id) {
+		b.Quote("toolu_" + strconv.Itoa(v.calls.N))
 	} else {
 		b.Raw(id)
 	}

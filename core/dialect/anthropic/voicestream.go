@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
@@ -14,27 +13,12 @@ func (v *Voice) Part(dst []byte, p *llm.Part, native bool) ([]byte, error) {
 		return dst, nil
 	}
 	if native {
-		return appendEvent(dst, p.Event, p.Data), nil
+		return dialect.AppendEvent(dst, p.Event, p.Data), nil
 	}
 	v.out = dst
 	err := v.chunk(p.Data)
 	dst, v.out = v.out, nil
 	return dst, err
-}
-
-func appendEvent(dst, name, data []byte) []byte {
-	if name != nil {
-		dst = append(append(append(dst, "event: "...), name...), '\n')
-	}
-	dst = append(dst, "data: "...)
-	for {
-		line, rest, more := bytes.Cut(data, []byte("\n")) // an event may have come in several lines
-		dst = append(append(dst, line...), '\n')
-		if !more {
-			return append(dst, '\n')
-		}
-		dst, data = append(dst, "data: "...), rest
-	}
 }
 
 // chunk takes one chunk.
@@ -44,16 +28,11 @@ func (v *Voice) chunk(data []byte) error {
 	for c.Next() {
 		switch string(c.Key()) {
 		case "id":
-			id = text(&c)
+			id = c.Text()
 		case "model":
-			model = text(&c)
+			model = c.Text()
 		case "choices":
-			for list := dialect.Array(c.Value()); list.Next(); {
-				if dialect.Int(dialect.Get(list.Value(), "index")) == 0 {
-					choice = list.Value()
-					break
-				}
-			}
+			choice = dialect.FirstChoice(c.Value())
 		case "usage":
 			if c.First() == '{' {
 				v.counts.scan(c.Value())
@@ -84,8 +63,8 @@ func (v *Voice) begin(id, model []byte) {
 	}
 	v.begun = true
 	b := v.event("message_start")
-	b.Key("message").Open('{').Key("id").Raw(orEmpty(id)).Key("type").Lit(`"message"`).Key("role").Lit(`"assistant"`)
-	b.Key("model").Raw(orEmpty(model)).Key("content").Lit("[]").Key("stop_reason").Lit("null").Key("stop_sequence").Lit("null")
+	b.Key("message").Open('{').Key("id").Raw(dialect.OrEmpty(id)).Key("type").Lit(`"message"`).Key("role").Lit(`"assistant"`)
+	b.Key("model").Raw(dialect.OrEmpty(model)).Key("content").Lit("[]").Key("stop_reason").Lit("null").Key("stop_sequence").Lit("null")
 	b.Key("usage")
 	start := counts{prompt: v.first.Prompt, cached: v.first.Cached, created: v.first.CacheWrite, completion: v.first.Completion}
 	start.append(&b)
@@ -95,49 +74,48 @@ func (v *Voice) begin(id, model []byte) {
 
 // event begins an event; sent ends it.
 func (v *Voice) event(name string) dialect.Builder {
-	v.out = append(append(append(v.out, "event: "...), name...), "\ndata: {\"type\":\""...)
-	return dialect.Resumed(append(append(v.out, name...), '"'))
+	return dialect.BeginEvent(v.out, name)
 }
 
-func (v *Voice) sent(b dialect.Builder) { v.out = append(b.Bytes(), "}\n\n"...) }
+func (v *Voice) sent(b dialect.Builder) { v.out = dialect.EndEvent(&b) }
 
 // delta tells what a delta adds to the message.
 func (v *Voice) delta(raw []byte) error {
 	m := &v.seen
-	m.scan(raw)
-	v.stop(m.specific)
-	if dialect.Get(m.specific, "new_block") != nil {
+	m.Scan(raw)
+	v.stop(m.Specific)
+	if dialect.Get(m.Specific, "new_block") != nil {
 		v.close()
 	}
 	// Blocks say the same as reasoning_content, and the signature besides. A guardrail may have put the two into chunks of
 	// their own.
-	v.blocks = v.blocks || m.thinking != nil
+	v.blocks = v.blocks || m.Thinking != nil
 	switch {
 	case v.blocks:
-		for c := dialect.Array(m.thinking); c.Next(); {
+		for c := dialect.Array(m.Thinking); c.Next(); {
 			v.thought(c.Value())
 		}
-	case !blank(m.reasoning):
-		v.piece(kThinking, m.reasoning)
+	case !dialect.Blank(m.Reasoning):
+		v.piece(kThinking, m.Reasoning)
 	}
 	v.told()
-	for c := dialect.Array(dialect.Get(m.specific, "blocks")); c.Next(); {
+	for c := dialect.Array(dialect.Get(m.Specific, "blocks")); c.Next(); {
 		v.block(c.Value())
 	}
-	if one := dialect.Get(m.specific, "citation"); !dialect.Null(one) {
+	if one := dialect.Get(m.Specific, "citation"); !dialect.Null(one) {
 		v.cite(one)
 	}
-	for c := dialect.Array(m.annotations); c.Next(); {
+	for c := dialect.Array(m.Annotations); c.Next(); {
 		b := dialect.Build(v.scratch[:0])
 		if citation(&b, c.Value()) {
 			v.cite(b.Bytes())
 		}
 		v.scratch = b.Bytes()
 	}
-	for c := dialect.Array(m.images); c.Next(); {
-		v.piece(kText, imageText(c.Value()))
+	for c := dialect.Array(m.Images); c.Next(); {
+		v.piece(kText, dialect.ImageLink(c.Value()))
 	}
-	for c := dialect.Array(m.calls); c.Next(); {
+	for c := dialect.Array(m.Calls); c.Next(); {
 		if err := v.toolCall(c.Value()); err != nil {
 			return err
 		}
@@ -148,8 +126,8 @@ func (v *Voice) delta(raw []byte) error {
 // told tells the texts of a delta.
 func (v *Voice) told() {
 	m := &v.seen
-	if len(m.content) > 0 && m.content[0] == '[' {
-		for c := dialect.Array(m.content); c.Next(); {
+	if len(m.Content) > 0 && m.Content[0] == '[' {
+		for c := dialect.Array(m.Content); c.Next(); {
 			if string(dialect.Get(c.Value(), "type")) == `"thinking"` {
 				for in := dialect.Array(dialect.Get(c.Value(), "thinking")); in.Next(); {
 					v.piece(kThinking, dialect.Get(in.Value(), "text"))
@@ -159,9 +137,9 @@ func (v *Voice) told() {
 			v.piece(kText, dialect.Get(c.Value(), "text"))
 		}
 	} else {
-		v.piece(kText, m.content)
+		v.piece(kText, m.Content)
 	}
-	v.piece(kText, m.refusal)
+	v.piece(kText, m.Refusal)
 }
 
 // start opens a block, after closing the one before. What follows type are further members of the block.
@@ -198,7 +176,7 @@ func (v *Voice) tell(kind, key string, raw []byte) {
 
 // piece tells a piece of text or of thinking.
 func (v *Voice) piece(k kind, text []byte) {
-	if blank(text) {
+	if dialect.Blank(text) {
 		return
 	}
 	if !v.opened || v.open != k {
@@ -223,7 +201,7 @@ func (v *Voice) thought(block []byte) {
 	}
 	v.piece(kThinking, dialect.Get(block, "thinking"))
 	signature := dialect.Get(block, "signature")
-	if blank(signature) {
+	if dialect.Blank(signature) {
 		return
 	}
 	if !v.opened || v.open != kThinking { // thinking whose text is not shown
@@ -260,45 +238,39 @@ func (v *Voice) cite(raw []byte) {
 // toolCall tells what a delta says of a call. Blocks follow one another, so a call that is gone on with after another
 // one began cannot be told.
 func (v *Voice) toolCall(raw []byte) error {
-	index := v.call
-	if at := dialect.Get(raw, "index"); !dialect.Null(at) {
-		index = dialect.Int(at)
-	}
-	function := dialect.Get(raw, "function")
-	id, name, arguments := dialect.Get(raw, "id"), dialect.Get(function, "name"), dialect.Get(function, "arguments")
-	another := !blank(id) && !blank(name) && string(id) != string(v.callID) // some vendors give all calls one index
-	if !v.opened || v.open != kCall || index != v.call || another {
-		if blank(name) {
-			if blank(arguments) {
+	var p dialect.CallPiece
+	p.Scan(raw)
+	arguments := p.Arguments
+	if !v.opened || v.open != kCall || v.calls.Another(&p) {
+		if dialect.Blank(p.Name) {
+			if dialect.Blank(arguments) {
 				return nil
 			}
 			return unreadable("a piece of a tool's arguments belongs to no call, or to one that has ended")
 		}
-		v.beginCall(raw, name, index)
+		v.beginCall(raw, &p)
 	}
 	switch {
 	case len(arguments) > 0 && arguments[0] == '{':
 		v.scratch = llm.AppendQuoted(v.scratch[:0], string(arguments))
 		v.tell(`"input_json_delta"`, "partial_json", v.scratch)
-	case !blank(arguments):
+	case !dialect.Blank(arguments):
 		v.tell(`"input_json_delta"`, "partial_json", arguments)
 	}
 	return nil
 }
 
 // beginCall begins the block of a call.
-func (v *Voice) beginCall(raw, name []byte, index int64) {
-	id := dialect.Get(raw, "id")
-	v.calls++
-	v.call, v.callID = index, append(v.callID[:0], id...)
+func (v *Voice) beginCall(raw []byte, p *dialect.CallPiece) {
+	v.calls.Begin(p)
 	b := dialect.Build(v.scratch[:0])
 	b.Open('{').Key("type").Lit(`"tool_use"`).Key("id")
-	if blank(id) {
-		b.Quote("toolu_" + strconv.Itoa(v.calls))
+	if dialect.Blank(p.ID) {
+		b.Quote("toolu_" + strconv.Itoa(v.calls.N))
 	} else {
-		b.Raw(id)
+		b.Raw(p.ID)
 	}
-	b.Key("name").Raw(dialect.LongToolName(v.Tools, name)).Key("input").Lit("{}").Member("caller", dialect.Get(raw, "caller")).Close('}')
+	b.Key("name").Raw(dialect.LongToolName(v.Tools, p.Name)).Key("input").Lit("{}").Member("caller", dialect.Get(raw, "caller")).Close('}')
 	v.scratch = b.Bytes()
 	v.start(kCall, string(v.scratch))
 }

@@ -28,23 +28,23 @@ func ScanAnswer(b []byte, a *Answer) bool {
 func (a *Answer) member(c *dialect.Cursor) {
 	switch string(c.Key()) {
 	case "responseId":
-		a.ID = text(c)
+		a.ID = c.Text()
 	case "modelVersion":
-		a.Model = text(c)
+		a.Model = c.Text()
 	case "candidates":
-		a.Candidates = array(c)
+		a.Candidates = c.Array()
 	case "promptFeedback":
-		a.Feedback = object(c)
+		a.Feedback = c.Object()
 	case "error":
-		a.Error = object(c)
+		a.Error = c.Object()
 	case "usageMetadata":
-		a.Counts = object(c)
+		a.Counts = c.Object()
 	}
 }
 
 // Block is the reason why a prompt was refused, as a JSON string; nil if it was not.
 func (a *Answer) Block() []byte {
-	if reason := dialect.Get(a.Feedback, "blockReason"); !blank(reason) && string(reason) != `"BLOCK_REASON_UNSPECIFIED"` {
+	if reason := dialect.Get(a.Feedback, "blockReason"); !dialect.Blank(reason) && string(reason) != `"BLOCK_REASON_UNSPECIFIED"` {
 		return reason
 	}
 	return nil
@@ -72,23 +72,23 @@ func ScanCandidate(b []byte, d *Candidate) {
 		case "index":
 			d.Index, d.Indexed = dialect.Int(c.Value()), true
 		case "content":
-			if raw := object(&c); raw != nil {
+			if raw := c.Object(); raw != nil {
 				d.Parts = dialect.Get(raw, "parts")
 			}
 		case "finishReason":
-			d.Finish = text(&c)
+			d.Finish = c.Text()
 		case "finishMessage":
-			d.Message = text(&c)
+			d.Message = c.Text()
 		case "groundingMetadata":
-			d.Grounding = object(&c)
+			d.Grounding = c.Object()
 		case "urlContextMetadata":
-			d.URLs = object(&c)
+			d.URLs = c.Object()
 		case "safetyRatings":
-			d.Safety = array(&c)
+			d.Safety = c.Array()
 		case "citationMetadata":
-			d.Citations = object(&c)
+			d.Citations = c.Object()
 		case "logprobsResult":
-			d.Logprobs = object(&c)
+			d.Logprobs = c.Object()
 		}
 	}
 }
@@ -134,7 +134,7 @@ func ScanPart(b []byte, p *Part) {
 			p.Thought = c.First() == 't'
 			continue
 		case "thoughtSignature", "thought_signature":
-			p.Signature = text(&c)
+			p.Signature = c.Text()
 			continue
 		case "inlineData", "inline_data":
 			kind = InlineData
@@ -160,7 +160,7 @@ func ScanPart(b []byte, p *Part) {
 		p.Mixed = p.Mixed || p.Kind != NoPart
 		p.Kind = kind
 		if kind != TextPart {
-			p.Value = object(&c)
+			p.Value = c.Object()
 		}
 	}
 	if p.Kind == NoPart && p.More > 0 {
@@ -192,13 +192,13 @@ func ScanBlob(b []byte, d *Blob) {
 	for c := dialect.Object(b); c.Next(); {
 		switch string(c.Key()) {
 		case "mimeType", "mime_type":
-			d.Type = text(&c)
+			d.Type = c.Text()
 		case "data":
-			d.Data = text(&c)
+			d.Data = c.Text()
 		case "fileUri", "file_uri":
-			d.URI = text(&c)
+			d.URI = c.Text()
 		case "displayName", "display_name":
-			d.Name = text(&c)
+			d.Name = c.Text()
 		default:
 			d.Strange = c.Key()
 		}
@@ -220,15 +220,15 @@ func ScanCall(b []byte, d *Call) {
 	for c := dialect.Object(b); c.Next(); {
 		switch string(c.Key()) {
 		case "id":
-			d.ID = text(&c)
+			d.ID = c.Text()
 		case "name":
-			d.Name = text(&c)
+			d.Name = c.Text()
 		case "args":
-			d.Args = object(&c)
+			d.Args = c.Object()
 		case "response":
-			d.Response = object(&c)
+			d.Response = c.Object()
 		case "parts":
-			d.Parts = array(&c)
+			d.Parts = c.Array()
 		default:
 			d.More++
 		}

@@ -325,7 +325,7 @@ func (w *asker) callOf(p *piece, c *Call) error {
 		return err
 	}
 	ScanCall(p.v, c)
-	if blank(c.Name) {
+	if dialect.Blank(c.Name) {
 		return refuse(p.at+what+".name", "is missing")
 	}
 	return nil

@@ -78,9 +78,9 @@ func ScanFailure(b []byte, f *Failure) bool {
 		case "code":
 			f.Code = dialect.Int(c.Value())
 		case "message":
-			f.Message = text(&c)
+			f.Message = c.Text()
 		case "status":
-			f.Status = text(&c)
+			f.Status = c.Text()
 		case "details":
 			f.details(c.Value())
 		}

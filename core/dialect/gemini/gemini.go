@@ -86,35 +86,8 @@ func AtLeast(model string, major, minor int) bool {
 	return a > major || a == major && b >= minor
 }
 
-// text is the value if it is a string.
-func text(c *dialect.Cursor) []byte {
-	if c.First() != '"' {
-		return nil
-	}
-	return c.Value()
-}
-
-// object is the value if it is an object.
-func object(c *dialect.Cursor) []byte {
-	if c.First() != '{' {
-		return nil
-	}
-	return c.Value()
-}
-
-// array is the value if it is an array.
-func array(c *dialect.Cursor) []byte {
-	if c.First() != '[' {
-		return nil
-	}
-	return c.Value()
-}
-
 // plain is a JSON string as Go text; "" for anything else.
 func plain(raw []byte) string {
 	s, _ := llm.Text(raw)
 	return string(s)
 }
-
-// blank reports whether raw is no string, or an empty one.
-func blank(raw []byte) bool { return len(raw) <= 2 || raw[0] != '"' }

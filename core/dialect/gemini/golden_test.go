@@ -3,19 +3,13 @@ package gemini
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-
+	"github.com/sallyport-ai/sallyport/core/dialect/dialecttest"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
-var update = flag.Bool("update", false, "write what the translations say into the scripts")
+var update = dialecttest.UpdateFlag()
 
 // counted is the usage of the scripts.
 func counted() llm.Usage {
@@ -24,35 +18,15 @@ func counted() llm.Usage {
 
 func TestGoldens(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("there are no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			a, err := txtar.ParseFile(file)
-			if err != nil || len(a.Comment) == 0 || len(a.Files) != 2 {
-				t.Fatalf("the script has no sentence or not two files: %v", err)
+	dialecttest.Goldens(t, *update, func(t *testing.T, kind string, in []byte) []byte {
+		got := translate(t, kind, bytes.TrimSuffix(in, []byte("\n")))
+		for line := range bytes.Lines(got) {
+			if !json.Valid(line) {
+				t.Errorf("this is no JSON: %s", line)
 			}
-			got := translate(t, a.Files[0].Name, bytes.TrimSuffix(a.Files[0].Data, []byte("\n")))
-			for line := range bytes.Lines(got) {
-				if !json.Valid(line) {
-					t.Errorf("this is no JSON: %s", line)
-				}
-			}
-			if *update {
-				a.Files[1].Data = got
-				if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(a.Files[1].Data), string(got)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
+		}
+		return got
+	})
 }
 
 func translate(t *testing.T, kind string, in []byte) []byte {

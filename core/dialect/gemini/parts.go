@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
@@ -71,12 +72,12 @@ func (w *asker) blob(p *piece) error {
 	}
 	mime := []byte(plain(d.Type))
 	switch {
-	case p.kind == FileData && blank(d.URI):
+	case p.kind == FileData && dialect.Blank(d.URI):
 		return refuse(p.at+".fileData.fileUri", "is missing")
 	case p.kind == FileData:
 		w.address(&d, mime)
 		return nil
-	case blank(d.Type):
+	case dialect.Blank(d.Type):
 		return refuse(p.at+".inlineData.mimeType", "is missing")
 	case d.Data == nil:
 		return refuse(p.at+".inlineData.data", "is missing")
@@ -99,7 +100,7 @@ func (w *asker) blob(p *piece) error {
 	w.put(";base64,")
 	w.dst = append(w.dst, data...)
 	w.put(`"`)
-	if !image && !blank(d.Name) {
+	if !image && !dialect.Blank(d.Name) {
 		w.put(`,"filename":`)
 		w.dst = append(w.dst, d.Name...)
 	}
@@ -119,7 +120,7 @@ func (w *asker) address(d *Blob, mime []byte) {
 		w.put(`,"format":`)
 		w.dst = append(w.dst, d.Type...)
 	}
-	if !blank(d.Name) {
+	if !dialect.Blank(d.Name) {
 		w.put(`,"filename":`)
 		w.dst = append(w.dst, d.Name...)
 	}

@@ -29,7 +29,7 @@ func sealData(data string) string { return std.StdEncoding.EncodeToString([]byte
 
 // unseal takes a thoughtSignature apart. Clients may have written it in the other alphabet of base64.
 func unseal(raw []byte) (signature, redacted string) {
-	if blank(raw) {
+	if dialect.Blank(raw) {
 		return "", ""
 	}
 	s := base64(raw[1 : len(raw)-1])
@@ -67,7 +67,7 @@ func appendBlocks(dst []byte, list [][]byte) (_, said []byte) {
 			said = append(said, p.Text[1:len(p.Text)-1]...)
 		}
 		some = true
-		if blank(p.Signature) {
+		if dialect.Blank(p.Signature) {
 			continue
 		}
 		signature, redacted := unseal(p.Signature)
@@ -97,14 +97,14 @@ func appendThoughts(dst, blocks []byte, start int) []byte {
 			continue
 		}
 		said, signature := dialect.Get(b, "thinking"), dialect.Get(b, "signature")
-		if blank(said) && blank(signature) {
+		if dialect.Blank(said) && dialect.Blank(signature) {
 			continue
 		}
-		if blank(said) {
+		if dialect.Blank(said) {
 			said = []byte(`""`)
 		}
 		dst = append(append(append(comma(dst, start), `{"text":`...), said...), `,"thought":true`...)
-		if !blank(signature) {
+		if !dialect.Blank(signature) {
 			dst = llm.AppendQuoted(append(dst, `,"thoughtSignature":`...), seal(plain(signature)))
 		}
 		dst = append(dst, '}')

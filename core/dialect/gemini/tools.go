@@ -74,7 +74,7 @@ func (w *asker) function(at string, raw []byte, empty int) error {
 	if err != nil {
 		return err
 	}
-	if blank(name) {
+	if dialect.Blank(name) {
 		return refuse(at+".name", "is missing")
 	}
 	if schema != nil && json != nil {

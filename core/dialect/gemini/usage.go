@@ -41,7 +41,7 @@ func (u *Usage) Scan(b []byte) {
 			u.AudioCandidates = modality(c.Value(), `"AUDIO"`)
 			u.ImageCandidates = modality(c.Value(), `"IMAGE"`)
 		case "trafficType":
-			u.Traffic = text(&c)
+			u.Traffic = c.Text()
 		}
 	}
 }
@@ -71,16 +71,8 @@ func (u *Usage) Tokens() llm.Usage {
 		Prompt: prompt, Completion: completion, Total: total, Cached: u.Cached, Reasoning: u.Thoughts,
 		AudioPrompt: u.AudioPrompt, AudioCompletion: u.AudioCandidates,
 		ImagePrompt: u.ImagePrompt, ImageCompletion: u.ImageCandidates,
-		Tier: served(u.Traffic),
+		Tier: dialect.Served(u.Traffic),
 	}
-}
-
-// served reads a trafficType, a string in JSON or nil.
-func served(raw []byte) llm.Served {
-	if len(raw) < 2 {
-		return 0
-	}
-	return llm.ServedBy(raw[1 : len(raw)-1])
 }
 
 // AppendUsage appends usageMetadata for a usage of the gateway.

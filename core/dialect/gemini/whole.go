@@ -41,11 +41,11 @@ func (a *chatAnswer) scan(b []byte) bool {
 	for c.Next() {
 		switch string(c.Key()) {
 		case "id":
-			a.id = text(&c)
+			a.id = c.Text()
 		case "model":
-			a.model = text(&c)
+			a.model = c.Text()
 		case "choices":
-			a.choices = array(&c)
+			a.choices = c.Array()
 		case "vertex_ai_grounding_metadata":
 			a.grounding = c.Value()
 		case "vertex_ai_url_context_metadata":
@@ -94,9 +94,9 @@ func (ch *choice) scan(b []byte, n int) {
 		case "index":
 			ch.index = dialect.Int(c.Value())
 		case "finish_reason":
-			ch.finish = plain(text(&c))
+			ch.finish = plain(c.Text())
 		case "logprobs":
-			ch.logprobs = object(&c)
+			ch.logprobs = c.Object()
 		case "message", "delta":
 			ch.m.scan(c.Value())
 		}
@@ -110,25 +110,25 @@ func (m *message) scan(b []byte) {
 		case "content":
 			m.content = c.Value()
 		case "reasoning_content":
-			m.reasoning = text(&c)
+			m.reasoning = c.Text()
 		case "reasoning":
-			if s := text(&c); m.reasoning == nil {
+			if s := c.Text(); m.reasoning == nil {
 				m.reasoning = s
 			}
 		case "thinking_blocks":
-			m.blocks = array(&c)
+			m.blocks = c.Array()
 		case "tool_calls":
-			m.calls = array(&c)
+			m.calls = c.Array()
 		case "function_call":
-			m.call = object(&c)
+			m.call = c.Object()
 		case "images":
-			m.images = array(&c)
+			m.images = c.Array()
 		case "audio":
-			m.audio = object(&c)
+			m.audio = c.Object()
 		case "refusal":
-			m.refusal = text(&c)
+			m.refusal = c.Text()
 		case "annotations":
-			m.annotations = array(&c)
+			m.annotations = c.Array()
 		case "provider_specific_fields":
 			m.specific(c.Value())
 		}
@@ -139,11 +139,11 @@ func (m *message) specific(b []byte) {
 	for c := dialect.Object(b); c.Next(); {
 		switch string(c.Key()) {
 		case "google_parts":
-			m.parts = array(&c)
+			m.parts = c.Array()
 		case "thought_signatures":
-			m.marks = array(&c)
+			m.marks = c.Array()
 		case "native_finish_reason":
-			m.native = text(&c)
+			m.native = c.Text()
 		}
 	}
 }
@@ -187,7 +187,7 @@ func (m *message) said(dst []byte, start int, whole bool) []byte {
 	switch {
 	case m.blocks != nil:
 		dst = appendThoughts(dst, m.blocks, start)
-	case !blank(m.reasoning):
+	case !dialect.Blank(m.reasoning):
 		dst = append(append(comma(dst, start), `{"text":`...), m.reasoning...)
 		dst = append(dst, `,"thought":true}`...)
 	}
@@ -196,18 +196,18 @@ func (m *message) said(dst []byte, start int, whole bool) []byte {
 	}
 	mark := m.mark(whole)
 	switch {
-	case !blank(m.content):
+	case !dialect.Blank(m.content):
 		dst = appendText(comma(dst, start), m.content, mark)
 		mark = ""
 	case len(m.content) > 0 && m.content[0] == '[':
 		for c := dialect.Array(m.content); c.Next(); {
-			if s := dialect.Get(c.Value(), "text"); !blank(s) {
+			if s := dialect.Get(c.Value(), "text"); !dialect.Blank(s) {
 				dst = appendText(comma(dst, start), s, mark)
 				mark = ""
 			}
 		}
 	}
-	if !blank(m.refusal) {
+	if !dialect.Blank(m.refusal) {
 		dst = appendText(comma(dst, start), m.refusal, "")
 	}
 	if mark != "" {
@@ -229,7 +229,7 @@ func appendText(dst, s []byte, mark string) []byte {
 func (m *message) mark(whole bool) string {
 	for c := dialect.Array(m.marks); c.Next(); {
 		v := c.Value()
-		if blank(v) || bytes.Contains(m.blocks, v) || bytes.Contains(m.calls, v) || !whole && len(m.calls) > 0 {
+		if dialect.Blank(v) || bytes.Contains(m.blocks, v) || bytes.Contains(m.calls, v) || !whole && len(m.calls) > 0 {
 			continue
 		}
 		return plain(v)
@@ -314,11 +314,11 @@ func appendGrounding(dst, annotations []byte) []byte {
 	for c := dialect.Array(annotations); c.Next(); {
 		cite := dialect.Get(c.Value(), "url_citation")
 		url := dialect.Get(cite, "url")
-		if blank(url) {
+		if dialect.Blank(url) {
 			continue
 		}
 		dst = append(append(comma(dst, start), `{"web":{"uri":`...), url...)
-		if title := dialect.Get(cite, "title"); !blank(title) {
+		if title := dialect.Get(cite, "title"); !dialect.Blank(title) {
 			dst = append(append(dst, `,"title":`...), title...)
 		}
 		dst = append(dst, "}}"...)
@@ -380,7 +380,7 @@ func (t *toolCall) scan(b []byte) {
 		case "index":
 			t.index = dialect.Int(c.Value())
 		case "id":
-			if s := plain(text(&c)); s != "" {
+			if s := plain(c.Text()); s != "" {
 				t.id = s
 			}
 		case "function":
@@ -397,7 +397,7 @@ func (t *toolCall) function(b []byte) {
 	for c := dialect.Object(b); c.Next(); {
 		switch string(c.Key()) {
 		case "name":
-			if s := plain(text(&c)); s != "" {
+			if s := plain(c.Text()); s != "" {
 				t.name = s
 			}
 		case "arguments":

@@ -222,7 +222,7 @@ func (t *translator) piece(b *dialect.Builder, at string) error {
 		b.Open('{').Key("type").Lit(`"text"`).Key("text").Raw(text).Member("cache_control", p.Get("cache_control")).Close('}')
 		return nil
 	case "refusal":
-		b.Open('{').Key("type").Lit(`"refusal"`).Key("refusal").Raw(orEmpty(p.Get("refusal"))).Close('}')
+		b.Open('{').Key("type").Lit(`"refusal"`).Key("refusal").Raw(dialect.OrEmpty(p.Get("refusal"))).Close('}')
 		return nil
 	case "input_image":
 		return t.image(b, at)
@@ -283,7 +283,7 @@ func (t *translator) call(at string, custom bool) error {
 	}
 	arguments := t.item.Get("arguments")
 	if custom {
-		arguments = llm.AppendQuoted(nil, `{"input":`+string(orEmpty(t.item.Get("input")))+`}`)
+		arguments = llm.AppendQuoted(nil, `{"input":`+string(dialect.OrEmpty(t.item.Get("input")))+`}`)
 	}
 	if len(arguments) == 0 || arguments[0] != '"' {
 		return invalid(at+".arguments", "must be a string")

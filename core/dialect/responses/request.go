@@ -276,25 +276,18 @@ func (t *translator) toolChoice(v []byte) error {
 	switch string(t.item.Get("type")) {
 	case `"function"`, `"custom"`:
 		t.b.Key("tool_choice").Open('{').Key("type").Lit(`"function"`)
-		t.b.Key("function").Open('{').Key("name").Raw(orEmpty(t.item.Get("name"))).Close('}').Close('}')
+		t.b.Key("function").Open('{').Key("name").Raw(dialect.OrEmpty(t.item.Get("name"))).Close('}').Close('}')
 		return nil
 	case `"allowed_tools"`:
 		t.b.Key("tool_choice").Open('{').Key("type").Lit(`"allowed_tools"`).Key("allowed_tools").Open('{')
 		t.b.Member("mode", t.item.Get("mode")).Key("tools").Open('[')
 		for c := dialect.Array(t.item.Get("tools")); c.Next(); {
 			t.b.Open('{').Key("type").Lit(`"function"`).Key("function").Open('{')
-			t.b.Key("name").Raw(orEmpty(dialect.Get(c.Value(), "name"))).Close('}').Close('}')
+			t.b.Key("name").Raw(dialect.OrEmpty(dialect.Get(c.Value(), "name"))).Close('}').Close('}')
 		}
 		t.b.Close(']').Close('}').Close('}')
 		return nil
 	}
 	t.lose("tool_choice", "chooses a tool that the vendor runs")
 	return nil
-}
-
-func orEmpty(v []byte) []byte {
-	if v == nil {
-		return []byte(`""`)
-	}
-	return v
 }

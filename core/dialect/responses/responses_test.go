@@ -1,22 +1,15 @@
 package responses
 
 import (
-	"bytes"
-	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-
+	"github.com/sallyport-ai/sallyport/core/dialect/dialecttest"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
-var update = flag.Bool("update", false, "write what the translations say into the scripts")
+var update = dialecttest.UpdateFlag()
 
 func speaker(t testing.TB, request string) *Voice {
 	t.Helper()
@@ -27,95 +20,14 @@ func speaker(t testing.TB, request string) *Voice {
 	return &Voice{ID: "resp_1", Ask: ask, Now: time.Unix(1741569952, 0), Stored: true}
 }
 
-// Each script begins with a sentence and the page it follows. Its first file is a request, a whole chat completion or
-// the chunks of one; its second is what becomes of it.
+func ask(o *llm.Object) (out []byte, lost, err error) { return AppendChat(nil, o, Options{}) }
+
 func TestGoldens(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("there are no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			a, err := txtar.ParseFile(file)
-			if err != nil || !bytes.Contains(a.Comment, []byte("https://")) || len(a.Files) != 2 {
-				t.Fatalf("the script has no sentence with its page or not two files: %v", err)
-			}
-			got := told(t, a.Files[0].Name, a.Files[0].Data)
-			if *update {
-				a.Files[1].Data = got
-				if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(a.Files[1].Data), string(got)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
-}
-
-func told(t *testing.T, kind string, in []byte) (out []byte) {
-	t.Helper()
-	v := speaker(t, `{"model":"m","input":"hi","tools":[{"type":"custom","name":"patch"}],"temperature":0.5}`)
-	var err error
-	switch kind {
-	case "request":
-		var o llm.Object
-		if err := o.Parse(bytes.TrimSpace(in)); err != nil {
-			t.Fatal(err)
-		}
-		var lost error
-		if out, lost, err = AppendChat(nil, &o, Options{}); err == nil && lost != nil {
-			out = append(out, "\nlost: "+llm.AsError(lost).Message...)
-			return append(out, '\n')
-		}
-	case "chat":
-		out, err = v.Whole(nil, bytes.TrimSpace(in))
-	case "chunks":
-		for line := range bytes.Lines(in) {
-			if out, err = v.Part(out, &llm.Part{Data: bytes.TrimSpace(line)}, false); err != nil {
-				break
-			}
-		}
-		if err != nil {
-			out = v.Fail(out, llm.AsError(err), llm.AsError(err).Message)
-		} else {
-			out, _ = v.End(out, false)
-		}
-		checkEvents(t, out)
-		return out
-	default:
-		t.Fatalf("unknown file %q", kind)
-	}
-	if err != nil {
-		return []byte(llm.AsError(err).Message + "\n")
-	}
-	if !json.Valid(out) {
-		t.Errorf("this is no JSON: %s", out)
-	}
-	return append(out, '\n')
-}
-
-// checkEvents checks that each event is JSON, and that they are numbered.
-func checkEvents(t testing.TB, out []byte) {
-	t.Helper()
-	n := 0
-	for line := range bytes.Lines(out) {
-		data, ok := bytes.CutPrefix(line, []byte("data: "))
-		if !ok {
-			continue
-		}
-		var e struct {
-			Number int `json:"sequence_number"`
-		}
-		if err := json.Unmarshal(data, &e); err != nil || e.Number != n {
-			t.Errorf("event %d: %v in %s", n, err, data)
-		}
-		n++
-	}
+	dialecttest.Goldens(t, *update, func(t *testing.T, kind string, in []byte) []byte {
+		v := speaker(t, `{"model":"m","input":"hi","tools":[{"type":"custom","name":"patch"}],"temperature":0.5}`)
+		return dialecttest.Tell(t, v, ask, kind, in)
+	})
 }
 
 func TestID(t *testing.T) {
@@ -176,47 +88,16 @@ func TestReasoningComesBack(t *testing.T) {
 func FuzzAppendChat(f *testing.F) {
 	f.Add([]byte(`{"model":"m","instructions":"i","input":[{"role":"user","content":[{"type":"input_text","text":"t"},{"type":"input_image","image_url":"u"},{"type":"input_file","file_id":"f"}]},{"type":"reasoning","summary":[{"text":"s"}],"encrypted_content":"signature:x"},{"type":"function_call","call_id":"c","name":"n","arguments":"{}"},{"role":"assistant","content":[{"type":"output_text","text":"a"},{"type":"refusal","refusal":"r"}]},{"type":"function_call_output","call_id":"c","output":[]}]}`))
 	f.Add([]byte(`{"input":"x","tools":[{"type":"function","name":"a"},{"type":"custom","name":"b","format":{"definition":"g"}},{"type":"web_search","user_location":{"city":"c"}}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"name":"a"}]},"text":{"format":{"type":"json_schema","schema":{}}},"include":["message.output_text.logprobs"]}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var o llm.Object
-		if o.Parse(b) != nil {
-			return
-		}
-		out, _, err := AppendChat(nil, &o, Options{})
-		switch {
-		case err != nil && llm.AsError(err).Message == "":
-			t.Errorf("%v", err)
-		case err == nil && json.Valid(b) && !json.Valid(out):
-			t.Errorf("%s became %s", b, out)
-		}
-	})
+	f.Fuzz(func(t *testing.T, b []byte) { dialecttest.Asked(t, b, ask) })
 }
 
-// Whatever a vendor says becomes JSON, or an error with a text.
 func FuzzVoice(f *testing.F) {
 	f.Add([]byte(`{"id":"x","choices":[{"index":0,"message":{"content":"a","refusal":"r","tool_calls":[{"id":"i","function":{"name":"n","arguments":"{}"}}]},"logprobs":{"content":[{"token":"a"}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}`))
 	f.Add([]byte(`{"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"text":"t"}]},{"type":"text","text":"b"}],"thinking_blocks":[{"type":"thinking","thinking":"x","signature":"s"}],"annotations":[{"url_citation":{"url":"u"}}],"tool_calls":[{"index":0,"id":"i","function":{"name":"patch","arguments":"{\"input\":\"x\"}"}}]}}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		const request = `{"tools":[{"type":"custom","name":"patch"}]}`
-		valid := json.Valid(b)
-		v := speaker(t, request)
-		if out, err := v.Whole(nil, b); err == nil && valid && !json.Valid(out) {
-			t.Errorf("%s became %s", b, out)
-		}
-		v = speaker(t, request)
-		var out []byte
-		var err error
-		for range 2 {
-			if out, err = v.Part(out, &llm.Part{Data: b}, false); err != nil {
-				out = v.Fail(out, llm.AsError(err), "m")
-				break
-			}
-		}
-		if err == nil {
-			out, _ = v.End(out, false)
-		}
-		if valid {
-			checkEvents(t, out)
-		}
+		dialecttest.Robust(t, b, func() dialecttest.Voice {
+			return speaker(t, `{"tools":[{"type":"custom","name":"patch"}]}`)
+		})
 	})
 }
 

@@ -27,16 +27,14 @@ type Voice struct {
 	count  int    // of them
 
 	cur      current
-	calls    int
+	calls    dialect.Calls
 	blocks   bool // thinking comes in blocks
-	call     int64
-	callID   []byte
 	finish   []byte
 	last     bool   // the item under way is the last one
 	counted  bool   // the vendor has told the usage
 	probs    []byte // log probabilities of the text that comes next, as a list
 	tokens   counts
-	seen     message
+	seen     dialect.Said
 	response []byte // the whole response, once it is there
 }
 
@@ -73,41 +71,6 @@ const (
 	refusalPart
 )
 
-// message is a message or a delta of a chat completion. The slices are JSON as written.
-type message struct {
-	content, refusal, reasoning, thinking, calls, annotations, images []byte
-}
-
-func (m *message) scan(raw []byte) {
-	*m = message{}
-	for c := dialect.Object(raw); c.Next(); {
-		v := c.Value()
-		if dialect.Null(v) {
-			continue
-		}
-		switch string(c.Key()) {
-		case "content":
-			m.content = v
-		case "refusal":
-			m.refusal = v
-		case "reasoning_content":
-			m.reasoning = v
-		case "reasoning":
-			if m.reasoning == nil && v[0] == '"' {
-				m.reasoning = v
-			}
-		case "thinking_blocks":
-			m.thinking = v
-		case "tool_calls":
-			m.calls = v
-		case "annotations":
-			m.annotations = v
-		case "images":
-			m.images = v
-		}
-	}
-}
-
 // counts is the usage of an answer.
 type counts struct{ prompt, completion, cached, created, thought int64 }
 
@@ -126,15 +89,6 @@ func (u *counts) scan(raw []byte) {
 			u.thought = dialect.Int(dialect.Get(c.Value(), "reasoning_tokens"))
 		}
 	}
-}
-
-func blank(v []byte) bool { return len(v) < 3 || v[0] != '"' }
-
-func inner(v []byte) []byte {
-	if blank(v) {
-		return nil
-	}
-	return v[1 : len(v)-1]
 }
 
 func unreadable(why string) *llm.Error {
@@ -162,7 +116,7 @@ func (v *Voice) Whole(dst, chat []byte) ([]byte, error) {
 	for c.Next() {
 		switch string(c.Key()) {
 		case "model":
-			v.model = clone(c.Value())
+			v.model = dialect.Copied(c.Value())
 		case "choices":
 			if list := dialect.Array(c.Value()); list.Next() {
 				choice = list.Value()
@@ -174,7 +128,7 @@ func (v *Voice) Whole(dst, chat []byte) ([]byte, error) {
 	if c.Broken() || choice == nil {
 		return dst, unreadable("it has no choices")
 	}
-	v.finish = clone(dialect.Get(choice, "finish_reason"))
+	v.finish = dialect.Copied(dialect.Get(choice, "finish_reason"))
 	v.probs = dialect.Get(dialect.Get(choice, "logprobs"), "content")
 	silent := &quiet{v}
 	if err := silent.take(dialect.Get(choice, "message")); err != nil {
@@ -183,8 +137,6 @@ func (v *Voice) Whole(dst, chat []byte) ([]byte, error) {
 	v.response = v.object(v.status(), nil)
 	return append(dst, v.response...), nil
 }
-
-func clone(b []byte) []byte { return append([]byte(nil), b...) }
 
 func (v *Voice) takeUsage(raw []byte) {
 	if len(raw) > 0 && raw[0] == '{' {
@@ -243,7 +195,7 @@ func (v *Voice) object(status string, failure *llm.Error) []byte {
 	v.echo(&b, "instructions", "null")
 	v.echo(&b, "max_output_tokens", "null")
 	v.echo(&b, "max_tool_calls", "null")
-	b.Key("model").Raw(orEmpty(v.model)).Key("output").Open('[')
+	b.Key("model").Raw(dialect.OrEmpty(v.model)).Key("output").Open('[')
 	if len(v.items) > 0 {
 		b.Raw(v.items)
 	}

@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
@@ -14,27 +13,12 @@ func (v *Voice) Part(dst []byte, p *llm.Part, native bool) ([]byte, error) {
 		return dst, nil
 	}
 	if native {
-		return appendEvent(dst, p.Event, p.Data), nil
+		return dialect.AppendEvent(dst, p.Event, p.Data), nil
 	}
 	v.out = dst
 	err := v.chunk(p.Data)
 	dst, v.out = v.out, nil
 	return dst, err
-}
-
-func appendEvent(dst, name, data []byte) []byte {
-	if name != nil {
-		dst = append(append(append(dst, "event: "...), name...), '\n')
-	}
-	dst = append(dst, "data: "...)
-	for {
-		line, rest, more := bytes.Cut(data, []byte("\n")) // an event may have come in several lines
-		dst = append(append(dst, line...), '\n')
-		if !more {
-			return append(dst, '\n')
-		}
-		dst, data = append(dst, "data: "...), rest
-	}
 }
 
 func (v *Voice) chunk(data []byte) error {
@@ -45,12 +29,7 @@ func (v *Voice) chunk(data []byte) error {
 		case "model":
 			model = c.Value()
 		case "choices":
-			for list := dialect.Array(c.Value()); list.Next(); {
-				if dialect.Int(dialect.Get(list.Value(), "index")) == 0 {
-					choice = list.Value()
-					break
-				}
-			}
+			choice = dialect.FirstChoice(c.Value())
 		case "usage":
 			v.takeUsage(c.Value())
 		}
@@ -59,7 +38,7 @@ func (v *Voice) chunk(data []byte) error {
 		return unreadable("a chunk is not JSON")
 	}
 	if !v.begun {
-		v.model = clone(model)
+		v.model = dialect.Copied(model)
 		v.begin()
 	}
 	if choice == nil {
@@ -87,14 +66,13 @@ func (v *Voice) begin() {
 
 // event begins an event; sent ends it.
 func (v *Voice) event(name string) dialect.Builder {
-	v.out = append(append(append(v.out, "event: "...), name...), "\ndata: {\"type\":\""...)
-	b := dialect.Resumed(append(append(v.out, name...), '"'))
+	b := dialect.BeginEvent(v.out, name)
 	b.Key("sequence_number").Int(int64(v.number))
 	v.number++
 	return b
 }
 
-func (v *Voice) sent(b dialect.Builder) { v.out = append(b.Bytes(), "}\n\n"...) }
+func (v *Voice) sent(b dialect.Builder) { v.out = dialect.EndEvent(&b) }
 
 // about begins an event about the item under way.
 func (v *Voice) about(name string) dialect.Builder {
@@ -106,29 +84,27 @@ func (v *Voice) about(name string) dialect.Builder {
 // delta tells what a message or a delta adds to the response.
 func (v *Voice) delta(raw []byte) error {
 	m := &v.seen
-	m.scan(raw)
+	m.Scan(raw)
 	// Blocks say the same as reasoning_content, and the signature besides. A guardrail may have put the two into chunks of
 	// their own.
-	v.blocks = v.blocks || m.thinking != nil
+	v.blocks = v.blocks || m.Thinking != nil
 	switch {
 	case v.blocks:
-		for c := dialect.Array(m.thinking); c.Next(); {
+		for c := dialect.Array(m.Thinking); c.Next(); {
 			v.thought(c.Value())
 		}
 	default:
-		v.think(m.reasoning)
+		v.think(m.Reasoning)
 	}
 	v.told()
-	for c := dialect.Array(m.annotations); c.Next(); {
+	for c := dialect.Array(m.Annotations); c.Next(); {
 		v.note(c.Value())
 	}
-	v.say(refusalPart, m.refusal)
-	for c := dialect.Array(m.images); c.Next(); {
-		if url, ok := llm.Text(dialect.Get(dialect.Get(c.Value(), "image_url"), "url")); ok && len(url) > 0 {
-			v.say(textPart, llm.AppendQuoted(nil, "![image]("+string(url)+")"))
-		}
+	v.say(refusalPart, m.Refusal)
+	for c := dialect.Array(m.Images); c.Next(); {
+		v.say(textPart, dialect.ImageLink(c.Value()))
 	}
-	for c := dialect.Array(m.calls); c.Next(); {
+	for c := dialect.Array(m.Calls); c.Next(); {
 		if err := v.toolCall(c.Value()); err != nil {
 			return err
 		}
@@ -139,8 +115,8 @@ func (v *Voice) delta(raw []byte) error {
 // told tells the texts of the content.
 func (v *Voice) told() {
 	m := &v.seen
-	if len(m.content) > 0 && m.content[0] == '[' {
-		for c := dialect.Array(m.content); c.Next(); {
+	if len(m.Content) > 0 && m.Content[0] == '[' {
+		for c := dialect.Array(m.Content); c.Next(); {
 			if string(dialect.Get(c.Value(), "type")) == `"thinking"` {
 				for in := dialect.Array(dialect.Get(c.Value(), "thinking")); in.Next(); {
 					v.think(dialect.Get(in.Value(), "text"))
@@ -151,7 +127,7 @@ func (v *Voice) told() {
 			v.say(refusalPart, dialect.Get(c.Value(), "refusal"))
 		}
 	} else {
-		v.say(textPart, m.content)
+		v.say(textPart, m.Content)
 	}
 }
 
@@ -246,7 +222,7 @@ func (v *Voice) part(b *dialect.Builder, p part, full bool) {
 
 // think tells a piece of what the model thinks.
 func (v *Voice) think(text []byte) {
-	if blank(text) {
+	if dialect.Blank(text) {
 		return
 	}
 	if v.cur.kind != reasoning || v.cur.secret != nil {
@@ -258,7 +234,7 @@ func (v *Voice) think(text []byte) {
 		b.Key("summary_index").Lit("0").Key("part").Lit(`{"type":"summary_text","text":""}`)
 		v.sent(b)
 	}
-	v.cur.text = append(v.cur.text, inner(text)...)
+	v.cur.text = append(v.cur.text, dialect.Inside(text)...)
 	b := v.about("response.reasoning_summary_text.delta")
 	b.Key("summary_index").Lit("0").Key("delta").Raw(text)
 	v.sent(b)
@@ -266,29 +242,29 @@ func (v *Voice) think(text []byte) {
 
 // thought tells a piece of a thinking block, its signature, or a block that is redacted.
 func (v *Voice) thought(block []byte) {
-	if data := dialect.Get(block, "data"); !blank(data) {
+	if data := dialect.Get(block, "data"); !dialect.Blank(data) {
 		v.start(reasoning, "rs")
-		v.cur.secret = append(append([]byte(`"`+redacted), inner(data)...), '"')
+		v.cur.secret = append(append([]byte(`"`+redacted), dialect.Inside(data)...), '"')
 		v.added()
 		v.closeItem()
 		return
 	}
 	v.think(dialect.Get(block, "thinking"))
 	signature := dialect.Get(block, "signature")
-	if blank(signature) {
+	if dialect.Blank(signature) {
 		return
 	}
 	if v.cur.kind != reasoning {
 		v.start(reasoning, "rs")
 		v.added()
 	}
-	v.cur.secret = append(append([]byte(`"`+signed), inner(signature)...), '"')
+	v.cur.secret = append(append([]byte(`"`+signed), dialect.Inside(signature)...), '"')
 	v.closeItem()
 }
 
 // say tells a piece of a text or a refusal.
 func (v *Voice) say(p part, text []byte) {
-	if blank(text) {
+	if dialect.Blank(text) {
 		return
 	}
 	v.speak(p)
@@ -296,7 +272,7 @@ func (v *Voice) say(p part, text []byte) {
 	if p == refusalPart {
 		name, key = "response.refusal.delta", &v.cur.refusal
 	}
-	*key = append(*key, inner(text)...)
+	*key = append(*key, dialect.Inside(text)...)
 	b := v.about(name)
 	b.Key("content_index").Int(int64(v.cur.parts - 1)).Key("delta").Raw(text)
 	if p == textPart {
@@ -382,27 +358,22 @@ func (v *Voice) note(annotation []byte) {
 // toolCall tells what a delta says of a call. Items follow one another, so a call that is gone on with after another one
 // began cannot be told.
 func (v *Voice) toolCall(raw []byte) error {
-	index := v.call
-	if at := dialect.Get(raw, "index"); !dialect.Null(at) {
-		index = dialect.Int(at)
-	}
-	function := dialect.Get(raw, "function")
-	id, name, arguments := dialect.Get(raw, "id"), dialect.Get(function, "name"), dialect.Get(function, "arguments")
-	another := !blank(id) && !blank(name) && string(id) != string(v.callID) // some vendors give all calls one index
-	if v.cur.kind != callItem || index != v.call || another {
-		if blank(name) {
-			if blank(arguments) {
+	var p dialect.CallPiece
+	p.Scan(raw)
+	arguments := p.Arguments
+	if v.cur.kind != callItem || v.calls.Another(&p) {
+		if dialect.Blank(p.Name) {
+			if dialect.Blank(arguments) {
 				return nil
 			}
 			return unreadable("a piece of a tool's arguments belongs to no call, or to one that has ended")
 		}
-		name = dialect.LongToolName(v.Ask.Get("tools"), name)
+		name := dialect.LongToolName(v.Ask.Get("tools"), p.Name)
 		v.start(callItem, "fc")
-		v.calls++
-		v.call, v.callID = index, append(v.callID[:0], id...)
-		v.cur.name, v.cur.custom = clone(name), v.custom(name)
-		v.cur.callID = clone(id)
-		if blank(id) {
+		v.calls.Begin(&p)
+		v.cur.name, v.cur.custom = dialect.Copied(name), v.custom(name)
+		v.cur.callID = dialect.Copied(p.ID)
+		if dialect.Blank(p.ID) {
 			v.cur.callID = quoted([]byte("call_" + v.cur.id))
 		}
 		v.added()
@@ -410,10 +381,10 @@ func (v *Voice) toolCall(raw []byte) error {
 	if len(arguments) > 0 && arguments[0] == '{' {
 		arguments = llm.AppendQuoted(nil, string(arguments))
 	}
-	if blank(arguments) {
+	if dialect.Blank(arguments) {
 		return nil
 	}
-	v.cur.text = append(v.cur.text, inner(arguments)...)
+	v.cur.text = append(v.cur.text, dialect.Inside(arguments)...)
 	if !v.cur.custom {
 		b := v.about("response.function_call_arguments.delta")
 		b.Key("delta").Raw(arguments)
