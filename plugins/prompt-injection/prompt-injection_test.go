@@ -19,9 +19,9 @@ type sample struct {
 	text   string
 }
 
-func corpus(t testing.TB) []sample {
+func corpus(t testing.TB, name string) []sample {
 	t.Helper()
-	file, err := os.ReadFile("testdata/corpus.txt")
+	file, err := os.ReadFile("testdata/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +44,28 @@ func corpus(t testing.TB) []sample {
 // show that a change makes nothing worse, not what to expect of other prompts.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
+	precision, recall := measure(t, "corpus.txt")
+	if precision < 0.95 || recall < 0.9 {
+		t.Errorf("precision %.3f, recall %.3f: want at least 0.95 and 0.9", precision, recall)
+	}
+}
+
+// TestHeldOut measures the rules on texts that they were not written for. README.md has the figures; the limits here only
+// show that a change makes them worse.
+func TestHeldOut(t *testing.T) {
+	t.Parallel()
+	precision, recall := measure(t, "heldout.txt")
+	if precision < 0.85 || recall < 0.2 {
+		t.Errorf("precision %.3f, recall %.3f", precision, recall)
+	}
+}
+
+// measure scores labelled texts by the default threshold.
+func measure(t *testing.T, name string) (precision, recall float64) {
+	t.Helper()
 	j := newJudge()
 	caught, missed, wrong, right := 0, 0, 0, 0
-	for _, s := range corpus(t) {
+	for _, s := range corpus(t, name) {
 		points, names := j.score(s.text)
 		switch found := points >= 5; {
 		case found && s.attack:
@@ -61,12 +80,10 @@ func TestCorpus(t *testing.T) {
 			right++
 		}
 	}
-	precision := float64(caught) / float64(caught+wrong)
-	recall := float64(caught) / float64(caught+missed)
+	precision = float64(caught) / float64(max(caught+wrong, 1))
+	recall = float64(caught) / float64(caught+missed)
 	t.Logf("%d attacks, %d others: precision %.3f, recall %.3f", caught+missed, wrong+right, precision, recall)
-	if precision < 0.95 || recall < 0.9 {
-		t.Errorf("precision %.3f, recall %.3f: want at least 0.95 and 0.9", precision, recall)
-	}
+	return precision, recall
 }
 
 // TestReading writes one attack in many ways, at every offset.
@@ -219,7 +236,7 @@ func TestRules(t *testing.T) {
 
 // FuzzScore gives the reader foreign bytes.
 func FuzzScore(f *testing.F) {
-	for _, s := range corpus(f) {
+	for _, s := range corpus(f, "corpus.txt") {
 		f.Add(s.text)
 	}
 	f.Add("i g n o r e \xff\xe2\x80 <|x|> [INST] # @!$| \U000E0041 ' 0 1")
