@@ -272,16 +272,16 @@ func orderOf(d *llm.Deployment) int {
 type attribute uint8
 
 const (
-	byNothing attribute = iota
-	byWeight
+	byWeight attribute = iota
 	byRPM
 	byTPM
 	shares
+	byNothing = shares
 )
 
 // share is the first attribute that the deployment has.
 func (m *member) share() attribute {
-	for a := byWeight; a < shares; a++ {
+	for a := range shares {
 		if m.shares[a] > 0 {
 			return a
 		}

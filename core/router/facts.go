@@ -35,7 +35,6 @@ const (
 	hasTeam has = 1 << iota
 	hasAbility
 	hasWindow
-	hasRegion
 	hasParallel
 	hasLimits
 )
@@ -63,17 +62,16 @@ func (f *Facts) lacks() (a ability) {
 }
 
 func (m *member) has() (h has) {
-	f := m.facts
-	if f.Team != "" {
+	if m.team != 0 {
 		h |= hasTeam
 	}
 	if m.lacks != 0 {
 		h |= hasAbility
 	}
-	if f.MaxPrompt > 0 {
+	if m.window > 0 {
 		h |= hasWindow
 	}
-	if f.Parallel > 0 {
+	if m.parallel > 0 {
 		h |= hasParallel
 	}
 	if m.rpm > 0 || m.tpm > 0 {
@@ -225,6 +223,7 @@ func (p *Plan) fit(now time.Time) error {
 	if n.region != "" {
 		inside = g.inside(n.region)
 	}
+	limits, shared, regional := h&hasLimits != 0, s.Shared != nil, n.region != ""
 	minute, why := minuteOf(now), misfit(0)
 	kept := p.list[:0]
 	for _, i := range p.list {
@@ -234,9 +233,9 @@ func (p *Plan) fit(now time.Time) error {
 			why |= elsewise
 		case m.window != 0 && tokens > m.window:
 			why |= overWindow
-		case h&hasLimits != 0 && m.full(minute, s.EnforceLimits, s.Shared != nil):
+		case limits && m.full(minute, s.EnforceLimits, shared):
 			why |= overLimit
-		case n.region != "" && !g.in(m, inside, n.region):
+		case regional && !g.in(m, inside, n.region):
 			why |= elsewise
 		default:
 			kept = append(kept, i)
@@ -253,23 +252,10 @@ func (p *Plan) fit(now time.Time) error {
 // what other replicas use.
 func (m *member) full(minute uint64, tokens, shared bool) bool {
 	st := m.state
-	if m.rpm > 0 {
-		n := st.requests.at(minute)
-		if shared {
-			n += st.otherRequests.at(minute)
-		}
-		if n >= m.rpm {
-			return true
-		}
-	}
-	if !tokens || m.tpm <= 0 {
-		return false
-	}
-	n := st.tokens.at(minute)
 	if shared {
-		n += st.otherTokens.at(minute)
+		return m.rpm > 0 && st.usedRequests(minute) >= m.rpm || tokens && m.tpm > 0 && st.usedTokens(minute) >= m.tpm
 	}
-	return n >= m.tpm
+	return m.rpm > 0 && st.requests.at(minute) >= m.rpm || tokens && m.tpm > 0 && st.tokens.at(minute) >= m.tpm
 }
 
 // place is where a deployment runs: a region, and the part of the world that it lies in.

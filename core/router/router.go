@@ -141,8 +141,8 @@ type group struct {
 	byDefault int              // the bit of defaultTag, or -1
 }
 
-func (g *group) add(m member) {
-	if t := m.facts.Team; t != "" {
+func (g *group) add(m member, f Facts) {
+	if t := f.Team; t != "" {
 		if g.teams == nil {
 			g.teams = map[string]int32{}
 		}
@@ -151,7 +151,7 @@ func (g *group) add(m member) {
 		}
 		m.team = g.teams[t]
 	}
-	at := place{m.facts.Region, m.facts.Area}
+	at := place{f.Region, f.Area}
 	if len(g.places) == 0 {
 		g.places = append(g.places, place{})
 	}
@@ -167,7 +167,7 @@ func (g *group) add(m member) {
 	g.limited = g.limited || m.rpm > 0 || m.tpm > 0
 	g.has |= m.has()
 	g.lacks |= m.lacks
-	if w := m.facts.MaxPrompt; w > 0 && (g.window == 0 || w < g.window) {
+	if w := m.window; w > 0 && (g.window == 0 || w < g.window) {
 		g.window = w
 	}
 }
@@ -183,34 +183,36 @@ func (r *Router) seal(g *group) {
 // here side by side.
 type member struct {
 	state    *state
-	d        *llm.Deployment
-	order    int
-	shares   [shares]float64
-	rpm, tpm int64   // limits; 0 none
-	cost     float64 // US dollars for a prompt token and a completion token
-	parallel int64   // places; 0 any number
-	window   int64   // tokens of the longest prompt; 0 unknown
-	team     int32   // in group.teams; 0 everybody
-	place    int32   // in group.places
-	exact    bool    // it does not come from a wildcard
+	rpm, tpm int64 // limits; 0 none
+	window   int64 // tokens of the longest prompt; 0 unknown
+	parallel int64 // places; 0 any number
+	team     int32 // in group.teams; 0 everybody
+	place    int32 // in group.places
 	lacks    ability
-	tags     tagSet
-	facts    *Facts
+	exact    bool // it does not come from a wildcard
+	named    bool // its team has a name of its own for it
+	order    int
+
+	d      *llm.Deployment
+	shares [shares]float64
+	cost   float64 // US dollars for a prompt token and a completion token
+	tags   tagSet
 }
 
-func (r *Router) member(d *llm.Deployment, st *state, exact bool) member {
+func (r *Router) member(d *llm.Deployment, st *state, exact bool) (member, Facts) {
 	m := member{
-		state: st, d: d, order: orderOf(d), rpm: int64(d.RPM), tpm: int64(d.TPM), cost: unknownPrice, exact: exact, facts: &Facts{},
-		shares: [shares]float64{byNothing: 1, byWeight: d.Weight, byRPM: d.RPM, byTPM: d.TPM},
+		state: st, d: d, order: orderOf(d), rpm: int64(d.RPM), tpm: int64(d.TPM), cost: unknownPrice, exact: exact,
+		shares: [shares]float64{byWeight: d.Weight, byRPM: d.RPM, byTPM: d.TPM},
 	}
 	if p, known := d.Price.Base(); known {
 		m.cost = p.Input + p.Output
 	}
+	var f Facts
 	if r.s.Facts != nil {
-		*m.facts = r.s.Facts(d)
-		m.lacks, m.parallel, m.window = m.facts.lacks(), m.facts.Parallel, m.facts.MaxPrompt
+		f = r.s.Facts(d)
+		m.lacks, m.parallel, m.window, m.named = f.lacks(), f.Parallel, f.MaxPrompt, f.TeamName != ""
 	}
-	return m
+	return m, f
 }
 
 // New checks the settings and builds a router. The error names the setting that is wrong.
@@ -287,34 +289,34 @@ func (r *Router) add(d *llm.Deployment) error {
 		return fmt.Errorf("the id %q of model %q is taken: give each deployment its own model_info.id", d.ID, d.Group)
 	}
 	r.vendors[d.Provider] = true
-	m := r.member(d, r.s.States.of(d), !strings.Contains(d.Group, "*"))
+	m, f := r.member(d, r.s.States.of(d), !strings.Contains(d.Group, "*"))
 	if strings.Contains(d.Group, "*") {
 		return r.wild.add(m)
 	}
 	if r.groups[d.Group] == nil {
 		r.names = append(r.names, d.Group)
 	}
-	join(r.groups, d.Group, m)
-	join(r.ids, d.ID, m)
+	join(r.groups, d.Group, m, f)
+	join(r.ids, d.ID, m, f)
 	r.ids[d.ID].single = true
-	join(r.written, r.s.Written(d), m)
-	if t := m.facts; t.Team != "" && t.TeamName != "" {
-		key := teamName{t.Team, t.TeamName}
+	join(r.written, r.s.Written(d), m, f)
+	if f.Team != "" && f.TeamName != "" {
+		key := teamName{f.Team, f.TeamName}
 		if r.teams[key] == nil {
-			r.teams[key] = &group{name: t.TeamName}
+			r.teams[key] = &group{name: f.TeamName}
 		}
-		r.teams[key].add(m)
+		r.teams[key].add(m, f)
 	}
 	return nil
 }
 
-func join(groups map[string]*group, name string, m member) {
+func join(groups map[string]*group, name string, m member, f Facts) {
 	g := groups[name]
 	if g == nil {
 		g = &group{name: name}
 		groups[name] = g
 	}
-	g.add(m)
+	g.add(m, f)
 }
 
 func (r *Router) checkAliases() error {
@@ -389,10 +391,8 @@ func (g *group) open(p *llm.Principal) bool {
 	if p == nil || g.has&hasTeam == 0 {
 		return true
 	}
-	return slices.ContainsFunc(g.members, func(m member) bool {
-		f := m.facts
-		return f.Team == "" || f.Team == p.TeamID && f.TeamName == ""
-	})
+	team := g.teams[p.TeamID]
+	return slices.ContainsFunc(g.members, func(m member) bool { return m.team == 0 || m.team == team && !m.named })
 }
 
 // teamNames are the names that only the principal's team uses, without those that are listed.
