@@ -275,37 +275,45 @@ func (l *Limiter) Enter(ctx context.Context, x *llm.Exchange, d *llm.Deployment)
 	return nil
 }
 
-// enterShared asks all replicas. done is false if they cannot be asked.
+// enterShared asks all replicas, and waits for a place if there is none. done is false if they cannot be asked.
 func (l *Limiter) enterShared(ctx context.Context, x *llm.Exchange, d *llm.Deployment) (done bool, err error) {
-	var poll *time.Ticker
-	for {
-		at, why, spent, err := l.s.Shared.Enter(ctx, x, d.Scopes)
-		switch {
-		case ctx.Err() != nil:
-			l.Leave(x, d)
-			return true, context.Cause(ctx)
-		case err != nil:
-			return false, nil //nolint:nilerr // decided here alone
-		case why == llm.Passed:
-			return true, nil
-		case why != llm.OverParallel:
-			s := d.Scopes[at]
-			if why == llm.OverBudget {
-				s.Bar(time.Now().Add(barTime).UnixNano(), spent)
-			}
-			return true, l.s.Crossed(s, spent, &x.Asked)
-		}
-		if poll == nil {
-			poll = time.NewTicker(sharedPoll)
-			defer poll.Stop()
-		}
+	full, done, err := l.tryShared(ctx, x, d)
+	if full == nil {
+		return done, err
+	}
+	poll := time.NewTicker(sharedPoll) // other replicas do not tell when they give back
+	defer poll.Stop()
+	for full != nil {
 		select {
-		case <-d.Scopes[at].Freed():
-		case <-poll.C: // other replicas do not tell when they give back
+		case <-full.Freed():
+		case <-poll.C:
 		case <-ctx.Done():
 			return true, context.Cause(ctx)
 		}
+		full, done, err = l.tryShared(ctx, x, d)
 	}
+	return done, err
+}
+
+// tryShared asks all replicas once. full is the scope that has no place.
+func (l *Limiter) tryShared(ctx context.Context, x *llm.Exchange, d *llm.Deployment) (full *llm.Scope, done bool, err error) {
+	at, why, spent, err := l.s.Shared.Enter(ctx, x, d.Scopes)
+	switch {
+	case ctx.Err() != nil:
+		l.Leave(x, d)
+		return nil, true, context.Cause(ctx)
+	case err != nil:
+		return nil, false, nil //nolint:nilerr // decided here alone
+	case why == llm.Passed:
+		return nil, true, nil
+	case why == llm.OverParallel:
+		return d.Scopes[at], false, nil
+	}
+	s := d.Scopes[at]
+	if why == llm.OverBudget {
+		s.Bar(time.Now().Add(barTime).UnixNano(), spent)
+	}
+	return nil, true, l.s.Crossed(s, spent, &x.Asked)
 }
 
 // Leave implements pipeline.Attempt.
