@@ -46,6 +46,8 @@ func cacheCases() []effectCase {
 		param("similarity_threshold", "0.8", func(p P) any { return *p.SimilarityThreshold }, 0.8),
 		param("local_semantic_cache_embedding_model", "e", func(p P) any { return p.SemanticModel }, "e"),
 		param("qdrant_semantic_cache_embedding_model", "e", func(p P) any { return p.QdrantModel }, "e"),
+		param("redis_semantic_cache_embedding_model", "e", func(p P) any { return p.RedisSemanticModel }, "e"),
+		param("redis_semantic_cache_index_name", "i", func(p P) any { return p.RedisSemanticIndex }, "i"),
 		param("qdrant_collection_name", "c", func(p P) any { return p.QdrantCollection }, "c"),
 		param("qdrant_quantization_config", "scalar", func(p P) any { return p.QdrantQuantization }, "scalar"),
 		param("qdrant_api_base", "'http://q'", func(p P) any { return p.QdrantAPIBase }, "http://q"),

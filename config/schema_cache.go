@@ -3,7 +3,7 @@ package config
 // cacheSettings lists litellm_settings.cache_params.
 func cacheSettings() []Setting {
 	return []Setting{
-		{Path: "type", Type: TypeString, Default: "redis if its variables are set, else local", Allowed: []string{"local", "redis", "disk", "s3", "gcs", "azure-blob", "local-semantic", "qdrant-semantic"}, Later: []string{"redis-semantic"}, Area: "cache", Status: InEffect,
+		{Path: "type", Type: TypeString, Default: "redis if its variables are set, else local", Allowed: []string{"local", "redis", "disk", "s3", "gcs", "azure-blob", "local-semantic", "qdrant-semantic", "redis-semantic"}, Area: "cache", Status: InEffect,
 			Doc: "Kind of cache: local, redis, redis-semantic, qdrant-semantic, s3, disk, gcs, azure-blob; local-semantic, in memory, needs no server."},
 		{Path: "host", Type: TypeString, Default: "REDIS_HOST", Area: "cache", Status: InEffect,
 			Doc: "Host of the Redis server."},
@@ -93,11 +93,11 @@ func cacheSettings() []Setting {
 			Doc: "Service account file of the gcs cache."},
 		{Path: "gcs_path", Type: TypeString, Area: "cache", Status: InEffect,
 			Doc: "Prefix of the objects in the gcs bucket."},
-		{Path: "redis_semantic_cache_embedding_model", Type: TypeString, Default: "text-embedding-ada-002", Area: "cache",
+		{Path: "redis_semantic_cache_embedding_model", Type: TypeString, Default: "text-embedding-ada-002", Area: "cache", Status: InEffect,
 			Doc: "Model group that turns prompts into vectors for the redis-semantic cache."},
 		{Path: "local_semantic_cache_embedding_model", Type: TypeString, Default: "vectors of words, made without a model", Area: "cache", Status: InEffect,
 			Doc: "Model group that turns prompts into vectors for the local-semantic cache; it must be a name in model_list."},
-		{Path: "redis_semantic_cache_index_name", Type: TypeString, Area: "cache",
+		{Path: "redis_semantic_cache_index_name", Type: TypeString, Area: "cache", Status: InEffect,
 			Doc: "Index of the redis-semantic cache."},
 		{Path: "redis_flush_size", Type: TypeInt, Area: "cache", Status: NotNeeded,
 			Doc: "Writes collected before Redis gets them.", Note: "writes wait in a queue of their own, off the way of requests"},

@@ -314,7 +314,7 @@ func (b *builder) passThrough() []gateway.Pass {
 func (a *App) status() listener.Status {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	return listener.Status{LogLevel: telemetry.LevelName(a.level.Level()), Database: a.databaseState(ctx)}
+	return listener.Status{LogLevel: telemetry.LevelName(a.level.Level()), Database: a.databaseState(ctx), Cache: a.cacheName()}
 }
 
 // closeWait is how long a replaced plugin may finish its calls.

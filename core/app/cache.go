@@ -61,6 +61,14 @@ func (b *builder) cache(out *loaded, others []pipeline.Hook) []pipeline.Hook {
 	return []pipeline.Hook{{Name: "cache", Blind: true, Do: out.cache.hook}}
 }
 
+// cacheName is the kind of the cache in use, or "".
+func (a *App) cacheName() string {
+	if c := a.current.Load().cache; c != nil {
+		return c.kind
+	}
+	return ""
+}
+
 // settingError is about one member of cache_params.
 type settingError struct {
 	name string

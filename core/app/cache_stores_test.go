@@ -165,6 +165,18 @@ func TestCacheSemantic(t *testing.T) {
 	run("memory", "type: local-semantic", "local_semantic_cache_embedding_model: e", "similarity_threshold: 0.8")
 }
 
+// A Redis without the search module costs nothing but the hits, and the ping says what is missing.
+func TestCacheRedisSemantic(t *testing.T) {
+	t.Parallel()
+	server := storetest.Redis(t)
+	v := meaning(t)
+	s := apptest.Start(t, semanticConfig(v, "type: redis-semantic", "host: 127.0.0.1", fmt.Sprintf("port: %d", server.Port()),
+		"redis_semantic_cache_embedding_model: e", "similarity_threshold: 0.8"))
+	miss(t, s, chat, says("first", ""))
+	hit(t, s, chat, says("first", "")) // to the letter, from memory
+	wantStatus(t, s.Get("/cache/ping"), 503, "search module")
+}
+
 // A semantic cache on first run, with no server and no model for vectors.
 func TestCacheLexical(t *testing.T) {
 	t.Parallel()

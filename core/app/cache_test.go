@@ -98,6 +98,7 @@ litellm_settings: {cache: true}
 	if fastest > wait/20 {
 		t.Errorf("an answer from the cache takes %s, that of the model %s: not 20 times faster", fastest, wait)
 	}
+	wantStatus(t, s.Get("/health/readiness"), 200, `"cache":"local"`)
 	if !strings.Contains(s.Log.String(), "answers are cached") || !strings.Contains(s.Log.String(), "type=local") {
 		t.Error("the log does not say which cache there is")
 	}

@@ -8,13 +8,17 @@ import (
 	"strconv"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache"
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/local"
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/qdrant"
+	"github.com/sallyport-ai/sallyport/core/pipeline/cache/redissemantic"
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/semantic"
+	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
 	"github.com/sallyport-ai/sallyport/core/router"
 )
 
@@ -156,7 +160,37 @@ func (b *builder) qdrantAnswers(p config.CacheParams, r *router.Router) (*answer
 	}
 	out, err := b.beside(index, embed, atLeast, s.Base)
 	if err == nil {
-		b.probeIndex("qdrant", func(ctx context.Context) error { return index.Ping(ctx) })
+		b.probeIndex("qdrant", index.Ping)
+	}
+	return out, err
+}
+
+// redisSemanticAnswers are found by meaning in Redis with its search module.
+func (b *builder) redisSemanticAnswers(p config.CacheParams, r *router.Router) (*answerStores, error) {
+	atLeast, err := threshold(p, 0)
+	if err != nil {
+		return nil, err
+	}
+	embed, err := b.embedderOf(r, "redis_semantic_cache_embedding_model", cmp.Or(p.RedisSemanticModel, defaultEmbedding))
+	if err != nil {
+		return nil, err
+	}
+	addr, err := cacheRedis(b.cfg)
+	if err != nil {
+		return nil, err
+	}
+	if addr.Empty() {
+		return nil, badParam("host", "no Redis is named: set host here or the variable REDIS_HOST")
+	}
+	goredis.SetLogger(shared.Quiet{})
+	client, err := shared.Connect(addr)
+	if err != nil {
+		return nil, err
+	}
+	index := redissemantic.New(client, p.RedisSemanticIndex)
+	out, err := b.beside(index, embed, atLeast, redisPlace(addr))
+	if err == nil {
+		b.probeIndex("redis", index.Ping)
 	}
 	return out, err
 }

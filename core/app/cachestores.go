@@ -115,6 +115,8 @@ func (b *builder) openAnswers(kind string, r *router.Router) (*answerStores, err
 		return b.localSemanticAnswers(p, r)
 	case "qdrant-semantic":
 		return b.qdrantAnswers(p, r)
+	case "redis-semantic":
+		return b.redisSemanticAnswers(p, r)
 	}
 	return nil, badParam("type", "%q is no kind of cache", kind)
 }

@@ -27,8 +27,12 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx) {
 	if callbacks == nil {
 		callbacks = []string{}
 	}
+	var kind any
+	if st.Cache != "" {
+		kind = st.Cache
+	}
 	body := map[string]any{
-		"status": "healthy", "db": cmp.Or(st.Database, "Not connected"), "cache": nil, "litellm_version": s.Version,
+		"status": "healthy", "db": cmp.Or(st.Database, "Not connected"), "cache": kind, "litellm_version": s.Version,
 		"success_callbacks": callbacks, "log_level": st.LogLevel, "last_updated": time.Now().UTC().Format(time.RFC3339),
 	}
 	if s.closing.Load() {

@@ -65,6 +65,7 @@ type Status struct {
 	Callbacks []string // names of the active sinks
 	LogLevel  string
 	Database  string // "connected" or "Not connected"; empty is the latter
+	Cache     string // the kind of the cache of answers; empty if there is none
 }
 
 // Server serves the gateway's HTTP API.

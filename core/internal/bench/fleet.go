@@ -16,8 +16,9 @@ const (
 	bareStreaming   = "bare streaming proxy"
 	sallyport       = "sallyport"
 	sallyportGuards = "sallyport + guardrail"
-	sallyportClaude = "sallyport to Anthropic"  // the same process as sallyport
-	sallyportFull   = "sallyport, key to spend" // a key, its team's limits and budgets, cost and spend log on SQLite
+	sallyportClaude = "sallyport to Anthropic"    // the same process as sallyport
+	sallyportCached = "sallyport, from its cache" // the same answer each time, in memory
+	sallyportFull   = "sallyport, key to spend"   // a key, its team's limits and budgets, cost and spend log on SQLite
 )
 
 const (
@@ -67,7 +68,7 @@ func (f *fleet) find() error {
 		f.missing[sallyportGuards] = err.Error()
 	}
 	if _, err := os.Stat(f.opt.sallyport); err != nil {
-		for _, name := range []string{sallyport, sallyportGuards, sallyportClaude, sallyportFull} {
+		for _, name := range []string{sallyport, sallyportGuards, sallyportClaude, sallyportFull, sallyportCached} {
 			f.missing[name] = err.Error()
 		}
 	}
@@ -129,6 +130,9 @@ func (f *fleet) start(name string) (*process, error) {
 		guardrail = f.opt.guardrail
 	}
 	config := gatewayConfig(f.mock.addr, guardrail)
+	if name == sallyportCached {
+		config += "litellm_settings: {cache: true, cache_params: {type: local}}\n"
+	}
 	if name == sallyportFull {
 		config += "  database_url: sqlite://" + filepath.Join(dir, "keys.db") + "\n"
 	}

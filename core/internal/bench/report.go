@@ -118,6 +118,9 @@ func (r report) bars() []bar {
 			if scenario == "full" {
 				server = sallyportFull
 			}
+			if scenario == "cached" {
+				server = sallyportCached
+			}
 			if s.name == scenario && slices.Contains(s.tested, server) {
 				bars = append(bars, bar{what: what, got: quantile(s.ratios(server), 0.5), limit: limit})
 			}
@@ -127,6 +130,7 @@ func (r report) bars() []bar {
 	ratio("anthropic-stream", "streamed reply of Anthropic's API, to one of OpenAI's", 1.5)
 	ratio("whole", "whole reply, to the bare proxy", 1.3)
 	ratio("full", "whole reply with key, limits, budgets and spend log", 1.4)
+	ratio("cached", "whole reply from the cache, to the bare proxy", 0.7)
 	ratio("stream", "streamed reply, to the bare streaming proxy", 1.2)
 	ratio("large", "100 KB request, to the bare proxy", 1.15)
 	for _, s := range r.scenarios {

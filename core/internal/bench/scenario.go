@@ -48,6 +48,11 @@ func scenarios() []scenario {
 			rest:     11 * time.Second, // spend is written to the database each ten
 		},
 		{
+			name: "cached", title: "whole reply from the cache in memory, 2 KB request", part: 1,
+			request: chatRequest(gatewayName, 2<<10, false),
+			servers: []string{bareServer, sallyport, sallyportCached},
+		},
+		{
 			name: "large", title: "whole reply, 100 KB request", part: 0.5,
 			request: chatRequest(gatewayName, 100<<10, false),
 			servers: []string{bareServer, sallyport},
