@@ -40,7 +40,7 @@ func (a *requestAttempt) run(ctx context.Context) { a.reply, a.err = a.guard.Bef
 func (a *requestAttempt) outcome() (*Outcome, error) {
 	o := refusal(Continue, a.err)
 	if a.err != nil {
-		return o, nil
+		return o, nil //nolint:nilerr // the outcome holds it
 	}
 	if a.reply != nil {
 		o.Verdict = Respond
@@ -174,7 +174,7 @@ func (a *authAttempt) run(ctx context.Context) {
 func (a *authAttempt) outcome() (*Outcome, error) {
 	o := refusal(Pass, a.err)
 	if a.err != nil || a.principal == nil {
-		return o, nil
+		return o, nil //nolint:nilerr // the outcome holds it
 	}
 	o.Verdict = Allow
 	var err error

@@ -154,7 +154,7 @@ func (a *routeAttempt) run(ctx context.Context) {
 func (a *routeAttempt) outcome() (*Outcome, error) {
 	o := refusal(Continue, a.err)
 	if a.err != nil || a.keep == nil {
-		return o, nil
+		return o, nil //nolint:nilerr // the outcome holds it
 	}
 	o.Verdict = Edit
 	var before, after []string
@@ -228,7 +228,7 @@ func (a *keyAttempt) run(ctx context.Context) {
 func (a *keyAttempt) outcome() (*Outcome, error) {
 	o := refusal(Continue, a.err)
 	if a.err != nil {
-		return o, nil
+		return o, nil //nolint:nilerr // the outcome holds it
 	}
 	before, err := json.Marshal(a.t.Input.Params)
 	if err != nil {
@@ -277,7 +277,7 @@ func (a *ssoAttempt) outcome() (*Outcome, error) {
 		}{callerOf(u.Principal), u.MaxBudget, u.BudgetDuration})
 		return o, err
 	}
-	return o, nil
+	return o, nil //nolint:nilerr // the outcome holds it
 }
 
 type tickAttempt struct {

@@ -27,7 +27,7 @@ func (a *bareAttempt) run(ctx context.Context) {
 
 func (a *bareAttempt) outcome() (*Outcome, error) {
 	if a.err != nil {
-		return &Outcome{Verdict: Failed, Message: a.err.Error()}, nil
+		return &Outcome{Verdict: Failed, Message: a.err.Error()}, nil //nolint:nilerr // the outcome holds it
 	}
 	names, err := dump.TagNames()
 	if err != nil {

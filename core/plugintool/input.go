@@ -238,7 +238,7 @@ func (in *Input) SetResponse(b []byte) error {
 		in.Stream = append(in.Stream, bytes.Clone(data))
 	}
 	if in.Stream == nil {
-		return errors.New("the answer is neither JSON nor an event stream, whose lines begin with data:")
+		return errors.New("the answer is neither JSON nor an event stream, whose lines begin with \"data:\"")
 	}
 	return nil
 }
