@@ -27,13 +27,12 @@ type gateway struct {
 	done chan struct{}
 }
 
+// programDir names the folder of the program.
+const programDir = "SALLYPORT_PROOF_PROGRAM"
+
 // program builds the gateway once.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "proof")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "sallyport")
+	path := filepath.Join(os.Getenv(programDir), "sallyport")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/sallyport-ai/sallyport/core/cmd/sallyport").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)

@@ -14,7 +14,20 @@ import (
 	"github.com/sallyport-ai/sallyport/core/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run removes the program that tests built when they have ended.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "proof")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Setenv(programDir, dir); err != nil {
+		panic(err)
+	}
+	return storetest.Main(m)
+}
 
 // fleet starts replicas with one PostgreSQL and, if redis is an address, one Redis.
 func fleet(t testing.TB, n int, database, redis string) []*apptest.Server {
