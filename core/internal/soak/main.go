@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -59,16 +60,16 @@ func run(ctx context.Context, d time.Duration, workers int, out io.Writer) error
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	var vendors []*vendor
 	for _, share := range []float64{0.02, 0.1, 0.3, 0.6, 0.02} {
-		v, err := newVendor(share)
-		if err != nil {
-			return err
-		}
-		defer v.close()
-		vendors = append(vendors, v)
+		vendors = append(vendors, newVendor(share))
 	}
+	defer func() {
+		for _, v := range vendors {
+			v.close()
+		}
+	}()
 	config := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(config, []byte(configuration(vendors)), 0o600); err != nil {
 		return err
@@ -112,8 +113,7 @@ func run(ctx context.Context, d time.Duration, workers int, out io.Writer) error
 	s.run(ctx)
 	jobs.Wait()
 	left := s.settle()
-	stop := a.Stop()
-	<-served
+	stop := errors.Join(a.Stop(), <-served)
 	for _, v := range vendors {
 		s.faults += v.faults.Load()
 	}

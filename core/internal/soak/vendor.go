@@ -22,11 +22,11 @@ type vendor struct {
 	faults atomic.Int64
 }
 
-func newVendor(share float64) (*vendor, error) {
+func newVendor(share float64) *vendor {
 	v := &vendor{share: share}
 	v.server = httptest.NewServer(v)
 	v.url = v.server.URL
-	return v, nil
+	return v
 }
 
 func (v *vendor) close() {
