@@ -193,12 +193,14 @@ func TestCacheQdrantVariables(t *testing.T) {
 	first, second := qdranttest.New(t, "c1", "k1"), qdranttest.New(t, "c1", "k1")
 	params := []string{"type: qdrant-semantic", "qdrant_collection_name: c1", "qdrant_semantic_cache_embedding_model: e", "similarity_threshold: 0.8"}
 	v := meaning(t)
-	apptest.Start(t, semanticConfig(v, params...), apptest.Env("QDRANT_URL="+first.URL, "QDRANT_API_BASE="+second.URL, "QDRANT_API_KEY=k1"))
+	s := apptest.Start(t, semanticConfig(v, params...), apptest.Env("QDRANT_URL="+first.URL, "QDRANT_API_BASE="+second.URL, "QDRANT_API_KEY=k1"))
+	wantStatus(t, s.Get("/health/readiness"), 200, `"cache":"qdrant-semantic"`)
 	eventually(t, func() bool { return strings.Join(first.Calls(), " ") == "GET /collections/c1/exists" })
 	if len(second.Calls()) > 0 {
 		t.Errorf("QDRANT_API_BASE was asked: %v", second.Calls())
 	}
-	apptest.Start(t, semanticConfig(v, params...), apptest.Env("QDRANT_API_BASE="+second.URL, "QDRANT_API_KEY=k1"))
+	s = apptest.Start(t, semanticConfig(v, params...), apptest.Env("QDRANT_API_BASE="+second.URL, "QDRANT_API_KEY=k1"))
+	wantStatus(t, s.Get("/health/readiness"), 200, `"cache":"qdrant-semantic"`)
 	eventually(t, func() bool { return len(second.Calls()) == 1 })
 }
 
