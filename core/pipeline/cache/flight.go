@@ -53,6 +53,11 @@ func (u *use) join(ctx context.Context, x *llm.Exchange) *llm.Reply {
 		return nil
 	}
 	var over *time.Timer
+	defer func() {
+		if over != nil {
+			over.Stop()
+		}
+	}()
 	for {
 		f, leads := u.h.flights.board(u.key)
 		if leads {
@@ -67,7 +72,6 @@ func (u *use) join(ctx context.Context, x *llm.Exchange) *llm.Reply {
 		}
 		if over == nil {
 			over = time.NewTimer(u.h.s.Wait)
-			defer over.Stop()
 		}
 		select {
 		case <-f.done:

@@ -169,7 +169,7 @@ func (r *Remote) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	if len(ask) == 0 {
 		return values, nil
 	}
-	err := error(errLeftAlone)
+	err := errLeftAlone
 	if !r.Broken() {
 		var got [][]byte
 		if got, err = r.many(ctx, ask); err == nil {

@@ -15,7 +15,7 @@ import (
 // with the usage. A message of Anthropic's is kept whole, a response as the events that it came in.
 
 // reshape appends the parts of an entry in the form that it does not have. ok is false if that cannot be.
-func reshape(dst []byte, e *entry, x *llm.Exchange) (_ []byte, ok bool) {
+func reshape(dst []byte, e *entry) (_ []byte, ok bool) {
 	var err error
 	switch {
 	case e.dialect == llm.DialectOpenAI && e.kind == kindWhole:

@@ -163,7 +163,7 @@ func (u *use) shape(x *llm.Exchange) bool {
 		u.next = e.parts
 	default:
 		var ok bool
-		if u.made, ok = reshape(u.made[:0], e, x); !ok {
+		if u.made, ok = reshape(u.made[:0], e); !ok {
 			return false
 		}
 		u.next = u.made

@@ -66,7 +66,7 @@ func New(s Settings) *Store {
 func CheckPrefix(prefix string) error {
 	for _, c := range []byte(prefix) {
 		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') && !strings.ContainsRune("/_-.", rune(c)) {
-			return fmt.Errorf("%q is no prefix of objects: write letters, digits, slashes, and the characters - _ .", prefix)
+			return fmt.Errorf("%q is no prefix of objects: write letters, digits, slashes, and the characters - . _", prefix)
 		}
 	}
 	if strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//") || strings.Contains(prefix, "..") {
@@ -236,11 +236,11 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	if !isMissing(err) {
 		return err
 	}
-	make := s.s.API.Missing()
-	if make == nil {
+	first := s.s.API.Missing()
+	if first == nil {
 		return err
 	}
-	if _, err := s.send(ctx, make); err != nil {
+	if _, err := s.send(ctx, first); err != nil {
 		return err
 	}
 	_, err = s.call(ctx, http.MethodPut, s.s.API.Object(s.name(key)), b)
