@@ -245,6 +245,7 @@ func readVariables(env *Env) Variables {
 		ModelCostMapURL:    env.Get("LITELLM_MODEL_COST_MAP_URL"),
 		TiktokenCacheDir:   env.Get("CUSTOM_TIKTOKEN_CACHE_DIR"),
 	}
+	v.AuthStrategy = env.Get("AUTH_STRATEGY")
 	v.LocalModelCostMap, _ = parseBool(env.Get("LITELLM_LOCAL_MODEL_COST_MAP"))
 	v.StateVariables = readStateVariables(env)
 	v.CacheVariables = CacheVariables{

@@ -350,6 +350,7 @@ func variableCases() []effectCase {
 		{"JSON_LOGS", "litellm_settings: {json_logs: false}", []string{"JSON_LOGS=True"}, func(c C) any { return c.JSONLogs() }, false},
 		{"LITELLM_DROP_PARAMS", "", []string{"LITELLM_DROP_PARAMS=whatever"}, func(c C) any { return *c.LiteLLMSettings.DropParams }, true},
 		{"LITELLM_DROP_PARAMS", "", []string{"LITELLM_DROP_PARAMS=off"}, func(c C) any { return *c.LiteLLMSettings.DropParams }, false},
+		{"AUTH_STRATEGY", "", []string{"AUTH_STRATEGY=DYNAMIC"}, func(c C) any { return c.Variables.AuthStrategy }, "DYNAMIC"},
 		{"LITELLM_LOCAL_MODEL_COST_MAP", "", []string{"LITELLM_LOCAL_MODEL_COST_MAP=True"}, func(c C) any { return c.Variables.LocalModelCostMap }, true},
 		{"LITELLM_MODEL_COST_MAP_URL", "", []string{"LITELLM_MODEL_COST_MAP_URL=/m.json"}, func(c C) any { return c.Variables.ModelCostMapURL }, "/m.json"},
 		{"CUSTOM_TIKTOKEN_CACHE_DIR", "", []string{"CUSTOM_TIKTOKEN_CACHE_DIR=/v"}, func(c C) any { return c.Variables.TiktokenCacheDir }, "/v"},

@@ -536,6 +536,8 @@ type Variables struct {
 	OpenAIAPIKey                Secret `config:"OPENAI_API_KEY"`
 	OpenAIAPIBase               string `config:"OPENAI_API_BASE"`
 	OpenAIOrganization          string `config:"OPENAI_ORGANIZATION"`
+	// AuthStrategy is DYNAMIC if callers' bearer values are vendors' keys.
+	AuthStrategy string `config:"AUTH_STRATEGY"`
 	// LocalModelCostMap keeps ModelCostMapURL, the address or the path of a
 	// cost map in LiteLLM's format, from being read.
 	LocalModelCostMap bool   `config:"LITELLM_LOCAL_MODEL_COST_MAP"`

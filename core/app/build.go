@@ -121,6 +121,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 		Edge:      b.edge(),
 		Forward:   b.forward(),
 		Own:       b.own,
+		OwnAlways: b.dynamicKeys(),
 		Failed:    a.callFailed,
 		// Not on the goroutine that gave the snapshot up: that may be a caller's, and a slow sink takes its time.
 		Close: func() {

@@ -27,8 +27,11 @@ func ownParams() []string { return []string{"api_base", "base_url", "api_key"} }
 // gateway can.
 func (b *builder) own(ctx context.Context, x *llm.Exchange, d *llm.Deployment) (*llm.Deployment, error) {
 	base, key, err := brought(x)
-	if err != nil || base == "" && key == "" {
-		return d, err
+	if err != nil {
+		return nil, err
+	}
+	if base == "" && key == "" {
+		return b.withBearer(x, d)
 	}
 	rules := clientRules(d.Setting("configurable_clientside_auth_params"))
 	all := b.cfg.GeneralSettings.AllowClientSideCredentials
@@ -138,6 +141,32 @@ func (e elsewhere) Encode(x *llm.Exchange, c *llm.Call) error {
 		c.Target = e.target
 	}
 	return nil
+}
+
+// dynamicKeys reports whether AUTH_STRATEGY makes the bearer value of each caller the vendor's key for its requests. The
+// reference had the variable in a server that it has since removed: DYNAMIC did this, ENV and nothing did not.
+func (b *builder) dynamicKeys() bool { return b.cfg.Variables.AuthStrategy == "DYNAMIC" }
+
+// withBearer makes the deployment for a request whose bearer value is the vendor's key. Without one the configured key is
+// used. If the gateway has keys itself, the request's comes in x-litellm-api-key or the header that
+// litellm_key_header_name names; a bearer value beside none of them is the gateway's own, which no vendor gets.
+func (b *builder) withBearer(x *llm.Exchange, d *llm.Deployment) (*llm.Deployment, error) {
+	const scheme = "bearer "
+	value := x.Header.Get("authorization")
+	g := b.cfg.GeneralSettings
+	own := g.LiteLLMKeyHeaderName
+	if own == "" {
+		own = "x-litellm-api-key"
+	}
+	if (g.MasterKey != "" || g.CustomAuth != "") && len(x.Header.Get(own)) == 0 {
+		return d, nil
+	}
+	if !b.dynamicKeys() || len(value) <= len(scheme) || !strings.EqualFold(string(value[:len(scheme)]), scheme) {
+		return d, nil
+	}
+	c := *d
+	c.Bound, c.ID, c.APIKey = nil, d.ID+":client", strings.TrimSpace(string(value[len(scheme):]))
+	return &c, b.bindOwn(&c)
 }
 
 // brought reads what a request brings.

@@ -96,3 +96,25 @@ func TestForwardedHeaders(t *testing.T) {
 	f("", "\nlitellm_settings: {model_group_settings: {forward_client_headers_to_llm_api: [other]}}\n", "")
 	f(", forward_client_headers_to_llm_api: true", "", "X-Trace=ours Anthropic-Beta=b", "extra_headers: {x-trace: ours}")
 }
+
+// The bearer value is the vendor's key with AUTH_STRATEGY=DYNAMIC, and the gateway's otherwise.
+func TestAuthStrategy(t *testing.T) {
+	vendor := ut.New(t, ut.JSON(200, ut.Completion("x", "ours", 1, 1)))
+	f := func(strategy, general, bearer, own string, status int, want string) {
+		t.Helper()
+		s := apptest.Start(t, strings.Replace(one(vendor), "master_key: sk-1234", general, 1), apptest.Env("AUTH_STRATEGY="+strategy))
+		r := s.Post(chat, ask(""), "Authorization: "+bearer, "x-litellm-api-key: "+own)
+		if r.Status != status {
+			t.Errorf("%s, %s: %d %s, want %d", strategy, bearer, r.Status, r.Body, status)
+		}
+		if got := vendor.Last().Header.Get("Authorization"); got != want {
+			t.Errorf("%s, %s: the vendor saw %s, want %s", strategy, bearer, got, want)
+		}
+	}
+	const open, closed = "store_model_in_db: false", "master_key: sk-1234"
+	f("DYNAMIC", open, "Bearer user-1", "", 200, "Bearer user-1")
+	f("", open, "Bearer user-1", "", 200, "Bearer sk-upstream")
+	f("ENV", closed, "Bearer sk-1234", "", 200, "Bearer sk-upstream")
+	f("DYNAMIC", closed, "Bearer user-2", "sk-1234", 200, "Bearer user-2")
+	f("DYNAMIC", closed, "Bearer sk-1234", "", 200, "Bearer sk-upstream") // a key of the gateway's never goes to a vendor
+}

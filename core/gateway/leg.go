@@ -21,7 +21,7 @@ type leg struct {
 
 // attempt makes one call to one deployment, up to the first part of its reply.
 func (t *turn) attempt(ctx context.Context, l *leg, d *llm.Deployment) error {
-	if t.Own != nil && l.x.Controls.Given {
+	if t.Own != nil && (t.OwnAlways || l.x.Controls.Given) {
 		var err error
 		if d, err = t.Own(ctx, l.x, d); err != nil {
 			return err

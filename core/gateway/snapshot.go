@@ -27,8 +27,10 @@ type Snapshot struct {
 	Hedging      *Hedging      // nil for none
 
 	// Own returns the deployment to call when the request brings an address or a key of its own for the vendor: d itself
-	// if it brings none, or an error if it may not. It is asked only if the request holds controls. It may be nil.
-	Own func(ctx context.Context, x *llm.Exchange, d *llm.Deployment) (*llm.Deployment, error)
+	// if it brings none, or an error if it may not. It is asked only if the request holds controls, or for every request
+	// with OwnAlways. It may be nil.
+	Own       func(ctx context.Context, x *llm.Exchange, d *llm.Deployment) (*llm.Deployment, error)
+	OwnAlways bool
 
 	// Failed is told of every call to a vendor that failed, also when another one answered in the end. It must not
 	// block. It may be nil.
