@@ -154,7 +154,7 @@ func (t *turn) Next(p *llm.Part) error {
 // Idle implements llm.Idler.
 func (t *turn) Idle(p *llm.Part) (bool, error) {
 	if t.err != nil || t.rest == nil {
-		return false, nil
+		return false, nil //nolint:nilerr // Next tells it
 	}
 	ok, err := llm.Idle(t.rest, p)
 	if ok {

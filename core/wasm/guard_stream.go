@@ -110,7 +110,7 @@ func (s *guardStream) arm() {
 // Idle implements llm.Idler: text that has waited for long enough is judged, and what guardrails behind this one let out.
 func (s *guardStream) Idle(p *llm.Part) (bool, error) {
 	if s.windows == nil || s.err != nil {
-		return false, nil
+		return false, nil //nolint:nilerr // Next tells it
 	}
 	for !s.take(p) {
 		var in llm.Part

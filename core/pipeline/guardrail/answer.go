@@ -101,7 +101,7 @@ func (s *shown) ofAnswer(h llm.Header) (hidden string) {
 		return "a compressed answer"
 	}
 	kind, _, _ := bytes.Cut(bytes.ToLower(h.Get("Content-Type")), []byte(";"))
-	ok := true
+	var ok bool
 	switch trimmed := bytes.TrimSpace(s.raw); {
 	case string(bytes.TrimSpace(kind)) == "text/event-stream":
 		ok = s.events()
