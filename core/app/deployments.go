@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
@@ -72,6 +73,9 @@ func (b *builder) deployment(m *config.Model, org string) (*llm.Deployment, erro
 	d.Cooldown = cooldownOf(p.CooldownTime, m.ModelInfo.CooldownTime)
 	if n := cmpPtr(p.NumRetries, p.MaxRetries); n != nil {
 		d.Retries = *n
+	}
+	if d.CachePoints, err = openai.CachePoints([]byte(d.Setting("cache_control_injection_points"))); err != nil {
+		return nil, err
 	}
 	keyVar := ""
 	if p.APIKey == "" {

@@ -82,7 +82,7 @@ func TestFileUpload(t *testing.T) {
 	t.Parallel()
 	v := ut.New(t, ut.JSON(200, `{"id":"file-1"}`))
 	s := apptest.Start(t, stored(v, v))
-	body, contentType := formOf(t, []byte("{\"custom_id\":\"a\"}\n"), "purpose=batch", "custom_llm_provider=openai", "target_model_names=a,b", "expires_after[anchor]=created_at")
+	body, contentType := formOf(t, []byte("{\"custom_id\":\"a\"}\n"), "purpose=batch", "custom_llm_provider=openai", "expires_after[anchor]=created_at")
 	if r := s.Post("/v1/files", body, contentType); r.Status != 200 || r.Body != `{"id":"file-1"}` {
 		t.Fatalf("%d %s", r.Status, r.Body)
 	}

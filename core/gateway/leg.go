@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 )
@@ -38,7 +40,7 @@ func (t *turn) attempt(ctx context.Context, l *leg, d *llm.Deployment) error {
 	if err := t.dialect(l.x, endpoint); err != nil {
 		return err
 	}
-	if err := endpoint.Encode(l.x, &l.call); err != nil {
+	if err := encode(endpoint, l.x, d, &l.call); err != nil {
 		return err
 	}
 	t.Forward.add(l.x, d, &l.call)
@@ -116,4 +118,45 @@ func shorter(a, b time.Duration) time.Duration {
 		return b
 	}
 	return min(a, b)
+}
+
+// encode writes the call. What a deployment marks for the vendor's prompt cache goes on top of what a fallback sets; a
+// request in the vendor's own dialect marks itself.
+func encode(e provider.Endpoint, x *llm.Exchange, d *llm.Deployment, c *llm.Call) error {
+	if x.Op != llm.OpChat || x.AsNative || len(d.CachePoints) == 0 && !x.Controls.Given {
+		return e.Encode(x, c)
+	}
+	points := d.CachePoints
+	if raw := x.Body.Get("cache_control_injection_points"); len(raw) > 0 {
+		var err error
+		if points, err = openai.CachePoints(raw); err != nil {
+			return &llm.Error{
+				Op: "gateway.encode", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "cache_control_injection_points",
+				Message: err.Error() + ".",
+			}
+		}
+	}
+	if len(points) == 0 {
+		return e.Encode(x, c)
+	}
+	before := x.Overrides
+	defer func() { x.Overrides = before }()
+	said := func(name string) []byte {
+		for i := range before {
+			if before[i].Name == name {
+				return []byte(before[i].Value)
+			}
+		}
+		return x.Body.Get(name)
+	}
+	messages, tools := openai.MarkCache(said("messages"), said("tools"), points)
+	set := func(name string, value []byte) {
+		if value != nil {
+			x.Overrides = append(slices.DeleteFunc(slices.Clone(x.Overrides), func(o llm.Pair) bool { return o.Name == name }),
+				llm.Pair{Name: name, Value: string(value)})
+		}
+	}
+	set("messages", messages)
+	set("tools", tools)
+	return e.Encode(x, c)
 }

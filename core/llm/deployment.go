@@ -25,20 +25,30 @@ type Deployment struct {
 	Retries       int           // -1 takes the router's
 	Cooldown      time.Duration // how long it is left alone after failures; 0 takes the router's, negative is never
 
-	DropParams     bool     // leave out parameters the vendor does not know, instead of refusing them
-	AdditionalDrop []string // parameters to leave out always
-	AllowedParams  []string // parameters to pass although the vendor table does not list them
-	ExtraHeaders   []Pair   // sent with every request
-	ExtraBody      []Pair   // members set in every request body; Value is JSON
-	Settings       []Pair   // what else the operator set for the vendor's API, such as aws_region_name; never sent as it is
-	Defaults       []Pair   // members added to the body when the caller did not set them; Value is JSON
-	Mock           string   // mock_response: answer with this instead of calling the vendor
+	DropParams     bool         // leave out parameters the vendor does not know, instead of refusing them
+	AdditionalDrop []string     // parameters to leave out always
+	AllowedParams  []string     // parameters to pass although the vendor table does not list them
+	ExtraHeaders   []Pair       // sent with every request
+	ExtraBody      []Pair       // members set in every request body; Value is JSON
+	Settings       []Pair       // what else the operator set for the vendor's API, such as aws_region_name; never sent as it is
+	Defaults       []Pair       // members added to the body when the caller did not set them; Value is JSON
+	CachePoints    []CachePoint // where requests are marked for the vendor's prompt cache
+	Mock           string       // mock_response: answer with this instead of calling the vendor
 	Tags           []string
 	Price          *Price // nil if nothing says what a call costs
 	Open           bool   // a pass-through endpoint that needs no key
 	Info           map[string]any
 	Scopes         []*Scope // whose money its calls spend: vendor, deployment, tags
 	Bound          any      // what the provider prepared at load; read by the gateway
+}
+
+// CachePoint says what of a chat is marked for the vendor's prompt cache (cache_control_injection_points).
+type CachePoint struct {
+	Tools   bool   // the tools; else messages
+	Role    string // of the messages, unless ByIndex
+	ByIndex bool
+	Index   int    // of the message; negative counts from the end
+	Control string // the mark, a JSON object
 }
 
 // Pair is a name and a value.
