@@ -2,7 +2,6 @@ package compat
 
 import (
 	"bytes"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,11 +92,11 @@ func (e *editor) system() bool {
 	if !e.v.Developer || e.v.Name != "openai" || e.d.Base == "" || e.d.Base == e.v.Base {
 		return !e.v.Developer
 	}
-	u, err := url.Parse(e.d.Base)
-	if err != nil {
-		return false
-	}
-	host := u.Hostname()
+	// By hand, since this is done for every chat.
+	_, host, _ := strings.Cut(e.d.Base, "://")
+	host, _, _ = strings.Cut(host, "/")
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	host, _, _ = strings.Cut(host, ":")
 	return host != "openai.com" && !strings.HasSuffix(host, ".openai.com")
 }
 
