@@ -155,6 +155,13 @@ type watched struct {
 	net.Listener
 	w        *watcher
 	maxConns int
+	closed   sync.Once
+}
+
+// Close closes the listener; again, it does nothing: a server that stops closes it as well as whoever serves.
+func (l *watched) Close() (err error) {
+	l.closed.Do(func() { err = l.Listener.Close() })
+	return err
 }
 
 // Accept returns the next connection. Over the limit of open connections a new one is closed at once: fasthttp's own

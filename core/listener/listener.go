@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +77,10 @@ type Server struct {
 	watch   *watcher
 	active  atomic.Int64 // exchanges under way
 	closing atomic.Bool
+	serving struct { // the listener, so that a Shutdown that comes before fasthttp knows it ends Serve too
+		sync.Mutex
+		net.Listener
+	}
 	version []byte
 	talks   talks // over WebSockets
 	later   work  // responses made in the background
@@ -118,6 +123,12 @@ func New(set Settings) (*Server, error) {
 // Serve accepts connections from ln until Shutdown. It closes ln.
 func (s *Server) Serve(ln net.Listener) error {
 	var l net.Listener = &watched{Listener: ln, w: s.watch, maxConns: s.MaxConns}
+	s.serving.Lock()
+	s.serving.Listener = l
+	s.serving.Unlock()
+	if s.closing.Load() {
+		return l.Close()
+	}
 	if s.TLS != nil {
 		l = tls.NewListener(l, s.TLS)
 	}
@@ -131,6 +142,11 @@ func (s *Server) Serve(ln net.Listener) error {
 // gets an error event. It returns the number of exchanges it cut short.
 func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 	s.closing.Store(true)
+	s.serving.Lock()
+	if s.serving.Listener != nil {
+		_ = s.serving.Listener.Close() // fasthttp says it too
+	}
+	s.serving.Unlock()
 	hung := make(chan struct{})
 	go func() {
 		defer close(hung)

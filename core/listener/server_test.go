@@ -286,3 +286,25 @@ func TestForwarded(t *testing.T) {
 	f("1.2.3.4", "::ffff:1.2.3.4")
 	f("", "somewhere")
 }
+
+// A server that is told to stop before it serves, or just as it begins, does not serve for good.
+func TestShutdownFirst(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		serve(t, &vendor{}) // stops at once when the test ends, maybe before Serve has begun
+	}
+	s, err := New(Settings{Gateway: gateway.New(nil, &gateway.Snapshot{}), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(ln); err != nil {
+		t.Error(err)
+	}
+}
