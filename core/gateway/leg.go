@@ -64,10 +64,8 @@ func (t *turn) attempt(ctx context.Context, l *leg, d *llm.Deployment) error {
 		l.sent = false
 		t.failed(d, err)
 	}
-	if err != nil {
-		if len(d.Scopes) > 0 && !t.quiet {
-			t.Pipeline.Leave(l.x, d)
-		}
+	if err != nil && len(d.Scopes) > 0 && !t.quiet {
+		t.Pipeline.Leave(l.x, d)
 	}
 	l.x.Answered = time.Now()
 	if !l.answer.Began.IsZero() {
