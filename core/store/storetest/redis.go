@@ -250,7 +250,7 @@ func RedisCluster(t testing.TB) *Cluster {
 		if err != nil {
 			t.Fatalf("a free port: %v", err)
 		}
-		node := Redis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", strconv.Itoa(bus))
+		node := Redis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "15000", "--cluster-port", strconv.Itoa(bus))
 		client := node.Client()
 		from, to := i*slots/count, (i+1)*slots/count-1
 		if err := client.ClusterAddSlotsRange(ctx, from, to).Err(); err != nil {
