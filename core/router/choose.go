@@ -139,16 +139,17 @@ func (p *Plan) home() int {
 func (p *Plan) reserve(ctx context.Context, at int, now time.Time) bool {
 	m, minute := &p.group.members[at], minuteOf(now)
 	if m.rpm > 0 && p.r.s.Shared != nil {
+		m.state.taken.add(minute, 1) // before it is, or what is heard meanwhile would count it as another replica's
 		ok, err := p.r.s.Shared.Take(ctx, m.d.ID, minute, m.rpm)
-		if err == nil {
-			m.state.taken.add(minute, 1)
-			if !ok { // others used it up, and told nobody yet
-				m.state.others(minute, m.rpm, 0)
-				return false
-			}
+		if err == nil && ok {
 			m.state.requests.add(minute, 1)
 			p.counted = true
 			return true
+		}
+		m.state.taken.drop(minute)
+		if err == nil { // others used it up, and told nobody yet
+			m.state.others(minute, m.rpm, 0)
+			return false
 		}
 	}
 	limit := int64(math.MaxInt64)

@@ -23,7 +23,7 @@ type Known struct {
 	Until    time.Time // the end of its cooldown, which may be past while it is tested; zero: there is none
 	Minute   uint64    // the current one; see Minute
 	Requests int64     // begun here in the minute
-	Taken    int64     // of these, those that Shared.Take has counted already
+	Taken    int64     // those that Shared.Take has counted already, or is about to
 	Tokens   int64     // used here in the minute
 	Whole    Sample    // how long whole answers take
 	First    Sample    // how long it takes until streams begin
@@ -60,6 +60,14 @@ func (s *States) Each(f func(id string, k Known)) {
 }
 
 func (s *speed) sample() Sample { return Sample{s.ewma.value.load(), s.ewma.when.Load()} }
+
+// Taken is Known.Taken of a deployment and a minute, as of now; 0 for an unknown id.
+func (s *States) Taken(id string, minute uint64) int64 {
+	if st := s.find(id); st != nil {
+		return st.taken.at(minute)
+	}
+	return 0
+}
 
 // Others sets what other replicas have used of a deployment in a minute. It does nothing for an unknown id.
 func (s *States) Others(id string, minute uint64, requests, tokens int64) {

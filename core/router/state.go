@@ -229,6 +229,16 @@ func (w *window) take(minute uint64, limit int64) bool {
 	}
 }
 
+// drop takes one back that was counted in the minute.
+func (w *window) drop(minute uint64) {
+	for {
+		old := w.word.Load()
+		if old>>countBits != minute || old&countMask == 0 || w.word.CompareAndSwap(old, old-1) {
+			return
+		}
+	}
+}
+
 // at is the count of the minute.
 func (w *window) at(minute uint64) int64 {
 	word := w.word.Load()

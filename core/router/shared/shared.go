@@ -38,9 +38,9 @@ const (
 	defaultPrefix  = "sallyport"
 	defaultEvery   = 500 * time.Millisecond
 	defaultTimeout = 100 * time.Millisecond
-	patience       = time.Second // of a round trip off the path
-	breakAfter     = 3           // failures in a row after which requests do not ask any more
-	keepMinutes    = 130         // seconds that a minute's use is kept
+	patience       = 3 * time.Second // of a round trip off the path
+	breakAfter     = 3               // failures in a row after which requests do not ask any more
+	keepMinutes    = 130             // seconds that a minute's use is kept
 	keepSpeeds     = 10 * time.Minute
 	newsOfSpeed    = time.Second // latencies are told at most this often
 )
@@ -263,7 +263,9 @@ func (m *Meeting) hearUse(minute uint64, use map[string]string, own map[string]r
 			continue
 		}
 		t := m.told[id]
-		m.s.States.Others(id, minute, number(use["r:"+id])-t.requests-k.Taken, number(use["t:"+id])-t.tokens)
+		// What was taken since is in the answer or not: it must not look like another replica's, which would refuse too soon.
+		taken := m.s.States.Taken(id, minute)
+		m.s.States.Others(id, minute, number(use["r:"+id])-t.requests-taken, number(use["t:"+id])-t.tokens)
 	}
 }
 

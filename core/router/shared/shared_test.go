@@ -20,6 +20,9 @@ import (
 	"github.com/sallyport-ai/sallyport/core/store/storetest"
 )
 
+// testTimeout is that of a round trip: long, as a machine may be busy with other tests.
+const testTimeout = 20 * time.Second
+
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
@@ -65,7 +68,7 @@ func join(t testing.TB, client redis.UniversalClient, change func(*router.Settin
 	t.Cleanup(func() { _ = client.Close() })
 	r := &replica{states: router.NewStates(), log: &logBuffer{}}
 	r.meeting = shared.New(shared.Settings{
-		Client: client, States: r.states, Every: 20 * time.Millisecond, Timeout: time.Second,
+		Client: client, States: r.states, Every: 20 * time.Millisecond, Timeout: testTimeout,
 		Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 	})
 	t.Cleanup(func() { _ = r.meeting.Close() })
@@ -127,7 +130,7 @@ func options(url string) *redis.Options {
 	if err != nil {
 		panic(err)
 	}
-	o.MaxRetries, o.ContextTimeoutEnabled, o.DialTimeout = -1, true, time.Second
+	o.MaxRetries, o.ContextTimeoutEnabled, o.DialTimeout = -1, true, testTimeout
 	return o
 }
 
@@ -336,7 +339,9 @@ func TestCluster(t *testing.T) {
 		t.Skip("starts a cluster")
 	}
 	c := storetest.RedisCluster(t)
-	open := func() redis.UniversalClient { return redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs()}) }
+	open := func() redis.UniversalClient {
+		return redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), ReadTimeout: testTimeout})
+	}
 	all := func(s *router.Settings) {
 		perMinute(s)
 		sessions(s)
