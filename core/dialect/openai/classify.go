@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
@@ -16,7 +15,7 @@ import (
 const maxMessage = 4096
 
 // Classify makes an error of a vendor's refusal: the kind from the text and the status, the message, type, param and
-// code from the body, the wait from Retry-After. It takes the shapes that OpenAI and the vendors after its model send,
+// code from the body, the wait from the headers. It takes the shapes that OpenAI and the vendors after its model send,
 // and any other text. A status below 400, as some vendors send along with an error body, is replaced by the one that
 // the body names. Everything in the error is copied, and what looks like a key is masked.
 func Classify(status int, provider string, body []byte, h llm.Header) *llm.Error {
@@ -28,7 +27,7 @@ func Classify(status int, provider string, body []byte, h llm.Header) *llm.Error
 	e := &llm.Error{
 		Op: "openai.Classify", Provider: provider,
 		Message: Mask(v.message), Type: Mask(v.kind), Param: Mask(v.param), Code: Mask(v.code),
-		RetryAfter: RetryAfter(h), Header: forwarded(h),
+		RetryAfter: pause(status, h), Header: forwarded(h),
 	}
 	switch {
 	case 300 <= was && was < 400:
@@ -291,27 +290,4 @@ func containsAny(s string, parts ...string) bool {
 		}
 	}
 	return false
-}
-
-// RetryAfter is how long a vendor asks to wait, from Retry-After-Ms or Retry-After, in seconds or as a date. It is 0 if
-// the headers say nothing that can be used.
-func RetryAfter(h llm.Header) time.Duration {
-	if ms, err := strconv.ParseFloat(string(h.Get("retry-after-ms")), 64); err == nil {
-		return wait(ms / 1000)
-	}
-	line := string(h.Get("retry-after"))
-	if s, err := strconv.ParseFloat(line, 64); err == nil {
-		return wait(s)
-	}
-	if at, err := http.ParseTime(line); err == nil {
-		return wait(time.Until(at).Seconds())
-	}
-	return 0
-}
-
-func wait(s float64) time.Duration {
-	if !(s > 0) {
-		return 0
-	}
-	return time.Duration(min(s, maxTimeout.Seconds()) * float64(time.Second))
 }

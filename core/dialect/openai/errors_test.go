@@ -159,6 +159,56 @@ func TestRetryAfter(t *testing.T) {
 		f("retry-after", "soon", 0)
 		f("retry-after", "1e99", 7*24*time.Hour)
 		f("x-other", "5", 0)
+		f("x-ms-retry-after-ms", "250", 250*time.Millisecond)
+		f("x-ratelimit-reset-requests", "20s", 0) // says nothing about when to come again
+	})
+}
+
+// TestReset reads when limits are full again from the headers of vendors, as name: value, one a line.
+func TestReset(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		at := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
+		f := func(lines string, want time.Duration) {
+			t.Helper()
+			var h llm.Header
+			for line := range strings.Lines(lines) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+				h = append(h, llm.Field{Name: []byte(name), Value: []byte(value)})
+			}
+			if got := openai.Reset(h); got != want {
+				t.Errorf("%s: got %v, want %v", lines, got, want)
+			}
+			if got := openai.Classify(429, "x", nil, h).RetryAfter; got != want {
+				t.Errorf("%s: a refusal for a limit says %v, want %v", lines, got, want)
+			}
+			if got := openai.Classify(500, "x", nil, h).RetryAfter; got != 0 {
+				t.Errorf("%s: another refusal says %v", lines, got)
+			}
+		}
+		f("x-ratelimit-reset-requests: 1s\nx-ratelimit-remaining-requests: 0", time.Second)
+		f("X-RateLimit-Reset-Tokens: 12.5s\nX-RateLimit-Remaining-Tokens: 0", 12500*time.Millisecond)
+		f("x-ratelimit-reset-tokens: 6m0s\nx-ratelimit-remaining-tokens: 0", time.Minute)
+		f("x-ratelimit-reset-tokens: 88ms\nx-ratelimit-remaining-tokens: 0", time.Second)
+		f("x-ratelimit-reset-requests: 20s\nx-ratelimit-remaining-requests: 0\n"+
+			"x-ratelimit-reset-tokens: 40s\nx-ratelimit-remaining-tokens: 9", 20*time.Second)
+		f("x-ratelimit-reset-requests: 20s\nx-ratelimit-remaining-requests: 0\n"+
+			"x-ratelimit-reset-tokens: 40s\nx-ratelimit-remaining-tokens: 0", 40*time.Second)
+		f("x-ratelimit-reset-requests: 20s\nx-ratelimit-remaining-requests: 5\n"+
+			"x-ratelimit-reset-tokens: 40s\nx-ratelimit-remaining-tokens: 9", 20*time.Second)
+		f("x-ratelimit-reset-requests-day: 33011.38\nx-ratelimit-remaining-requests-day: 7\n"+
+			"x-ratelimit-reset-tokens-minute: 11.5\nx-ratelimit-remaining-tokens-minute: 0", 11500*time.Millisecond)
+		f("anthropic-ratelimit-requests-reset: "+at(30*time.Second)+"\nanthropic-ratelimit-requests-remaining: 4\n"+
+			"anthropic-ratelimit-input-tokens-reset: "+at(50*time.Second)+"\nanthropic-ratelimit-input-tokens-remaining: 0", 50*time.Second)
+		f("anthropic-ratelimit-tokens-reset: "+at(-time.Hour), 0)
+		f("anthropic-ratelimit-tokens-reset: soon\nx-ratelimit-reset-tokens: soon\nx-ratelimit-reset-requests: -5s", 0)
+		f("x-ratelimit-reset-tokens: NaN\nx-ratelimit-reset-requests: Inf", time.Minute)
+		f("x-ratelimit-limit-tokens: 5\nx-other: 7s", 0)
+
+		h := llm.Header{{Name: []byte("retry-after"), Value: []byte("7")}, {Name: []byte("x-ratelimit-reset-tokens"), Value: []byte("20s")}}
+		if got := openai.Classify(429, "x", nil, h).RetryAfter; got != 7*time.Second {
+			t.Errorf("beside Retry-After the wait is %v", got)
+		}
 	})
 }
 
@@ -187,7 +237,11 @@ func FuzzClassify(f *testing.F) {
 	f.Add(500, []byte(`{"detail":[{"msg":"m","loc":["a"]}]}`), "")
 	f.Add(502, []byte(`<html>`), "-1")
 	f.Fuzz(func(t *testing.T, status int, body []byte, wait string) {
-		e := openai.Classify(status, "openai", body, llm.Header{{Name: []byte("retry-after"), Value: []byte(wait)}})
+		e := openai.Classify(status, "openai", body, llm.Header{
+			{Name: []byte("retry-after"), Value: []byte(wait)},
+			{Name: []byte("x-ratelimit-reset-tokens"), Value: []byte(wait)},
+			{Name: []byte("anthropic-ratelimit-tokens-reset"), Value: []byte(wait)},
+		})
 		if e.Message == "" || e.RetryAfter < 0 || !e.Kind.Vendor() {
 			t.Errorf("Classify(%d, %q) = %+v", status, body, e)
 		}

@@ -95,5 +95,6 @@ func forwardable(name []byte) bool {
 	const limit = "x-ratelimit-"
 	return len(name) > len(limit) && llm.EqualFold(name[:len(limit)], limit) ||
 		llm.EqualFold(name, "retry-after") || llm.EqualFold(name, "retry-after-ms") ||
+		llm.EqualFold(name, "x-ms-retry-after-ms") ||
 		llm.EqualFold(name, "x-request-id") || llm.EqualFold(name, "x-should-retry")
 }
