@@ -35,7 +35,7 @@ func Cases() []string {
 		"tools", "parallel-tools", "stream-tools", "json-mode", "images", "logprobs", "unknown-fields",
 		"usage-details", "finish-length", "finish-content-filter",
 		"error-bad-request", "error-authentication", "error-permission", "error-not-found", "error-timeout",
-		"error-unprocessable", "error-rate-limit", "error-server", "error-unavailable", "error-html",
+		"error-unprocessable", "error-rate-limit", "error-server", "error-unavailable", "error-overloaded", "error-html",
 		"error-context-window", "error-content-policy", "error-with-success",
 		"broken-connection", "broken-not-json", "broken-empty",
 		"stream-cut", "stream-without-end", "stream-error-first", "stream-error-later", "stream-empty",
@@ -47,7 +47,7 @@ func Cases() []string {
 func FurtherCases() []string {
 	return []string{
 		"json-schema", "reasoning", "stream-reasoning", "image-url", "tool-choice", "tool-results", "system", "stream-parallel-tools",
-		"unsupported", "error-overloaded", "stop",
+		"unsupported", "stop",
 	}
 }
 

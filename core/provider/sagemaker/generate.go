@@ -57,25 +57,13 @@ func route() func(*provider.Turn, []byte) []byte {
 	}
 }
 
-// classify finds what the model said in what SageMaker says about it
-// (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html#API_runtime_InvokeEndpoint_Errors).
+// classify has what the model's server said decide, and not what SageMaker says about it.
 func classify(_ *provider.Site, e *llm.Error, body []byte) {
-	status := e.HTTPStatus()
-	if m, ok := llm.Text(dialect.Get(body, "OriginalMessage")); ok && len(m) > 0 {
-		e.Message = openai.Mask(string(m[:min(len(m), 4096)]))
-	} else if m, ok := llm.Text(dialect.Get(body, "Message")); ok && len(m) > 0 {
-		e.Message = openai.Mask(string(m[:min(len(m), 4096)]))
-	}
-	words := strings.ToLower(e.Message)
-	switch {
-	case strings.Contains(words, "`inputs` tokens + `max_new_tokens` must be"), strings.Contains(words, "maximum input length"):
+	status, said := origin(e.HTTPStatus(), body)
+	m := openai.Classify(status, Name, said, nil)
+	e.Kind, e.Status, e.Message, e.Type, e.Param, e.Code = m.Kind, m.Status, m.Message, m.Type, m.Param, m.Code
+	if words := strings.ToLower(e.Message); strings.Contains(words, "maximum input length") {
 		e.Kind, e.Status = llm.KindContextWindow, 0
-	case status == 403 && (strings.Contains(words, "signature") || strings.Contains(words, "security token")):
-		e.Kind, e.Status = llm.KindAuthentication, 0
-	case status == 424: // the model failed, not the request
-		e.Kind, e.Status = llm.KindInternal, 0
-	case status == 530, status == 529:
-		e.Kind, e.Status = llm.KindUnavailable, 0
 	}
 }
 

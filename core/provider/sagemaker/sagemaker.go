@@ -127,8 +127,11 @@ func (e *endpoint) Encode(x *llm.Exchange, c *llm.Call) error {
 	return nil
 }
 
-// Decode implements provider.Endpoint. A stream that comes in SageMaker's envelope is opened.
+// Decode implements provider.Endpoint. A stream or a refusal that comes in SageMaker's envelope is opened.
 func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
+	if a.Status >= 400 {
+		unfold(a)
+	}
 	if enveloped(a.Header) && a.Status == 200 {
 		b := newBody(a.Body)
 		a.Body, a.Streamed, a.Size = b, true, -1

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/providertest"
@@ -62,9 +63,8 @@ func deployment(settings ...string) *llm.Deployment {
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	o := providertest.Options{Translates: true, Target: true, Body: frames, Skip: []string{
-		"parallel-tools", "stream-tools", "json-mode", "logprobs", "finish-content-filter", "error-content-policy",
+		"parallel-tools", "stream-tools", "json-mode", "logprobs", "finish-content-filter",
 		"json-schema", "reasoning", "stream-reasoning", "image-url", "tool-choice", "tool-results", "stream-parallel-tools",
-		"error-overloaded",
 	}}
 	if *update {
 		o.Update = "testdata"
@@ -124,6 +124,46 @@ func TestChat(t *testing.T) {
 	f(stream, "PayloadPart data: {\"a\nPayloadPart \":1}\\n\\n", "data: {\"a\":1}\n\n", true, 255)
 	f(stream, "PayloadPart data: x\n!ModelStreamError {\"Message\":\"m\",\"ErrorCode\":\"ModelInvocationTimeExceeded\"}", "data: x", true, llm.KindTimeout)
 	f(stream, "PayloadPart data: x\nFLIP x", "", true, llm.KindBadGateway)
+}
+
+// inside makes an error of what a refusal of sagemaker_chat comes to, as the provider inside does.
+type inside struct{ inner }
+
+func (i inside) Bind(*llm.Deployment) (provider.Endpoint, error) { return i, nil }
+
+func (i inside) Decode(_ *llm.Exchange, a *llm.Answer, _ *llm.Reply) error {
+	b, err := io.ReadAll(a.Body)
+	if err := errors.Join(err, a.Body.Close()); err != nil {
+		return err
+	}
+	return openai.Classify(a.Status, sagemaker.NameChat, b, a.Header)
+}
+
+// TestChatRefusals shows what is left of refusals of sagemaker_chat: that of the model's server, or SageMaker's own.
+func TestChatRefusals(t *testing.T) {
+	t.Parallel()
+	e, err := sagemaker.Chat(inside{}).Bind(deployment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(status int, body string, kind llm.Kind, message string) {
+		t.Helper()
+		b := providertest.NewBody([]byte(body), nil)
+		err := llm.AsError(e.Decode(&llm.Exchange{Op: llm.OpChat}, &llm.Answer{Status: status, Body: b}, new(llm.Reply)))
+		if err.Kind != kind || err.Message != message || b.Closed != 1 {
+			t.Errorf("%d %s: %v %q, closed %d", status, body, err.Kind, err.Message, b.Closed)
+		}
+	}
+	const words = `"OriginalMessage":"{\"error\":{\"message\":\"m\",\"code\":\"context_length_exceeded\"}}","OriginalStatusCode":400`
+	f(424, `{"Message":"Received client error (400)",`+words+`}`, llm.KindContextWindow, "m")
+	f(424, `{"Message":"x","OriginalMessage":"busy","OriginalStatusCode":503}`, llm.KindUnavailable, "busy")
+	f(424, `{"Message":"x","OriginalMessage":"gone","OriginalStatusCode":"?"}`, llm.KindInternal, "gone")
+	f(424, `{"Message":"The model failed."}`, llm.KindInternal, "The model failed.")
+	f(424, `{"Message":"Late.","ErrorCode":"ModelInvocationTimeExceeded"}`, llm.KindTimeout, "Late.")
+	f(400, `{"message":"Rate exceeded"}`, llm.KindRateLimit, "Rate exceeded")
+	f(403, `{"message":"The security token included in the request is invalid."}`, llm.KindAuthentication, "The security token included in the request is invalid.")
+	f(530, `{"Message":"Not ready."}`, llm.KindUnavailable, "Not ready.")
+	f(503, ``, llm.KindUnavailable, "the vendor answered with status 503 and no message")
 }
 
 func TestPlace(t *testing.T) {
