@@ -69,7 +69,7 @@ func TestLoadErrors(t *testing.T) {
 	manifest(`this gateway reads 1`, `{"sallyport.manifest": 2, "name": "x"}`)
 	manifest(`unknown field "hook"`, `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1}, "hook": ["auth"]}`)
 	manifest("built for ABI 2", `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 2}, "hooks": ["auth"]}`)
-	manifest("needs ABI 1.7, this gateway has 1.1", `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1, "min_minor": 7}, "hooks": ["auth"]}`)
+	manifest("needs ABI 1.7, this gateway has 1.2", `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1, "min_minor": 7}, "hooks": ["auth"]}`)
 	manifest(`"hooks" is empty`, `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1}}`)
 	manifest(`hook "stare": this gateway has auth, `, `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1}, "hooks": ["stare"]}`)
 	manifest(`need "text"`, strings.Replace(handManifest, "texts", "text", 1))

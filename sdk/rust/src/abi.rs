@@ -6,7 +6,7 @@ use std::fmt;
 /// Major version of the interface: the number in the name of the import module.
 pub const MAJOR: u32 = 1;
 /// Minor version that this crate knows.
-pub const MINOR: u32 = 1;
+pub const MINOR: u32 = 2;
 /// Levels of nested records that are read at most.
 pub const MAX_DEPTH: usize = 32;
 /// Bytes of the header in front of every record.
@@ -201,6 +201,24 @@ pub mod tag {
     pub const QUERY: u16 = 227;
     pub const MAX_BUDGET: u16 = 228;
     pub const BUDGET_DURATION: u16 = 229;
+    pub const LIMIT: u16 = 230;
+    pub const LIMIT_OF: u16 = 231;
+    pub const TPM_LIMIT: u16 = 232;
+    pub const RPM_LIMIT: u16 = 233;
+    pub const MAX_PARALLEL: u16 = 234;
+    pub const SOFT_BUDGET: u16 = 235;
+    pub const SPEND: u16 = 236;
+    pub const RESET_AT: u16 = 237;
+    pub const COUNTER: u16 = 238;
+    pub const EXPIRES: u16 = 239;
+    pub const BLOCKED: u16 = 240;
+    pub const TEAM_BLOCKED: u16 = 241;
+    pub const TEAM_MODEL: u16 = 242;
+    pub const ALLOWED_ROUTE: u16 = 243;
+    pub const ALIAS: u16 = 244;
+    pub const CACHE_CONTROL: u16 = 245;
+    pub const REGION: u16 = 246;
+    pub const ORG_ALIAS: u16 = 247;
     pub const HTTP_METHOD: u16 = 200;
     pub const URL: u16 = 201;
     pub const BODY: u16 = 202;
