@@ -249,15 +249,20 @@ func (g *Gate) collectTags(x *llm.Exchange, p *llm.Principal) {
 const maxTags = 64
 
 // metadataTags are the tags in the body: tags, or those of the metadata.
-func metadataTags(x *llm.Exchange) (tags []string) {
+func metadataTags(x *llm.Exchange) []string {
 	body := &x.Body
 	if x.Native.Raw() != nil {
 		body = &x.Native
 	}
-	if raw := body.Get("tags"); raw != nil {
-		_ = json.Unmarshal(raw, &tags)
+	top, inner := body.Get("tags"), bytes.Contains(x.Controls.Metadata, []byte(`"tags"`))
+	if top == nil && !inner {
+		return nil
 	}
-	if !bytes.Contains(x.Controls.Metadata, []byte(`"tags"`)) {
+	var tags []string
+	if top != nil {
+		_ = json.Unmarshal(top, &tags)
+	}
+	if !inner {
 		return tags
 	}
 	var o llm.Object

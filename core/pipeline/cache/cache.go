@@ -126,6 +126,7 @@ type Hook struct {
 	s        Settings
 	keyers   *sync.Pool
 	uses     sync.Pool
+	recall   *recall
 	flights  flights
 	viewer   Viewer
 	learning chan struct{} // a place for each entry that is being added to an index
@@ -158,7 +159,7 @@ func New(s Settings) *Hook {
 	if s.Count == nil {
 		s.Count = func(Event) {}
 	}
-	h := &Hook{s: s, keyers: newKeyers(), learning: make(chan struct{}, maxLearning)}
+	h := &Hook{s: s, keyers: newKeyers(), recall: newRecall(), learning: make(chan struct{}, maxLearning)}
 	h.viewer, _ = s.Store.(Viewer)
 	h.uses.New = func() any { return &use{h: h} }
 	h.ctx, h.stop = context.WithCancel(context.Background())
@@ -204,6 +205,20 @@ func (h *Hook) begin(x *llm.Exchange) (*use, error) {
 	if kind == "" || x.Pinned != nil || h.s.Kinds != nil && !slices.Contains(h.s.Kinds, kind) {
 		return nil, nil
 	}
+	k := h.keyers.Get().(*keyer)
+	defer h.keyers.Put(k)
+	k.reset()
+	body := k.head(h, x)
+	if simple(x, body) {
+		if known := h.recall.find(k.out, body.Raw()); known != nil {
+			u := h.uses.Get().(*use)
+			u.ctl, u.recalled = controls{maxAge: -1}, true
+			u.ctl.header(x)
+			u.namespace, u.sum, u.key = known.namespace, known.sum, known.key
+			x.Cached = llm.CacheUse{Key: u.key, State: u}
+			return u, nil
+		}
+	}
 	var ctl controls
 	if err := ctl.read(x); err != nil {
 		return nil, err
@@ -212,16 +227,14 @@ func (h *Hook) begin(x *llm.Exchange) (*use, error) {
 		return nil, nil
 	}
 	u := h.uses.Get().(*use)
-	u.ctl = ctl
+	u.ctl, u.plain = ctl, !ctl.given
 	u.namespace = h.s.Namespace
 	if ctl.namespace != "" {
 		u.namespace = ctl.namespace
 	}
-	k := h.keyers.Get().(*keyer)
-	k.reset()
-	k.write(h, x, nil)
+	k.members(body, nil)
+	k.files(x)
 	u.sum = k.sum()
-	h.keyers.Put(k)
 	u.key = keyOf(u.namespace, &u.sum)
 	x.Cached = llm.CacheUse{Key: u.key, State: u}
 	return u, nil
@@ -261,6 +274,7 @@ func (h *Hook) Delete(ctx context.Context, keys ...string) (int, error) {
 
 // Flush removes all entries.
 func (h *Hook) Flush(ctx context.Context) error {
+	h.recall.clear()
 	if h.s.Similar != nil {
 		if err := h.s.Similar.Index.Flush(ctx); err != nil {
 			return err

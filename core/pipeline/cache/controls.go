@@ -17,6 +17,7 @@ type controls struct {
 	maxAge    time.Duration // of an answer that is taken; -1 says nothing
 	namespace string        // "" says nothing
 	off       bool          // caching: false
+	given     bool          // the body says something
 }
 
 // maxNamespace is how long a namespace may be.
@@ -29,11 +30,12 @@ func (c *controls) read(x *llm.Exchange) error {
 	if x.Native.Raw() != nil {
 		body = &x.Native
 	}
-	c.off = string(body.Get("caching")) == "false"
-	if ttl, ok := sharedMaxAge(x.Header.Get("Cache-Control")); ok {
-		c.ttl = ttl
+	c.header(x)
+	if v := body.Get("caching"); given(v) {
+		c.given, c.off = true, string(v) == "false"
 	}
 	if v := body.Get("ttl"); given(v) {
+		c.given = true
 		if err := seconds(&c.ttl, "ttl", v); err != nil {
 			return err
 		}
@@ -42,6 +44,7 @@ func (c *controls) read(x *llm.Exchange) error {
 	if !given(raw) {
 		return nil
 	}
+	c.given = true
 	var o llm.Object
 	if raw[0] != '{' || o.Parse(raw) != nil {
 		return wrong("cache", "must be an object such as {\"no-cache\": true}")
@@ -52,6 +55,13 @@ func (c *controls) read(x *llm.Exchange) error {
 		}
 	}
 	return nil
+}
+
+// header takes what the header says; the body counts more.
+func (c *controls) header(x *llm.Exchange) {
+	if ttl, ok := sharedMaxAge(x.Header.Get("Cache-Control")); ok {
+		c.ttl = ttl
+	}
 }
 
 func (c *controls) member(key string, value []byte) error {

@@ -86,10 +86,15 @@ func counts(u *llm.Usage) [12]*int64 {
 
 // read reads an entry and checks it to its last byte. It borrows b.
 func (e *entry) read(b []byte) error {
-	if len(b) < entryHead+len(e.sum) || string(b[:len(entryMagic)]) != entryMagic || b[len(entryMagic)] != entryForm {
+	if len(b) < entryHead || crc32.Checksum(b[entryHead:], castagnoli()) != binary.LittleEndian.Uint32(b[4:]) {
 		return errEntry
 	}
-	if crc32.Checksum(b[entryHead:], castagnoli()) != binary.LittleEndian.Uint32(b[4:]) {
+	return e.parse(b)
+}
+
+// parse reads an entry that this process has written and kept in memory, so that its checksum need not be looked at.
+func (e *entry) parse(b []byte) error {
+	if len(b) < entryHead+len(e.sum) || string(b[:len(entryMagic)]) != entryMagic || b[len(entryMagic)] != entryForm {
 		return errEntry
 	}
 	r := entryReader{b: b[entryHead:]}

@@ -76,7 +76,7 @@ func (u *use) join(ctx context.Context, x *llm.Exchange) *llm.Reply {
 		select {
 		case <-f.done:
 			if f.entry != nil {
-				if r := u.answer(x, f.entry); r != nil {
+				if r := u.answer(x, f.entry, time.Now()); r != nil {
 					u.h.s.Count(EventJoined)
 					return r
 				}
@@ -99,7 +99,7 @@ func (u *use) recent(x *llm.Exchange) *llm.Reply {
 	if !ok {
 		return nil
 	}
-	r := u.answer(x, raw)
+	r := u.answer(x, raw, time.Now())
 	if r != nil {
 		u.h.s.Count(EventHit)
 	}

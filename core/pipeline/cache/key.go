@@ -101,6 +101,12 @@ func prompts(key []byte) bool {
 // write appends everything that changes an answer: who shares it, model, operation, dialect, and all members of the request
 // but those that are for the gateway or say who asks. Members that nobody here knows count. without leaves members out.
 func (k *keyer) write(h *Hook, x *llm.Exchange, without func([]byte) bool) {
+	k.members(k.head(h, x), without)
+	k.files(x)
+}
+
+// head appends all that counts beside the body, and returns the body that counts: as it came, or as hooks have made it.
+func (k *keyer) head(h *Hook, x *llm.Exchange) *llm.Object {
 	k.field(keyVersion)
 	kind, id := h.s.Scope.of(x)
 	k.field(kind)
@@ -123,8 +129,7 @@ func (k *keyer) write(h *Hook, x *llm.Exchange, without func([]byte) bool) {
 	}
 	k.field(x.Region)
 	k.out = append(k.out, 0)
-	k.members(body, without)
-	k.files(x)
+	return body
 }
 
 // streamCounts reports whether a stream is another answer than a whole one, because neither can be made of the other.

@@ -117,10 +117,11 @@ func (u *use) similar(ctx context.Context, x *llm.Exchange) *llm.Reply {
 		u.h.s.Count(EventInvalid)
 		return nil
 	}
-	if !u.timely(time.Now()) || u.old(time.Now()) {
+	now := time.Now()
+	if !u.timely(now) || u.old(now) {
 		return nil
 	}
-	r := u.serve(x, raw)
+	r := u.serve(x, raw, now)
 	if r != nil {
 		x.Cached.Similarity = likeness
 		u.h.s.Count(EventSimilar)

@@ -16,10 +16,13 @@ type use struct {
 	namespace string
 	sum       [32]byte
 	key       string
+	recalled  bool    // the key is known from an earlier request
+	plain     bool    // the request says nothing about caching
 	flight    *flight // of which this exchange is the one that others wait for
 
 	buf    []byte // holds raw, unless a store in memory shows it
 	raw    []byte // the entry that answers
+	shown  bool   // by a store in memory
 	e      entry
 	made   []byte // what was made of the entry, if it has another form
 	reply  llm.Reply
@@ -51,15 +54,17 @@ func (u *use) lookup(ctx context.Context, x *llm.Exchange) *llm.Reply {
 	if !ok {
 		return nil
 	}
-	r := u.answer(x, raw)
+	now := time.Now()
+	r := u.answer(x, raw, now)
 	if r == nil {
 		return nil
 	}
-	if u.old(time.Now()) {
+	if u.old(now) {
 		u.renew(x)
 		u.h.s.Count(EventStale)
 		return r
 	}
+	u.remember(x)
 	u.h.s.Count(EventHit)
 	return r
 }
@@ -68,6 +73,7 @@ func (u *use) lookup(ctx context.Context, x *llm.Exchange) *llm.Reply {
 func (u *use) fetch(ctx context.Context) ([]byte, bool) {
 	if v := u.h.viewer; v != nil {
 		if raw, ok := v.View(u.key); ok {
+			u.shown = true
 			return raw, true
 		}
 		if v.ViewsAll() {
@@ -90,15 +96,19 @@ func (h *Hook) failed(ctx context.Context, err error) {
 }
 
 // answer makes a reply of an entry, or nil if it is none for this request. A spoilt one is removed.
-func (u *use) answer(x *llm.Exchange, raw []byte) *llm.Reply {
-	if err := u.e.read(raw); err != nil || u.e.sum != u.sum {
+func (u *use) answer(x *llm.Exchange, raw []byte, now time.Time) *llm.Reply {
+	read := u.e.read
+	if u.shown {
+		read = u.e.parse
+	}
+	if read(raw) != nil || u.e.sum != u.sum {
 		u.spoilt()
 		return nil
 	}
-	if !u.timely(time.Now()) {
+	if !u.timely(now) {
 		return nil
 	}
-	return u.serve(x, raw)
+	return u.serve(x, raw, now)
 }
 
 // timely reports whether the entry is young enough.
@@ -126,13 +136,13 @@ func (u *use) spoilt() {
 const jobPatience = 5 * time.Second
 
 // serve makes the reply of the entry, which has been checked.
-func (u *use) serve(x *llm.Exchange, raw []byte) *llm.Reply {
+func (u *use) serve(x *llm.Exchange, raw []byte, now time.Time) *llm.Reply {
 	e := &u.e
 	if e.dialect != llm.DialectOpenAI && (e.dialect != x.Dialect || u.h.s.Guarded || x.Edited()) {
 		return nil // nobody could read it
 	}
 	u.reply = llm.Reply{
-		Status: e.status, Dialect: e.dialect, Streamed: x.Streamed && x.Op.Streams(), Usage: e.usage, Finish: finishName(e.finish), Began: time.Now(),
+		Status: e.status, Dialect: e.dialect, Streamed: x.Streamed && x.Op.Streams(), Usage: e.usage, Finish: finishName(e.finish), Began: now,
 	}
 	if !u.shape(x) {
 		return nil
