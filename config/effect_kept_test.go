@@ -10,5 +10,6 @@ func keptCases() []effectCase {
 		{"litellm_settings.include_cost_in_streaming_usage", "litellm_settings: {include_cost_in_streaming_usage: true}", nil, func(c *Config) any { return c.LiteLLMSettings.IncludeCostInStreamingUsage }, true},
 		{"SALLYPORT_RESPONSES_PERIOD", "", []string{"SALLYPORT_RESPONSES_PERIOD=7d"}, func(c *Config) any { return c.Variables.ResponsesPeriod }, "7d"},
 		{"SALLYPORT_RESPONSES_MAX_MB", "", []string{"SALLYPORT_RESPONSES_MAX_MB=10"}, func(c *Config) any { return c.Variables.ResponsesMaxMB }, "10"},
+		{"SALLYPORT_UNKNOWN_IDS", "", []string{"SALLYPORT_UNKNOWN_IDS=deny"}, func(c *Config) any { return c.Variables.UnknownIDs }, "deny"},
 	}
 }

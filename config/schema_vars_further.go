@@ -45,6 +45,8 @@ func furtherVariables() []Setting {
 			Doc: "How long a response is kept that the gateway told itself, for vendors without the Responses API."},
 		{Path: "SALLYPORT_RESPONSES_MAX_MB", Type: TypeInt, Default: "1024", Area: "store", Status: InEffect,
 			Doc: "Megabytes of such responses that a database holds; the oldest make room."},
+		{Path: "SALLYPORT_UNKNOWN_IDS", Type: TypeString, Default: "allow", Area: "store", Status: InEffect,
+			Doc: "Who may use ids of vendors' files, batches, vector stores and the like that were not made through the gateway, or by the master key: allow lets everybody, deny administrators only."},
 		{Path: "SALLYPORT_STATE_DIR", Type: TypeString, Default: "STATE_DIRECTORY, $XDG_STATE_HOME/sallyport, ~/.local/state/sallyport", Area: "store", Status: InEffect,
 			Doc: "Folder for the spend journal and, without another database, SQLite's file sallyport.db."},
 		{Path: "HTTP_PROXY", Type: TypeString, Area: "provider", Status: InEffect, Secret: true,

@@ -24,9 +24,15 @@ type KeptVariables struct {
 	ResponsesPeriod string `config:"SALLYPORT_RESPONSES_PERIOD"`
 	// ResponsesMaxMB is how many megabytes of responses a database holds.
 	ResponsesMaxMB string `config:"SALLYPORT_RESPONSES_MAX_MB"`
+	// UnknownIDs says who may use ids of vendors' that were not made through
+	// the gateway: allow, which is everybody, or deny.
+	UnknownIDs string `config:"SALLYPORT_UNKNOWN_IDS"`
 }
 
 // readKeptVariables fills KeptVariables.
 func readKeptVariables(env *Env) KeptVariables {
-	return KeptVariables{ResponsesPeriod: env.Get("SALLYPORT_RESPONSES_PERIOD"), ResponsesMaxMB: env.Get("SALLYPORT_RESPONSES_MAX_MB")}
+	return KeptVariables{
+		ResponsesPeriod: env.Get("SALLYPORT_RESPONSES_PERIOD"), ResponsesMaxMB: env.Get("SALLYPORT_RESPONSES_MAX_MB"),
+		UnknownIDs: env.Get("SALLYPORT_UNKNOWN_IDS"),
+	}
 }

@@ -83,6 +83,9 @@ func (b *builder) checkKept() {
 	if _, err := maxKeptMB(b.cfg); err != nil {
 		b.mistake("SALLYPORT_RESPONSES_MAX_MB", err)
 	}
+	if v := b.cfg.Variables.UnknownIDs; v != "" && v != "allow" && v != "deny" {
+		b.mistake("SALLYPORT_UNKNOWN_IDS", fmt.Errorf("%q is neither allow nor deny", v))
+	}
 }
 
 func maxKeptMB(cfg *config.Config) (int64, error) {
@@ -123,7 +126,9 @@ func (a *App) settingsVault() *store.Vault { return a.current.Load().vault }
 // ownership says how ids are bound to who may use them.
 func (a *App) ownership() listener.Ownership {
 	l := a.current.Load()
-	return listener.Ownership{Vault: l.vault, Off: l.cfg.GeneralSettings.DisableResponsesIDSecurity}
+	return listener.Ownership{
+		Vault: l.vault, Off: l.cfg.GeneralSettings.DisableResponsesIDSecurity, OnlyOwn: l.cfg.Variables.UnknownIDs == "deny",
+	}
 }
 
 // vaultOf makes the vault of a configuration.

@@ -79,16 +79,16 @@ general_settings: {master_key: sk-1234, proxy_batch_polling_interval: 0.2, proxy
 		}
 	}
 	d.want(d.Get("/v1/files/"+file, as(ann)), 200, `"id":"`+file+`"`)
-	d.want(d.Get("/v1/files/"+file, as(bob)), 403, "Forbidden. The file id is not associated with the user")
+	d.want(d.Get("/v1/files/"+file, as(bob)), 403, "User bob does not have access to the file")
 	create := `{"input_file_id":"` + file + `","endpoint":"/v1/chat/completions","completion_window":"24h","model":"b"}`
-	d.want(d.Post("/v1/batches", create, as(bob)), 403, "Forbidden")
+	d.want(d.Post("/v1/batches", create, as(bob)), 403, "User bob does not have access to the ")
 	began := d.Post("/v1/batches", create, as(ann))
 	batch := member(t, began, "id")
 	if member(t, began, "input_file_id") != file {
 		t.Errorf("%s", began.Body)
 	}
-	d.want(d.Get("/v1/batches/"+batch, as(bob)), 403, "Forbidden. The batch id is not associated with the user")
-	d.want(d.Post("/v1/batches/"+batch+"/cancel", "", as(bob)), 403, "Forbidden")
+	d.want(d.Get("/v1/batches/"+batch, as(bob)), 403, "User bob does not have access to the object")
+	d.want(d.Post("/v1/batches/"+batch+"/cancel", "", as(bob)), 403, "User bob does not have access to the ")
 	d.want(d.Get("/v1/batches/"+batch, as(ann)), 200, `"status":"validating"`)
 
 	ended.Store(true)
@@ -99,7 +99,7 @@ general_settings: {master_key: sk-1234, proxy_batch_polling_interval: 0.2, proxy
 		t.Errorf("the output is %s and then %s", output, again)
 	}
 	d.want(d.Get("/v1/files/"+output+"/content", as(ann)), 200, `"custom_id":"2"`)
-	d.want(d.Get("/v1/files/"+output+"/content", as(bob)), 403, "Forbidden")
+	d.want(d.Get("/v1/files/"+output+"/content", as(bob)), 403, "User bob does not have access to the ")
 
 	// 150 and 30 tokens at half the price, as for all batches, paid by who began it.
 	const want = (150*0.01 + 30*0.1) / 2
@@ -114,7 +114,7 @@ general_settings: {master_key: sk-1234, proxy_batch_polling_interval: 0.2, proxy
 			t.Fatalf("the key has spent %v", info.Info.Spend)
 		}
 	}
-	d.want(d.Do("DELETE", "/v1/files/"+file, "", as(bob)), 403, "Forbidden")
+	d.want(d.Do("DELETE", "/v1/files/"+file, "", as(bob)), 403, "User bob does not have access to the ")
 	d.want(d.Do("DELETE", "/v1/files/"+file, "", as(ann)), 200, `"deleted":true`)
 	for _, v := range []*ut.Vendor{one, two} {
 		if !slices.ContainsFunc(v.Requests(), func(q ut.Request) bool { return q.Method == "DELETE" }) {

@@ -67,6 +67,9 @@ func (c *session) decodeNative(ctx *fasthttp.RequestCtx, model string) error {
 	if err := c.front.decode(x); err != nil {
 		return err
 	}
+	if x.Dialect == llm.DialectResponses {
+		alsoAdmit(x, c.s.chats)
+	}
 	if err := openai.ApplyHeaders(x); err != nil {
 		return err
 	}

@@ -85,6 +85,7 @@ type Server struct {
 	talks   talks // over WebSockets
 	later   work  // responses made in the background
 	stamp   func(x *llm.Exchange, dst, id []byte) []byte
+	chats   func(x *llm.Exchange) error // admitChat
 }
 
 // New makes a server. It listens only when Serve is called.
@@ -100,7 +101,7 @@ func New(set Settings) (*Server, error) {
 		set.Kept = kept.New(kept.Settings{Shared: func() kept.Place { return nil }, TTL: func(store.ObjectKind) time.Duration { return keptFor }})
 	}
 	s := &Server{Settings: set, watch: w, version: []byte(set.Version)}
-	s.stamp = s.bind
+	s.stamp, s.chats = s.bind, s.admitChat
 	s.routes = s.table()
 	s.http = fasthttp.Server{
 		Handler:               s.handle,

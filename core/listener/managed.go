@@ -123,7 +123,7 @@ func (c *session) makeFile(ctx *fasthttp.RequestCtx, names []string) error {
 		}
 	}
 	for _, name := range names {
-		a := c.inner(ctx, innerCall{fasthttp.MethodPost, "acreate_file", "/files", x.Raw, name, ""})
+		a := c.inner(ctx, innerCall{method: fasthttp.MethodPost, call: "acreate_file", tail: "/files", body: x.Raw, group: name})
 		id, _, ok := openai.SplitModelID(textOf(a.body, "id"))
 		if a.status != fasthttp.StatusOK || !ok {
 			c.dropCopies(ctx, file.Copies)
@@ -154,7 +154,7 @@ func (c *session) makeFile(ctx *fasthttp.RequestCtx, names []string) error {
 // dropCopies deletes files that are of no use, as far as that works.
 func (c *session) dropCopies(ctx *fasthttp.RequestCtx, copies []Copy) {
 	for _, at := range copies {
-		c.inner(ctx, innerCall{fasthttp.MethodDelete, "afile_delete", "/files/" + at.File, nil, c.s.Gateway.GroupOf(at.Deployment), at.Deployment})
+		c.inner(ctx, innerCall{method: fasthttp.MethodDelete, call: "afile_delete", tail: "/files/" + at.File, group: c.s.Gateway.GroupOf(at.Deployment), home: at.Deployment})
 	}
 }
 
@@ -182,8 +182,8 @@ func (c *session) recallManaged(kind store.ObjectKind, id string, body any) erro
 	case err != nil:
 		return &llm.Error{Op: "listener.recallManaged", Kind: llm.KindUnavailable, Err: err, Message: "The " + string(kind) + " cannot be looked up at the moment."}
 	}
-	if err := ownerOfRow(o).admits(c.x.Principal, string(kind)); err != nil {
-		return err
+	if !ownerOfRow(o).shares(c.x.Principal) {
+		return forbidden(c.x.Principal, kindName(string(kind)+"s"), id)
 	}
 	return json.Unmarshal([]byte(o.Body), body)
 }
@@ -211,7 +211,7 @@ func (c *session) ofFile(ctx *fasthttp.RequestCtx, id, call string) (done bool, 
 		c.answerManaged(ctx, file.Object)
 		return true, nil
 	case call == "afile_retrieve":
-		a := c.inner(ctx, innerCall{fasthttp.MethodGet, call, "/files/" + at.File, nil, group, at.Deployment})
+		a := c.inner(ctx, innerCall{method: fasthttp.MethodGet, call: call, tail: "/files/" + at.File, group: group, home: at.Deployment})
 		if a.status != fasthttp.StatusOK {
 			c.relayInner(ctx, a)
 			return true, nil
@@ -258,7 +258,7 @@ func (c *session) makeBatch(ctx *fasthttp.RequestCtx, id string) error {
 		return invalidJSON(err)
 	}
 	group := c.s.Gateway.GroupOf(at.Deployment)
-	a := c.inner(ctx, innerCall{fasthttp.MethodPost, "acreate_batch", "/batches", body, group, at.Deployment})
+	a := c.inner(ctx, innerCall{method: fasthttp.MethodPost, call: "acreate_batch", tail: "/batches", body: body, group: group, home: at.Deployment})
 	if a.status != fasthttp.StatusOK {
 		c.relayInner(ctx, a)
 		return nil
@@ -324,7 +324,7 @@ func (c *session) ofBatch(ctx *fasthttp.RequestCtx, id string, at openai.Unified
 	if call == "acancel_batch" {
 		method, tail = fasthttp.MethodPost, tail+"/cancel"
 	}
-	a := c.inner(ctx, innerCall{method, call, tail, nil, c.s.Gateway.GroupOf(at.Deployment), at.Deployment})
+	a := c.inner(ctx, innerCall{method: method, call: call, tail: tail, group: c.s.Gateway.GroupOf(at.Deployment), home: at.Deployment})
 	if a.status != fasthttp.StatusOK {
 		c.relayInner(ctx, a)
 		return nil
@@ -360,6 +360,8 @@ type innerCall struct {
 	method, call, tail string
 	body               []byte
 	group, home        string
+	pinned             *llm.Deployment // in place of group and home
+	query              []byte          // in place of the caller's; nil keeps that
 }
 
 type innerAnswer struct {
@@ -391,7 +393,10 @@ func (c *session) inner(ctx *fasthttp.RequestCtx, call innerCall) (a innerAnswer
 		n.fail(&in, err)
 	} else {
 		x.NameModel([]byte(call.group))
-		x.Home = call.home
+		x.Home, x.Pinned = call.home, call.pinned
+		if call.query != nil {
+			x.Query = call.query
+		}
 		n.serve(&in)
 		if n.reply != nil && n.reply.Deployment != nil {
 			a.deployment = n.reply.Deployment.ID

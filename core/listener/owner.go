@@ -13,6 +13,8 @@ import (
 type Ownership struct {
 	Vault *store.Vault // reads and writes the ids of responses
 	Off   bool         // general_settings.disable_responses_id_security: new ids are not bound, and anybody may use those that are
+
+	OnlyOwn bool // ids of vendors' that were not made here are the administrator's alone (SALLYPORT_UNKNOWN_IDS)
 }
 
 // owner is who something belongs to. A user and a team both have to be the same; a key counts if there is neither.

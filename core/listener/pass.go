@@ -31,6 +31,9 @@ func (s *Server) pass(ctx *fasthttp.RequestCtx, path []byte) bool {
 			c.x.Pinned = d
 		}
 		c.x.Wanted = c.x.Model
+		if p.Vendor == "openai" || p.Vendor == "azure" {
+			c.x.Admit = s.admitPath
+		}
 	}
 	if websocket.FastHTTPIsWebSocketUpgrade(ctx) {
 		c.passSocket(ctx, p)

@@ -109,8 +109,16 @@ func (s *Server) resource(row resource, prefix, vendor string) fasthttp.RequestH
 				c.fail(ctx, err)
 				return
 			}
+			if lists(row) {
+				if done, err := c.listOwn(ctx, kind); err != nil {
+					c.fail(ctx, err)
+					return
+				} else if done {
+					return
+				}
+			}
 		}
-		c.serve(ctx)
+		c.serveStored(ctx)
 	}
 }
 

@@ -30,6 +30,7 @@ type session struct {
 	voice  voice // writes the reply in the dialect of front; nil before there is one
 	native bool  // the vendor's answer is in that dialect already
 	single bool  // it is not used again
+	seek   *seek // of what the stream under way has made; nil for most
 }
 
 var sessions = sync.Pool{New: func() any {
@@ -192,6 +193,9 @@ func (c *session) decode(ctx *fasthttp.RequestCtx, model string) error {
 	if err := openai.ApplyHeaders(x); err != nil {
 		return err
 	}
+	if x.Op == llm.OpChat || x.Op == llm.OpImageEdit {
+		alsoAdmit(x, c.s.chats)
+	}
 	c.chooseModel(model)
 	return c.checkFiles()
 }
@@ -293,6 +297,7 @@ func (c *session) relay(w io.Writer) (int64, error) {
 	part := c.reply.First
 	for {
 		if len(part.Data) > 0 {
+			c.seek.see(c, part.Data)
 			n, err := w.Write(part.Data)
 			c.bytes += int64(n)
 			if err != nil {
@@ -383,7 +388,7 @@ func (c *session) release() {
 		out = nil
 	}
 	c.s, c.conn, c.reply, c.err, c.bytes, c.out, c.buf = nil, nil, nil, nil, 0, out, buf
-	c.front, c.voice, c.native, c.w = nil, nil, false, nil
+	c.front, c.voice, c.native, c.w, c.seek = nil, nil, false, nil, nil
 	c.x.Reset()
 	if !c.single {
 		sessions.Put(c)

@@ -15,11 +15,13 @@ const (
 	ObjectResponse ObjectKind = "response"
 	ObjectFile     ObjectKind = "file"
 	ObjectBatch    ObjectKind = "batch"
+	ObjectOwned    ObjectKind = "owned"
 )
 
 // Object is something that the gateway keeps for whoever asked for it: a response of the Responses API that it told
-// itself, or a file or batch that it made at vendors under an id of its own. It lies in a table of the gateway's own, and
-// no replica is told of changes to it. Body is plain here; the database holds it encrypted if there is a key to do so.
+// itself, a file or batch that it made at vendors under an id of its own, or whose an id of a vendor's is. It lies in a
+// table of the gateway's own, and no replica is told of changes to it. Body is plain here; the database holds it
+// encrypted if there is a key to do so.
 type Object struct {
 	ID        string     `db:"id,pk"`
 	Kind      ObjectKind `db:"kind"`
