@@ -107,7 +107,7 @@ func TestGuestEdits(t *testing.T) {
 func TestGoGuestDies(t *testing.T) {
 	t.Parallel()
 	p := probe(t, one, func(s *wasm.Settings) {
-		s.Limits.CPU, s.Limits.Wall = 100*time.Millisecond, 300*time.Millisecond
+		s.Limits.CPU, s.Limits.Wall = 100*time.Millisecond, 3*time.Second
 	})
 	dies := func(ask string, want ...error) {
 		t.Helper()

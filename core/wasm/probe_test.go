@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
@@ -37,7 +38,7 @@ func TestProbe(t *testing.T) {
 
 func TestProbeAfterFailure(t *testing.T) {
 	t.Parallel()
-	p := hand{call: loopForever}.load(t)
+	p := hand{call: loopForever}.load(t, func(s *Settings) { s.Limits.Wall = time.Minute })
 	b, err := p.Probe(t.Context())
 	if err != nil {
 		t.Fatal(err)
