@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ const (
 	sallyportGuards = "sallyport + guardrail"
 	sallyportClaude = "sallyport to Anthropic"    // the same process as sallyport
 	sallyportCached = "sallyport, from its cache" // the same answer each time, in memory
+	sallyportRedis  = "sallyport, from Redis"     // the same answer each time, one look-up in Redis
 	sallyportFull   = "sallyport, key to spend"   // a key, its team's limits and budgets, cost and spend log on SQLite
 )
 
@@ -68,9 +70,12 @@ func (f *fleet) find() error {
 		f.missing[sallyportGuards] = err.Error()
 	}
 	if _, err := os.Stat(f.opt.sallyport); err != nil {
-		for _, name := range []string{sallyport, sallyportGuards, sallyportClaude, sallyportFull, sallyportCached} {
+		for _, name := range []string{sallyport, sallyportGuards, sallyportClaude, sallyportFull, sallyportCached, sallyportRedis} {
 			f.missing[name] = err.Error()
 		}
+	}
+	if _, err := exec.LookPath(redisServer); err != nil {
+		f.missing[sallyportRedis] = err.Error()
 	}
 	for name, why := range f.missing {
 		progress("without %s: %s", name, why)
@@ -132,6 +137,15 @@ func (f *fleet) start(name string) (*process, error) {
 	config := gatewayConfig(f.mock.addr, guardrail)
 	if name == sallyportCached {
 		config += "litellm_settings: {cache: true, cache_params: {type: local}}\n"
+	}
+	if name == sallyportRedis {
+		server, err := startRedis(f.ctx, f.cpus.load, dir)
+		if err != nil {
+			return nil, err
+		}
+		f.running[redisServer] = server
+		host, port, _ := strings.Cut(server.addr, ":")
+		config += fmt.Sprintf("litellm_settings: {cache: true, cache_params: {type: redis, host: %s, port: %q, ttl: 86400, lookup_timeout: 10}}\n", host, port)
 	}
 	if name == sallyportFull {
 		config += "  database_url: sqlite://" + filepath.Join(dir, "keys.db") + "\n"

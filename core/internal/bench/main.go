@@ -45,6 +45,8 @@ func dispatch(args []string) error {
 			return runPinned(args[1:])
 		case "mock":
 			return listenAndAnnounce(serveMock)
+		case "semantic":
+			return searchAll(os.Stdout, args[1:])
 		case "bare", "bare-streaming":
 			if len(args) != 2 {
 				return fmt.Errorf("%s: want the upstream's address", args[0])
@@ -134,10 +136,15 @@ func (r *report) fill(ctx context.Context, f *fleet) error {
 		}
 		r.scenarios = append(r.scenarios, result)
 	}
+	var err error
+	if slices.Contains(r.opt.wanted(), semanticScenario) {
+		if r.lookups, err = measureSemantic(ctx, r.opt, r.layout); err != nil {
+			return fmt.Errorf("%s: %w", semanticScenario, err)
+		}
+	}
 	if !slices.Contains(r.opt.wanted(), memoryScenario) {
 		return nil
 	}
-	var err error
 	if r.memory, err = measureMemory(ctx, f); err != nil {
 		return fmt.Errorf("%s: %w", memoryScenario, err)
 	}

@@ -15,6 +15,7 @@ type report struct {
 	opt       options
 	scenarios []scenarioResult
 	memory    []footprint
+	lookups   []lookups
 }
 
 // megabyte is a million bytes.
@@ -39,6 +40,12 @@ func (r report) print(w io.Writer) error {
 			return err
 		}
 		s.printTotal(w)
+		if s.backend != "" && s.asked > 0 {
+			fmt.Fprintf(w, "  %s got %.2f commands a request\n", s.backend, s.asked)
+		}
+	}
+	if len(r.lookups) > 0 {
+		printLookups(w, r.lookups)
 	}
 	if len(r.memory) > 0 {
 		fmt.Fprintf(w, "\nresident memory\n")
@@ -137,6 +144,9 @@ func (r report) bars() []bar {
 		if s.name == "whole" && slices.Contains(s.tested, sallyportGuards) {
 			bars = append(bars, bar{what: "guardrail adds to a request", got: s.added(), limit: 10, unit: " us"})
 		}
+	}
+	for _, l := range r.lookups {
+		bars = append(bars, bar{what: "semantic lookup, p99, vectors of " + l.Vectors, got: millis(l.P99), limit: 5, unit: " ms"})
 	}
 	for _, m := range r.memory {
 		if m.name == sallyport {

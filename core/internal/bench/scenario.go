@@ -21,6 +21,8 @@ type scenario struct {
 	requests map[string][]byte
 	// rest is how long the servers may work on after the last round until they are done with all that was asked.
 	rest time.Duration
+	// backend is what the last server asks for each request; how often is counted. "" for most.
+	backend string
 }
 
 // asks is the request that a server gets.
@@ -51,6 +53,12 @@ func scenarios() []scenario {
 			name: "cached", title: "whole reply from the cache in memory, 2 KB request", part: 1,
 			request: chatRequest(gatewayName, 2<<10, false),
 			servers: []string{bareServer, sallyport, sallyportCached},
+		},
+		{
+			name: "cached-redis", title: "whole reply from the cache in Redis, 2 KB request", part: 1,
+			request: chatRequest(gatewayName, 2<<10, false),
+			servers: []string{bareServer, sallyport, sallyportRedis},
+			backend: redisServer,
 		},
 		{
 			name: "large", title: "whole reply, 100 KB request", part: 0.5,
@@ -88,7 +96,7 @@ func scenarioNames() []string {
 	for _, s := range scenarios() {
 		names = append(names, s.name)
 	}
-	return append(names, memoryScenario)
+	return append(names, semanticScenario, memoryScenario)
 }
 
 // sample is what one server did in one round.
@@ -111,6 +119,8 @@ type scenarioResult struct {
 	// total is the CPU time per request from the first round until a server was done with all that was asked, which the
 	// rounds need not show: rows for the database are written in few of them. Zero for most scenarios.
 	total map[string]time.Duration
+	// asked is how many commands the backend got for each request.
+	asked float64
 }
 
 // run measures the servers in short rounds, each round beginning with another one:
@@ -138,6 +148,7 @@ func (s scenario) run(ctx context.Context, opt options, f *fleet) (scenarioResul
 	if err != nil {
 		return result, err
 	}
+	var commands int64
 	requests := max(int(float64(opt.requests)*s.part), 2*opt.concurrency)
 	progress("%s: %d rounds of %d requests to each of %s", s.title, opt.rounds, requests, strings.Join(result.tested, ", "))
 
@@ -156,7 +167,18 @@ func (s scenario) run(ctx context.Context, opt options, f *fleet) (scenarioResul
 		if round > 0 && round%5 == 0 {
 			progress("  round %d of %d", round, opt.rounds)
 		}
+		if round == 0 {
+			if commands, err = s.commands(f); err != nil {
+				return result, err
+			}
+		}
 	}
+	asked, err := s.commands(f)
+	if err != nil {
+		return result, err
+	}
+	// Each connection makes one call besides in each round.
+	result.asked = float64(asked-commands) / float64(opt.rounds*(requests+opt.concurrency))
 	if s.rest == 0 {
 		return result, nil
 	}
@@ -169,6 +191,15 @@ func (s scenario) run(ctx context.Context, opt options, f *fleet) (scenarioResul
 		result.total[name] = (end - begun[name]) / time.Duration(requests*(opt.rounds+1))
 	}
 	return result, err
+}
+
+// commands is how many the backend has served so far; 0 if there is none.
+func (s scenario) commands(f *fleet) (int64, error) {
+	p := f.running[s.backend]
+	if p == nil {
+		return 0, nil
+	}
+	return redisCommands(p.addr)
 }
 
 // settle is how long a server may work on after its last reply: what it does later
