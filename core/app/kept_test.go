@@ -150,7 +150,7 @@ func TestBackgroundResponses(t *testing.T) {
 	}
 	wait := func(s *apptest.Server, id, want string) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); status(s, id) != want; {
+		for end := time.Now().Add(time.Minute); status(s, id) != want; {
 			if time.Now().After(end) {
 				t.Fatalf("%s is %s, not %s", id, status(s, id), want)
 			}
@@ -203,7 +203,7 @@ func TestBackgroundFailures(t *testing.T) {
 	file := "DATABASE_URL=sqlite://" + filepath.Join(t.TempDir(), "s.db")
 	s := apptest.Start(t, keeping(v, ""), apptest.Env(file))
 	id := asked(t, s, `{"model":"chat","input":"x","background":true}`)
-	for end := time.Now().Add(20 * time.Second); ; <-time.After(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; <-time.After(10 * time.Millisecond) {
 		r := s.Get(respond + "/" + id)
 		if strings.Contains(r.Body, `"status":"failed"`) {
 			wantStatus(t, r, 200, `"code":"rate_limit_exceeded"`)

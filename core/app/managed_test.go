@@ -103,7 +103,7 @@ general_settings: {master_key: sk-1234, proxy_batch_polling_interval: 0.2, proxy
 
 	// 150 and 30 tokens at half the price, as for all batches, paid by who began it.
 	const want = (150*0.01 + 30*0.1) / 2
-	for end := time.Now().Add(20 * time.Second); ; <-time.After(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
 		var info struct {
 			Info struct{ Spend float64 } `json:"info"`
 		}

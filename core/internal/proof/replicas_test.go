@@ -104,7 +104,7 @@ func TestReplicas(t *testing.T) {
 	begun := time.Now()
 	post(t, first, "/key/block", object{"key": k})
 	eventually(t, "the other replica knows", func() bool { return chat(list[1], k, "").Status == 401 })
-	if took := time.Since(begun); took > 3*time.Second {
+	if took := time.Since(begun); took > 20*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
