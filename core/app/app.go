@@ -134,7 +134,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 		return nil, err
 	}
 	a.server, err = listener.New(listener.Settings{
-		Kept: a.objects, Ownership: a.ownership, Managed: a.canManage,
+		Kept: a.objects, Ownership: a.ownership, Managed: a.canManage, Payer: payer{a},
 		Gateway: a.gateway, Logger: a.log, Version: Version(), RootPath: cfg.Variables.ServerRootPath, TLS: tlsConfig,
 		Status: a.status, Metrics: a.metricsPage, Manager: managers{modelRoutes{a}, cacheRoutes{a}, newManagement(a), loginRoutes{a, login.NewMemory()}, pluginRoutes{a}, healthRoutes{a}}, Count: a.count,
 	})

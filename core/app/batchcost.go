@@ -54,12 +54,7 @@ func (a *App) pollNow(ctx context.Context, db *database) error {
 		return err
 	}
 	for i := range rows {
-		one, cancel := context.WithTimeout(ctx, pollPatience)
-		err := a.pollBatch(one, db, &rows[i])
-		cancel()
-		if err != nil {
-			a.log.Warn("what a batch costs is not known yet", "batch", rows[i].ID, "error", err)
-		}
+		_ = a.look(ctx, db, &rows[i])
 		if mine, err := db.Leases().Acquire(ctx, lease, a.replica, pollPatience+leaseTime); err != nil || !mine {
 			return err
 		}
@@ -67,7 +62,22 @@ func (a *App) pollNow(ctx context.Context, db *database) error {
 	return nil
 }
 
-// pollBatch records one batch if it has ended.
+// look records one batch if it has ended. One that cannot be read goes behind those that were not looked at yet.
+func (a *App) look(ctx context.Context, db *database, row *store.Object) error {
+	one, cancel := context.WithTimeout(ctx, pollPatience)
+	defer cancel()
+	err := a.pollBatch(one, db, row)
+	if err != nil {
+		a.log.Warn("what a batch costs is not known yet", "batch", row.ID, "error", err)
+		_, _ = db.Objects().Update(ctx, row.ID, func(o *store.Object) error { o.Status = "unknown"; return nil })
+	}
+	return err
+}
+
+// errGone says that a batch cannot be looked up any more, by anybody.
+var errGone = errors.New("its deployment is not configured any more")
+
+// pollBatch records one batch if it has ended, and leaves in row what was found.
 func (a *App) pollBatch(ctx context.Context, db *database, row *store.Object) error {
 	var b listener.ManagedBatch
 	if err := json.Unmarshal([]byte(row.Body), &b); err != nil {
@@ -75,25 +85,22 @@ func (a *App) pollBatch(ctx context.Context, db *database, row *store.Object) er
 	}
 	d := a.deployment(b.Deployment)
 	if d == nil {
-		return fmt.Errorf("its deployment %s is not configured any more", b.Deployment)
+		return fmt.Errorf("%w: %s", errGone, b.Deployment)
 	}
-	raw, err := a.fetch(ctx, d, "aretrieve_batch", "/batches/"+b.Batch)
+	text, err := a.batch(ctx, d, b.Batch)
 	if err != nil {
 		return err
 	}
-	text, err := io.ReadAll(io.LimitReader(raw, maxBatchText))
-	if err = errors.Join(err, raw.Close()); err != nil {
-		return err
-	}
+	row.Body += string(text)
 	status, _ := llm.Text(dialect.Get(text, "status"))
-	if !listener.Ended(string(status)) {
-		_, err := db.Objects().Update(ctx, row.ID, func(o *store.Object) error { o.Status = string(status); return nil })
+	row.Status = string(status)
+	if !listener.Ended(row.Status) {
+		_, err := db.Objects().Update(ctx, row.ID, func(o *store.Object) error { o.Status = row.Status; return nil })
 		return err
 	}
-	var total llm.Usage
-	var cost float64
+	var sum batchSum
 	if file, _ := llm.Text(dialect.Get(text, "output_file_id")); len(file) > 0 {
-		if total, cost, err = a.batchCost(ctx, d, string(file)); err != nil {
+		if err := a.batchCost(ctx, d, string(file), &sum); err != nil {
 			return err
 		}
 	}
@@ -103,23 +110,39 @@ func (a *App) pollBatch(ctx context.Context, db *database, row *store.Object) er
 		if !o.Pending {
 			return already
 		}
-		o.Status, o.Pending = string(status), false
+		o.Status, o.Pending = row.Status, false
 		return nil
 	})
-	if err != nil || cost == 0 && total.Total == 0 {
-		if errors.Is(err, already) {
-			err = nil
-		}
+	if err != nil && !errors.Is(err, already) {
 		return err
 	}
-	a.recordBatch(&b, d, total, cost)
+	row.Pending = false
+	if err == nil && (sum.cost != 0 || sum.usage.Total != 0) {
+		a.recordBatch(&b, d, &sum)
+	}
 	return nil
 }
 
-// deployment finds a deployment of the configuration by its id.
+// batch reads what a vendor tells of a batch.
+func (a *App) batch(ctx context.Context, d *llm.Deployment, id string) ([]byte, error) {
+	raw, err := a.fetch(ctx, d, "aretrieve_batch", "/batches/"+id)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(raw, maxBatchText))
+	return text, errors.Join(err, raw.Close())
+}
+
+// deployment finds a deployment of the configuration by its id, also one for what vendors store.
 func (a *App) deployment(id string) *llm.Deployment {
-	for _, d := range a.current.Load().deployments {
+	l := a.current.Load()
+	for _, d := range l.deployments {
 		if d.ID == id {
+			return d
+		}
+	}
+	for _, d := range l.snapshot.Edge.Resources {
+		if d != nil && d.ID == id {
 			return d
 		}
 	}
@@ -166,11 +189,19 @@ func (r *replyReader) Read(p []byte) (int, error) {
 // Close implements io.Closer.
 func (r *replyReader) Close() error { return r.r.Rest.Close() }
 
+// batchSum is what the answers of a batch used and cost.
+type batchSum struct {
+	usage  llm.Usage
+	cost   float64
+	model  string                // that answered last, where the deployment does not say
+	prices map[string]*llm.Price // by model
+}
+
 // batchCost sums what the answers of a batch used and cost. Each is priced by itself, as prices change with its length.
-func (a *App) batchCost(ctx context.Context, d *llm.Deployment, file string) (total llm.Usage, cost float64, err error) {
+func (a *App) batchCost(ctx context.Context, d *llm.Deployment, file string, sum *batchSum) error {
 	raw, err := a.fetch(ctx, d, "afile_content", "/files/"+file+"/content")
 	if err != nil {
-		return total, 0, err
+		return err
 	}
 	lines := bufio.NewScanner(raw)
 	lines.Buffer(make([]byte, 64<<10), maxBatchLine)
@@ -182,27 +213,53 @@ func (a *App) batchCost(ctx context.Context, d *llm.Deployment, file string) (to
 		var f usage.Found
 		f.Add(body)
 		u := f.Usage()
-		total = usage.Plus(total, u)
-		if d.Price != nil {
-			one, _ := price.Of(d.Price, u, price.Call{Tier: llm.TierBatch})
-			cost += one.Total
+		sum.usage = usage.Plus(sum.usage, u)
+		if p := a.batchPrice(d, f.Model, sum); p != nil {
+			one, _ := price.Of(p, u, price.Call{Tier: llm.TierBatch})
+			sum.cost += one.Total
 		}
 	}
-	return total, cost, errors.Join(lines.Err(), raw.Close())
+	return errors.Join(lines.Err(), raw.Close())
+}
+
+// batchPrice is the price of an answer: the deployment's, or that of the vendor's model where a vendor's account was used
+// and no deployment.
+func (a *App) batchPrice(d *llm.Deployment, model string, sum *batchSum) *llm.Price {
+	if !resourceOf(d) {
+		return d.Price
+	}
+	sum.model = model
+	if p, ok := sum.prices[model]; ok {
+		return p
+	}
+	l := a.current.Load()
+	b := &builder{App: a, cfg: l.cfg, prices: l.prices}
+	of := &llm.Deployment{Provider: d.Provider, Model: model}
+	if b.setPrice(of) != nil {
+		of.Price = nil
+	}
+	if sum.prices == nil {
+		sum.prices = map[string]*llm.Price{}
+	}
+	sum.prices[model] = of.Price
+	return of.Price
 }
 
 // recordBatch records a batch as a call of whoever began it.
-func (a *App) recordBatch(b *listener.ManagedBatch, d *llm.Deployment, u llm.Usage, cost float64) {
+func (a *App) recordBatch(b *listener.ManagedBatch, d *llm.Deployment, sum *batchSum) {
 	x := &llm.Exchange{}
 	x.Reset()
 	x.Start = time.Now()
 	x.Answered = x.Start
 	x.ID = llm.NewID(x.Start)
 	x.Op, x.Call, x.Method, x.Path, x.Model, x.Tried = llm.OpResource, "aretrieve_batch", "GET", "/v1/batches", b.Group, d
+	if x.Model == "" {
+		x.Model = sum.model
+	}
 	x.Principal = &llm.Principal{KeyHash: b.KeyHash, UserID: b.UserID, TeamID: b.TeamID, OrgID: b.OrgID}
-	x.Charged = cost
+	x.Charged = sum.cost
 	if err := x.Body.Parse([]byte("{}")); err != nil {
 		return
 	}
-	a.gateway.Record(x, &llm.Reply{Status: 200, Deployment: d, Usage: u})
+	a.gateway.Record(x, &llm.Reply{Status: 200, Deployment: d, Usage: sum.usage})
 }

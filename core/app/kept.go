@@ -32,6 +32,8 @@ func (a *App) keptPlace() kept.Place {
 	switch {
 	case db != nil && (a.shared == nil || db.kind == "postgres"):
 		return kept.Table{Objects: db.Objects()}
+	case a.redis != nil && db != nil:
+		return batchesApart{kept.Redis{Client: a.redis, Vault: a.settingsVault()}, kept.Table{Objects: db.Objects()}}
 	case a.redis != nil:
 		return kept.Redis{Client: a.redis, Vault: a.settingsVault()}
 	}

@@ -24,8 +24,8 @@ func batchVendor(t *testing.T, name string, ended *atomic.Bool) *ut.Vendor {
 	return ut.New(t, func(c *ut.Conn) {
 		switch q := c.Request; {
 		case q.Path == "/v1/files/file-out/content":
-			ut.Whole(200, "application/octet-stream", `{"custom_id":"1","response":{"status_code":200,"body":{"model":"x","usage":{"prompt_tokens":100,"completion_tokens":10,"total_tokens":110}}}}`+"\n"+
-				`{"custom_id":"2","response":{"status_code":200,"body":{"model":"x","usage":{"prompt_tokens":50,"completion_tokens":20,"total_tokens":70}}}}`+"\n"+
+			ut.Whole(200, "application/octet-stream", `{"custom_id":"1","response":{"status_code":200,"body":{"model":"`+name+`","usage":{"prompt_tokens":100,"completion_tokens":10,"total_tokens":110}}}}`+"\n"+
+				`{"custom_id":"2","response":{"status_code":200,"body":{"model":"`+name+`","usage":{"prompt_tokens":50,"completion_tokens":20,"total_tokens":70}}}}`+"\n"+
 				`{"custom_id":"3","response":null,"error":{"code":"batch_expired"}}`+"\n")(c)
 		case q.Method == "DELETE":
 			ut.JSON(200, `{"id":"x","object":"file","deleted":true}`)(c)

@@ -66,7 +66,7 @@ func (b *builder) resourceOf(out map[gateway.Resource]*llm.Deployment, kinds []s
 // it are told to whoever uses it.
 func (b *builder) resource(out map[gateway.Resource]*llm.Deployment, kind, vendor string, s config.ResourceSettings, setting string) {
 	d := &llm.Deployment{
-		ID: "resource:" + kind + ":" + vendor, Group: vendor, Model: vendor + "/" + vendor, Written: vendor, Retries: -1,
+		ID: resourceID + kind + ":" + vendor, Group: vendor, Model: vendor + "/" + vendor, Written: vendor, Retries: -1,
 		APIKey: s.APIKey.Reveal(), Base: strings.TrimRight(s.APIBase, "/"), APIVersion: s.APIVersion, Organization: s.Organization,
 	}
 	v, model, err := compat.Resolve(d.Model, vendor, d.Base)
@@ -87,6 +87,11 @@ func (b *builder) resource(out map[gateway.Resource]*llm.Deployment, kind, vendo
 	}
 	out[gateway.Resource{Kind: kind, Vendor: vendor}] = d
 }
+
+const resourceID = "resource:"
+
+// resourceOf reports whether a deployment stands for a vendor's account, and for no model.
+func resourceOf(d *llm.Deployment) bool { return strings.HasPrefix(d.ID, resourceID) }
 
 // silently refuses the calls of a deployment for want of a key, without a word in the log.
 func (b *builder) silently(d *llm.Deployment, v compat.Vendor) error {

@@ -48,6 +48,8 @@ type Settings struct {
 	Ownership func() Ownership
 	// Managed prepares the place for files over several deployments, or says why there is none; nil has none.
 	Managed func(ctx context.Context) error
+	// Payer records what batches cost; nil has them cost nothing.
+	Payer Payer
 	// Manager serves the management API; nil serves none.
 	Manager Manager
 	// Metrics returns what GET /metrics serves at the moment; nil serves nothing.

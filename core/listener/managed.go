@@ -41,9 +41,16 @@ type ManagedBatch struct {
 	Deployment string          `json:"deployment"`
 	Batch      string          `json:"batch"`
 	Group      string          `json:"group"`
+	Input      string          `json:"input"` // the vendor's id of the file it is made of
 
 	// Who pays for it.
 	KeyHash, UserID, TeamID, OrgID string
+}
+
+func (b *ManagedBatch) paidBy(p *llm.Principal) {
+	if p != nil {
+		b.KeyHash, b.UserID, b.TeamID, b.OrgID = p.KeyHash, p.UserID, p.TeamID, p.OrgID
+	}
 }
 
 // Ended reports whether a batch in the status has ended.
@@ -201,6 +208,13 @@ func (c *session) ofFile(ctx *fasthttp.RequestCtx, id, call string) (done bool, 
 	x, group := &c.x, c.s.Gateway.GroupOf(at.Deployment)
 	switch {
 	case call == "afile_delete":
+		ids := []string{id}
+		for _, at := range file.Copies {
+			ids = append(ids, at.File)
+		}
+		if err := c.s.paidFor(x, id, ids); err != nil {
+			return true, err
+		}
 		c.dropCopies(ctx, file.Copies)
 		if err := c.s.Kept.Delete(&x.Life, id); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return true, err
@@ -264,10 +278,8 @@ func (c *session) makeBatch(ctx *fasthttp.RequestCtx, id string) error {
 		return nil
 	}
 	raw, _, _ := openai.SplitModelID(textOf(a.body, "id"))
-	b := ManagedBatch{Deployment: at.Deployment, Batch: raw, Group: group}
-	if p := x.Principal; p != nil {
-		b.KeyHash, b.UserID, b.TeamID, b.OrgID = p.KeyHash, p.UserID, p.TeamID, p.OrgID
-	}
+	b := ManagedBatch{Deployment: at.Deployment, Batch: raw, Group: group, Input: at.File}
+	b.paidBy(x.Principal)
 	if b.Object, err = c.batchObject(a.body, &b, id); err != nil {
 		return err
 	}

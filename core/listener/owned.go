@@ -153,6 +153,12 @@ func (s *Server) admitStored(x *llm.Exchange) error {
 	return s.admitNamed(x, x.Body.Raw(), idLike)
 }
 
+// admitDeletion implements llm.Exchange.Admit for the deletion of a file.
+func (s *Server) admitDeletion(x *llm.Exchange) error {
+	_, id := storedID(x.Tail)
+	return s.paidFor(x, id, []string{id})
+}
+
 // admitPath implements llm.Exchange.Admit for requests that go to OpenAI or Azure as they are.
 func (s *Server) admitPath(x *llm.Exchange) error {
 	if seesAll(x.Principal) {

@@ -18,6 +18,9 @@ func (c *session) serveStored(ctx *fasthttp.RequestCtx) {
 	if c.x.Home == "" { // a file over several deployments has been asked for by its own id
 		alsoAdmit(&c.x, c.s.admitStored)
 	}
+	if c.x.Call == "afile_delete" {
+		alsoAdmit(&c.x, c.s.admitDeletion)
+	}
 	reply, err := c.s.Gateway.Serve(&c.x.Life, &c.x)
 	if err != nil {
 		c.fail(ctx, err)
@@ -43,6 +46,11 @@ func (c *session) claim() error {
 	x, r := &c.x, c.reply
 	if r.Status >= fasthttp.StatusMultipleChoices || x.Body.Index("api_base") >= 0 || x.Body.Index("base_url") >= 0 {
 		return nil
+	}
+	if x.Call == "acreate_batch" {
+		if err := c.owe(); err != nil {
+			return err
+		}
 	}
 	_, about := storedID(x.Tail)
 	place, o := makes(x.Call, x.Tail), ownerOf(x)
