@@ -153,6 +153,12 @@ func (g *Guardrail) ask(in *instance, hook abi.Hook, x *llm.Exchange) (res resul
 			return res, invalid("a text holds a malformed escape")
 		}
 	}
+	if g.needs.media && x.Body.Raw() != nil {
+		if in.media, err = openai.AppendMedia([]openai.MediaPart{}, &x.Body); err != nil {
+			return res, invalid(err.Error())
+		}
+		in.view = appendMedia(in.view, in.media)
+	}
 	return g.send(in, hook, x, len(in.segments))
 }
 
@@ -162,6 +168,7 @@ func (g *Guardrail) send(in *instance, hook abi.Hook, x *llm.Exchange, texts int
 		return res, fmt.Errorf("%w: its texts take %d bytes, a quarter of the memory is %d", ErrSize, len(in.view), limit)
 	}
 	out, err := in.call(hook, in.view, x)
+	in.media = nil
 	if out == nil || err != nil {
 		return res, err
 	}

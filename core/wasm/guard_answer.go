@@ -114,6 +114,12 @@ func (g *Guardrail) askAnswer(in *instance, x *llm.Exchange, r *llm.Reply) (data
 	} else {
 		in.answers = in.answers[:0]
 	}
+	if g.needs.media {
+		if in.media, err = openai.AppendAnswerMedia([]openai.MediaPart{}, answer); err != nil {
+			return nil, fmt.Errorf("the answer cannot be looked at: %w", err)
+		}
+		in.view = appendMedia(in.view, in.media)
+	}
 	in.answer = answer
 	res, err := g.send(in, abi.HookResponse, x, len(in.answers))
 	in.answer = nil
@@ -135,33 +141,32 @@ func (g *Guardrail) askAnswer(in *instance, x *llm.Exchange, r *llm.Reply) (data
 	if len(res.edits) == 0 {
 		return nil, nil
 	}
-	at := func(i int) llm.Span { return in.answers[i].Text }
+	at := func(i int) (llm.Span, openai.Form) { return in.answers[i].Text, in.answers[i].Form }
 	return openai.NoLogprobs(nil, openai.AppendEdited(nil, answer, res.edits, at, llm.Span{}, "")), nil
 }
 
 func appendAnswers(dst, raw []byte, list []openai.AnswerText) (_ []byte, err error) {
 	for i := range list {
 		t := &list[i]
-		dst = appendChoice(dst, t.Choice, t.Kind)
-		var ok bool
+		ok := true
+		if dst = abi.AppendNumber(dst, abi.TagChoice, uint64(t.Choice)); t.Kind == openai.Arguments {
+			dst, ok = appendCall(dst, raw, t.Kind, t.Call, t.Key, t.Form)
+		} else if t.Kind != openai.Content {
+			dst = abi.AppendText(dst, abi.TagTextKind, t.Kind.String())
+		}
+		if !ok {
+			return dst, errEscape
+		}
 		if t.Role.End > 0 {
 			if dst, ok = appendString(dst, abi.TagMessage, raw, t.Role); !ok {
 				return dst, errEscape
 			}
 		}
-		if dst, ok = appendString(dst, abi.TagText, raw, t.Text); !ok {
+		if dst, ok = appendForm(dst, abi.TagText, raw, t.Text, t.Form); !ok {
 			return dst, errEscape
 		}
 	}
 	return dst, nil
-}
-
-func appendChoice(dst []byte, choice int, kind openai.TextKind) []byte {
-	dst = abi.AppendNumber(dst, abi.TagChoice, uint64(choice))
-	if kind == openai.Content {
-		return dst
-	}
-	return abi.AppendText(dst, abi.TagTextKind, kind.String())
 }
 
 // afterWindows shows a whole answer to the stream hooks of a plugin that has no other.
@@ -173,14 +178,20 @@ func (g *Guardrail) afterWindows(ctx context.Context, x *llm.Exchange, r *llm.Re
 	s := g.stream(ctx, x, r)
 	var edits []openai.Edit
 	for i, t := range list {
-		text, ok := llm.AppendUnescaped(nil, r.First.Data[t.Text.Start+1:t.Text.End-1])
+		text, ok := t.Form.Append(nil, r.First.Data, t.Text)
 		if !ok {
 			return errEscape
+		}
+		var key []byte
+		if t.Key.End > 0 {
+			if key, ok = t.Form.Key().Append(nil, r.First.Data, t.Key); !ok {
+				return errEscape
+			}
 		}
 		if len(text) == 0 {
 			continue
 		}
-		switch d, replaced, err := s.ask(&openai.Window{Choice: t.Choice, Kind: t.Kind, Text: text, Final: true}); {
+		switch d, replaced, err := s.ask(&openai.Window{Choice: t.Choice, Kind: t.Kind, Text: text, Final: true, Call: t.Call, Key: key}); {
 		case err != nil:
 			return err
 		case d == openai.Hold:
@@ -195,7 +206,7 @@ func (g *Guardrail) afterWindows(ctx context.Context, x *llm.Exchange, r *llm.Re
 		return err
 	}
 	if len(edits) > 0 {
-		at := func(i int) llm.Span { return list[i].Text }
+		at := func(i int) (llm.Span, openai.Form) { return list[i].Text, list[i].Form }
 		r.First.Data = openai.NoLogprobs(nil, openai.AppendEdited(nil, r.First.Data, edits, at, llm.Span{}, ""))
 	}
 	return nil

@@ -144,7 +144,7 @@ func edited(o *llm.Object, texts []openai.Text, res *result) []byte {
 	if i := o.Index("model"); i >= 0 {
 		model = o.Members()[i].Value
 	}
-	at := func(i int) llm.Span { return texts[i].Text }
+	at := func(i int) (llm.Span, openai.Form) { return texts[i].Text, texts[i].Form }
 	return openai.AppendEdited(make([]byte, 0, size), o.Raw(), res.edits, at, model, res.model)
 }
 

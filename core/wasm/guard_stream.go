@@ -335,6 +335,9 @@ func appendWindow(dst []byte, hook abi.Hook, w *openai.Window) []byte {
 	if w.Kind != openai.Content {
 		dst = abi.AppendText(dst, abi.TagTextKind, w.Kind.String())
 	}
+	if w.Kind == openai.Arguments {
+		dst = appendText(abi.AppendNumber(dst, abi.TagIndex, uint64(w.Call)), abi.TagKey, w.Key)
+	}
 	dst = appendText(dst, abi.TagContext, w.Context)
 	if w.Fresh > 0 {
 		dst = abi.AppendNumber(dst, abi.TagFresh, uint64(w.Fresh))

@@ -212,5 +212,8 @@ func (in *instance) lookup(field uint32, key string) ([]byte, int32) {
 		}
 		return in.scratch, 0
 	}
+	if field == abi.FieldMedia {
+		return in.lookupMedia(key)
+	}
 	return in.lookupAnswer(field, key)
 }

@@ -53,6 +53,7 @@ type instance struct {
 	scratch  []byte        // unescaped text for a host function
 	answer   []byte        // in the response hook: the answer that host functions may read
 	answers  []openai.AnswerText
+	media    []openai.MediaPart // during a call: the media in view, nil if the plugin is shown none
 
 	background bool        // it works off the path of requests, within other limits
 	doc        *llm.Object // what host functions read in place of the request's body, if it is set

@@ -43,7 +43,7 @@ func TestLoadErrors(t *testing.T) {
 	guest("does not export the function sp_buf(i32)->i32", hand{without: []string{abi.BufFunc}})
 	guest(`does not export its memory as "memory"`, hand{without: []string{abi.Memory}})
 	guest("sp_call has type (i32)->i32, it must be (i32,i32,i32)->i64", hand{wrong: true})
-	guest("needs sallyport1.http, which this gateway does not have: it has ABI 1.1 with log, field", hand{imports: []string{"sallyport1.http"}})
+	guest("needs sallyport1.http, which this gateway does not have: it has ABI 1.2 with log, field", hand{imports: []string{"sallyport1.http"}})
 	guest("imports sallyport1.log with type (i32,i32,i32,i32,i32)->i32, it is (i32,i32,i32)->()", hand{imports: []string{"sallyport1.log"}})
 	guest("built for ABI 2, this gateway has ABI 1", hand{imports: []string{"sallyport2.field"}})
 	guest("imports env.abort: this gateway offers sallyport1 and wasi_snapshot_preview1 only", hand{imports: []string{"env.abort"}})

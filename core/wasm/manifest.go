@@ -154,7 +154,7 @@ func (m *Manifest) check() error {
 func (m *Manifest) checkNeed(need string) error {
 	hooks := needHooks(need)
 	if hooks == nil {
-		return fmt.Errorf("manifest: need %q: this gateway knows texts, metadata, request_metadata, headers, header:NAME, content, api_key", need)
+		return fmt.Errorf("manifest: need %q: this gateway knows texts, media, metadata, request_metadata, headers, header:NAME, content, api_key", need)
 	}
 	var names []string
 	for _, h := range hooks {
@@ -175,6 +175,8 @@ func needHooks(need string) []abi.Hook {
 	switch need {
 	case "texts":
 		return []abi.Hook{abi.HookRequest, abi.HookModeration, abi.HookResponse, abi.HookStreamChunk, abi.HookProvider, abi.HookPrompt}
+	case "media":
+		return []abi.Hook{abi.HookRequest, abi.HookModeration, abi.HookResponse}
 	case "request_metadata":
 		return guardHooks()
 	case "metadata":
@@ -231,6 +233,7 @@ func (m *Manifest) checkLimits(given Limits) error {
 // needs is the part of the manifest that the hot path asks.
 type needs struct {
 	texts, metadata, headers bool
+	media                    bool
 	content, apiKey          bool
 	requestMetadata          bool
 	header                   []string
@@ -241,6 +244,8 @@ func (m *Manifest) needs() (n needs) {
 		switch need {
 		case "texts":
 			n.texts = true
+		case "media":
+			n.media = true
 		case "metadata":
 			n.metadata = true
 		case "headers":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -82,7 +83,7 @@ func (h *head) refused(op string, low, high int) error {
 	return &llm.Error{Op: op, Kind: llm.KindRejected, Status: h.status, Message: h.reason}
 }
 
-// appendBodyTexts appends the texts of a request's body.
+// appendBodyTexts appends what the messages of a request say, for hooks that make something of them.
 func appendBodyTexts(dst []byte, o *llm.Object) ([]byte, error) {
 	if o.Raw() == nil {
 		return dst, nil
@@ -91,22 +92,10 @@ func appendBodyTexts(dst []byte, o *llm.Object) ([]byte, error) {
 	if err != nil {
 		return dst, invalid(err.Error())
 	}
-	message, ok := -1, true
-	for i := range list {
-		t := &list[i]
-		for ; message < t.Message && ok; message++ {
-			role := llm.Span{}
-			if message == t.Message-1 {
-				role = t.Role
-			}
-			dst, ok = appendString(dst, abi.TagMessage, o.Raw(), role)
-		}
-		if ok {
-			dst, ok = appendString(dst, abi.TagText, o.Raw(), t.Text)
-		}
-		if !ok {
-			return dst, invalid("a text holds a malformed escape")
-		}
+	list = slices.DeleteFunc(list, func(t openai.Text) bool { return t.Kind != openai.Content })
+	dst, ok := appendTexts(dst, o.Raw(), list)
+	if !ok {
+		return dst, invalid("a text holds a malformed escape")
 	}
 	return dst, nil
 }

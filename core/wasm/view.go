@@ -69,11 +69,34 @@ func appendTexts(dst, raw []byte, list []openai.Text) (_ []byte, ok bool) {
 				return dst, false
 			}
 		}
-		if dst, ok = appendString(dst, abi.TagText, raw, s.Text); !ok {
+		if s.Kind != openai.Content {
+			if dst, ok = appendCall(dst, raw, s.Kind, s.Call, s.Key, s.Form); !ok {
+				return dst, false
+			}
+		}
+		if dst, ok = appendForm(dst, abi.TagText, raw, s.Text, s.Form); !ok {
 			return dst, false
 		}
 	}
 	return dst, true
+}
+
+// appendCall appends what a text of arguments belongs to. The key is written as the text is, but always as a string.
+func appendCall(dst, raw []byte, kind openai.TextKind, call int, key llm.Span, form openai.Form) (_ []byte, ok bool) {
+	dst = abi.AppendText(dst, abi.TagTextKind, kind.String())
+	dst = abi.AppendNumber(dst, abi.TagIndex, uint64(call))
+	if key.End == 0 {
+		return dst, true
+	}
+	return appendForm(dst, abi.TagKey, raw, key, form.Key())
+}
+
+// appendForm appends a record with the text at a place.
+func appendForm(dst []byte, tag abi.Tag, raw []byte, at llm.Span, form openai.Form) (_ []byte, ok bool) {
+	dst, mark := abi.Open(dst, tag)
+	dst[mark-6] = 0 // no records inside
+	dst, ok = form.Append(dst, raw, at)
+	return abi.Close(dst, mark), ok
 }
 
 // appendString appends a record with the text of the JSON string at a place.

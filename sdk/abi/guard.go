@@ -29,7 +29,7 @@ const (
 // Tags of answers and streams.
 const (
 	TagChoice    Tag = 128 // number: a text begins, of the choice with this index
-	TagTextKind  Tag = 129 // text: "reasoning" or "refusal"; absent for content
+	TagTextKind  Tag = 129 // text: "reasoning", "refusal", "arguments" or "transcript"; absent for content
 	TagContext   Tag = 130 // text: the end of what was already released of the text
 	TagFresh     Tag = 131 // number: bytes at the beginning of the text that the hook was shown before
 	TagFinal     Tag = 132 // number: 1 if no more of this text follows
@@ -40,9 +40,22 @@ const (
 	TagRetryLeft Tag = 137 // number: how often it still may
 )
 
+// Tags of what is no text in a request or an answer. Since minor version 2.
+const (
+	TagMedia     Tag = 138 // nested: TagIndex with the message or choice, TagMessage with its role, and the following
+	TagMediaType Tag = 139 // text: "image", "audio", "video", "file", or another type that a part says it has
+	TagMIME      Tag = 140 // text: as the caller says
+	TagSize      Tag = 141 // number: bytes; absent, like TagSHA256, if the media is elsewhere
+	TagSHA256    Tag = 142 // text: of the bytes, in hex
+	TagAt        Tag = 143 // text: path of the part; TagURL, TagCallID (of an uploaded file) and TagKey (its name) may follow
+)
+
 // Fields of the answer that the host function field can read in the response hook.
 const (
 	FieldAnswerValue uint32 = 5 // as FieldValue, of the answer
 	FieldAnswerJSON  uint32 = 6 // as FieldJSON, of the answer
 	FieldAnswer      uint32 = 7 // the whole answer; the key is empty
 )
+
+// FieldMedia reads the bytes of a media. The key is its number in the view, from 0. Since minor version 2.
+const FieldMedia uint32 = 8

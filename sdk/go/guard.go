@@ -111,10 +111,11 @@ func (o *Outcome) field(r *abi.Reader) bool {
 
 // Answer is one text of an answer.
 type Answer struct {
-	Choice int    // index of the choice
-	Kind   string // "content", "reasoning" or "refusal"
-	Role   string
-	Text   string // without JSON escapes
+	Choice   int    // index of the choice
+	Kind     string // "content", "reasoning", "refusal", "arguments" or "transcript"
+	Role     string
+	Text     string    // without JSON escapes
+	Argument *Argument // of arguments: where it stands in them
 
 	edited bool
 }
@@ -128,6 +129,7 @@ type Response struct {
 	Exchange
 	Outcome
 	Texts []Answer // if the manifest needs "texts"
+	Media []Media  // what is no text, if the manifest needs "media"; nothing in a part
 
 	Partial bool   // this is a part of a stream
 	Context string // of a part: the end of what the caller has already got of the text
@@ -157,9 +159,9 @@ func (r *Response) Answer() []byte {
 }
 
 func (r *Response) decode(view []byte) error {
-	texts := r.Texts[:0]
+	texts, media := r.Texts[:0], r.Media[:0]
 	r.Exchange.reset()
-	*r = Response{Exchange: r.Exchange, Texts: texts}
+	*r = Response{Exchange: r.Exchange, Texts: texts, Media: media}
 	var a Answer
 	v := abi.Reader{Rest: view}
 	for v.Next() {
@@ -167,7 +169,20 @@ func (r *Response) decode(view []byte) error {
 		case abi.TagChoice:
 			a = Answer{Choice: int(v.Number()), Kind: "content"}
 		case abi.TagTextKind:
-			a.Kind = text(v.Value)
+			if a.Kind = text(v.Value); a.Kind == kindArguments {
+				a.Argument = &Argument{}
+			}
+		case abi.TagKey, abi.TagIndex:
+			if a.Argument != nil {
+				if err := a.Argument.field(v.Tag, v.Value); err != nil {
+					return err
+				}
+			}
+		case abi.TagMedia:
+			r.Media = append(r.Media, Media{})
+			if err := r.Media[len(r.Media)-1].decode(v.Inside()); err != nil {
+				return err
+			}
 		case abi.TagMessage:
 			a.Role = text(v.Value)
 		case abi.TagText:
@@ -224,13 +239,18 @@ func appendEdit(dst []byte, index int, text string) []byte {
 type Window struct {
 	Exchange
 	Choice  int    // index of the choice
-	Kind    string // "content", "reasoning" or "refusal"
+	Kind    string // "content", "reasoning", "refusal", "arguments" or "transcript"
 	Context string // the end of what the caller has already got of the text
 	Text    string // without JSON escapes
 	Fresh   int    // how many bytes at the beginning of Text the hook has seen before
 	Final   bool   // no more of this text follows, and nothing is kept back
 
-	edited bool
+	// Of arguments: where the text stands in them. It ends where its string does, so it is seldom that more than one window
+	// shows it.
+	Argument *Argument
+
+	argument Argument
+	edited   bool
 }
 
 // Replace changes the text that the caller gets.
@@ -242,7 +262,7 @@ func (w *Window) New() string { return w.Text[min(w.Fresh, len(w.Text)):] }
 // decode reads the view. Like Request.decode it does without abi.Reader: it runs for every chunk.
 func (w *Window) decode(view []byte, f *fields) error {
 	w.Exchange.reset()
-	w.Choice, w.Kind, w.Fresh, w.Final, w.edited = 0, "content", 0, false, false
+	w.Choice, w.Kind, w.Fresh, w.Final, w.edited, w.Argument = 0, "content", 0, false, false, nil
 	empty(&w.Context)
 	empty(&w.Text)
 	for len(view) >= abi.HeaderSize {
@@ -261,6 +281,13 @@ func (w *Window) decode(view []byte, f *fields) error {
 				return abi.ErrValue
 			}
 			w.number(tag, abi.Load(value))
+		case tag == abi.TagIndex || tag == abi.TagKey:
+			if w.Argument == nil {
+				w.argument, w.Argument = Argument{}, &w.argument
+			}
+			if err := w.Argument.field(tag, value); err != nil {
+				return err
+			}
 		default:
 			if err := w.Exchange.field(tag, uint16(h>>16), value); err != nil {
 				return err

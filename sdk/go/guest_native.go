@@ -3,6 +3,7 @@
 package sallyport
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/sdk/abi"
@@ -14,6 +15,7 @@ type More struct {
 	Values   map[string]string // by path: what Value and JSON return
 	RawBody  []byte            // what Body returns
 	Metadata map[string]any    // what Metadata returns
+	Media    [][]byte          // what MediaBytes returns, by number
 }
 
 // With gives a request made by a test what the gateway would answer.
@@ -39,6 +41,11 @@ func (m More) field(field uint32, key string) ([]byte, bool) {
 		return nil, false
 	case abi.FieldBody:
 		return m.RawBody, m.RawBody != nil
+	case abi.FieldMedia:
+		if i, err := strconv.Atoi(key); err == nil && i < len(m.Media) {
+			return m.Media[i], true
+		}
+		return nil, false
 	}
 	value, ok := m.Values[key]
 	return []byte(value), ok

@@ -6,11 +6,13 @@ import (
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
 
-// Text is one piece of text in a request: the content of a message, one part of it, a prompt, or an input to embed.
+// Text is one piece of text in a request: the content of a message, one part of it, a prompt, an input to embed, or one of
+// the texts in the arguments of a call that the model made earlier.
 type Text struct {
-	Role    string // "system", "user", "assistant" and so on; empty outside of messages
-	Message int    // index of the message, prompt or input that holds the text
-	Text    string // without JSON escapes
+	Role     string    // "system", "user", "assistant" and so on; empty outside of messages
+	Message  int       // index of the message, prompt or input that holds the text
+	Text     string    // without JSON escapes
+	Argument *Argument // where it stands in the arguments of a call; nil for what the message says
 
 	edited bool
 }
@@ -41,13 +43,15 @@ type Request struct {
 	Model    string // the model group asked for; see SetModel
 	Stream   bool   // a stream was asked for
 	Caller   Caller
-	Texts    []Text // every text of the request, in order, if the manifest needs "texts"
+	Texts    []Text  // every text of the request, in order, if the manifest needs "texts"
+	Media    []Media // what is no text, if the manifest needs "media"
 	Extras
 
-	metadata []byte
-	setModel bool
-	changes  changes
-	more     More
+	arguments []Argument
+	metadata  []byte
+	setModel  bool
+	changes   changes
+	more      More
 }
 
 // SetModel sends the request to another model group.
@@ -119,6 +123,7 @@ func Fail(err error) Verdict { return Verdict{kind: abi.VerdictFail, message: er
 func (r *Request) decode(view []byte, f *fields) error {
 	r.reset()
 	role, message := "", -1
+	var arg *Argument
 	for len(view) >= abi.HeaderSize {
 		h := abi.Load(view)
 		n := h >> 32
@@ -131,10 +136,17 @@ func (r *Request) decode(view []byte, f *fields) error {
 		case tag < places && f[tag] != nil:
 			*f[tag] = text(value)
 		case tag == abi.TagText:
-			r.Texts = append(r.Texts, Text{Role: role, Message: max(message, 0), Text: text(value)})
+			r.Texts = append(r.Texts, Text{Role: role, Message: max(message, 0), Text: text(value), Argument: arg})
+			arg = nil
 		case tag == abi.TagMessage:
 			role = text(value)
 			message++
+		case tag == abi.TagTextKind:
+			arg = r.argument(value)
+		case arg != nil && (tag == abi.TagKey || tag == abi.TagIndex):
+			if err := arg.field(tag, value); err != nil {
+				return err
+			}
 		default:
 			if err := r.field(tag, uint16(h>>16), value); err != nil {
 				return err
@@ -144,6 +156,29 @@ func (r *Request) decode(view []byte, f *fields) error {
 	if len(view) > 0 {
 		return abi.ErrShort
 	}
+	return nil
+}
+
+// argument begins a text of a kind.
+func (r *Request) argument(kind []byte) *Argument {
+	if string(kind) != kindArguments {
+		return nil
+	}
+	r.arguments = append(r.arguments, Argument{})
+	return &r.arguments[len(r.arguments)-1]
+}
+
+const kindArguments = "arguments"
+
+func (a *Argument) field(tag abi.Tag, value []byte) error {
+	if tag == abi.TagKey {
+		a.Key = text(value)
+		return nil
+	}
+	if len(value) != 8 {
+		return abi.ErrValue
+	}
+	a.Call = int(min(abi.Load(value), 1<<30))
 	return nil
 }
 
@@ -178,7 +213,7 @@ func (r *Request) reset() {
 	empty(&r.Model)
 	r.Stream, r.setModel = false, false
 	r.Caller.reset()
-	r.Texts = r.Texts[:0]
+	r.Texts, r.Media, r.arguments = r.Texts[:0], r.Media[:0], r.arguments[:0]
 	r.Extras.reset()
 	r.metadata = r.metadata[:0]
 	r.changes.records, r.changes.err = r.changes.records[:0], nil
@@ -206,6 +241,9 @@ func (r *Request) field(tag abi.Tag, flags uint16, value []byte) error {
 		r.Stream = true
 	case abi.TagMetadata:
 		r.metadata = value
+	case abi.TagMedia:
+		r.Media = append(r.Media, Media{})
+		return r.Media[len(r.Media)-1].decode(abi.Reader{Rest: value})
 	default:
 		if !r.Caller.field(tag, value) && !r.Extras.field(tag, value) && flags&abi.FlagCritical != 0 {
 			return abi.ErrCritical

@@ -256,7 +256,7 @@ func isFlag(tag abi.Tag) bool {
 func isNumber(tag abi.Tag) bool {
 	switch tag {
 	case abi.TagStream, abi.TagChoice, abi.TagFresh, abi.TagFinal, abi.TagLeft, abi.TagPartial, abi.TagAsked, abi.TagRetryLeft, abi.TagStatus,
-		abi.TagPromptTokens, abi.TagCompletionTokens, abi.TagTotalTokens, abi.TagRetries, abi.TagPhase:
+		abi.TagPromptTokens, abi.TagCompletionTokens, abi.TagTotalTokens, abi.TagRetries, abi.TagPhase, abi.TagIndex:
 		return true
 	}
 	return false

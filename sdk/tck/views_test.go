@@ -79,6 +79,27 @@ func (v *builder) texts() *builder {
 	return v.text(abi.TagMessage, "user").text(abi.TagText, "one \"quoted\"").text(abi.TagText, "zwölf\n")
 }
 
+// argument begins a text of a call's arguments.
+func (v *builder) argument(call uint64, key string) *builder {
+	v.text(abi.TagTextKind, "arguments").number(abi.TagIndex, call)
+	if key != "" {
+		v.text(abi.TagKey, key)
+	}
+	return v
+}
+
+// media appends two images: one that the message holds, and one that is elsewhere.
+func (v *builder) media() *builder {
+	v.inside(abi.TagMedia, func(v *builder) {
+		v.number(abi.TagIndex, 2).text(abi.TagMessage, "user").text(abi.TagMediaType, "image").text(abi.TagMIME, "image/png")
+		v.number(abi.TagSize, 3).text(abi.TagSHA256, "b5d4045c3f466fa91fe2cc6abe79232a1a57cdf104f7a26e716e0a1e2789df78")
+		v.text(abi.TagAt, "messages.2.content.1").text(abi.TagCallID, "file-1").text(abi.TagKey, "a.png")
+	})
+	return v.inside(abi.TagMedia, func(v *builder) {
+		v.number(abi.TagIndex, 0).text(abi.TagMediaType, "image").text(abi.TagAt, "prompt").text(abi.TagURL, "https://example.com/b")
+	})
+}
+
 func (v *builder) outcome() *builder {
 	v.text(abi.TagFinish, "stop").number(abi.TagPromptTokens, 3).number(abi.TagCompletionTokens, 4).number(abi.TagTotalTokens, 7)
 	return v.text(abi.TagDeploymentID, "d1").text(abi.TagProvider, "openai")
@@ -100,6 +121,9 @@ func views(t *testing.T) (cases []tck.Case) {
 	end := func(v *builder) { cases[len(cases)-1].View = v.b }
 	for _, hook := range []abi.Hook{abi.HookRequest, abi.HookModeration} {
 		end(add(hook, "echo").request("echo").caller().extras().texts())
+		v := add(hook, "echo-arguments").request("echo").text(abi.TagMessage, "assistant").text(abi.TagText, "said")
+		v.argument(0, "").text(abi.TagText, "to").argument(0, "to").text(abi.TagText, "ann").argument(1, "").text(abi.TagText, "no JSON")
+		end(v.text(abi.TagMessage, "tool").text(abi.TagText, "done").media())
 		end(add(hook, "echo-less").text(abi.TagModel, "echo").text(abi.TagText, "without a message"))
 		for _, verdict := range []string{"continue", "reject", "respond", "filtered", "fail", "state", "edit", "change"} {
 			end(add(hook, verdict).request(verdict).texts())
@@ -116,11 +140,15 @@ func views(t *testing.T) (cases []tck.Case) {
 	end(add(abi.HookResponse, "echo").request("echo").caller().extras().outcome().
 		number(abi.TagChoice, 0).text(abi.TagMessage, "assistant").text(abi.TagText, "hello").
 		number(abi.TagChoice, 1).text(abi.TagTextKind, "reasoning").text(abi.TagText, "hm").text(abi.TagTextKind, "refusal").text(abi.TagText, "no"))
+	end(add(abi.HookResponse, "echo-arguments").request("echo").number(abi.TagChoice, 0).text(abi.TagText, "hello").
+		number(abi.TagChoice, 0).argument(0, "").text(abi.TagText, "to").number(abi.TagChoice, 0).argument(1, "to").text(abi.TagText, "ann").
+		number(abi.TagChoice, 1).text(abi.TagTextKind, "transcript").text(abi.TagText, "aloud").media())
 	end(add(abi.HookResponse, "echo-part").request("echo").number(abi.TagChoice, 2).text(abi.TagText, "llo wor").
 		number(abi.TagPartial, 1).text(abi.TagContext, "he").number(abi.TagFresh, 3).number(abi.TagFinal, 1))
 	end(add(abi.HookResponse, "echo-asked").request("echo").number(abi.TagAsked, 1).number(abi.TagRetryLeft, 2))
 	end(add(abi.HookStreamChunk, "echo").request("echo").caller().extras().number(abi.TagChoice, 2).text(abi.TagTextKind, "reasoning").
 		text(abi.TagContext, "he").text(abi.TagText, "llo wor").number(abi.TagFresh, 3).number(abi.TagFinal, 1))
+	end(add(abi.HookStreamChunk, "echo-arguments").request("echo").argument(1, "to").text(abi.TagText, "ann").number(abi.TagFinal, 1))
 	end(add(abi.HookStreamEnd, "echo").request("echo").caller().extras().outcome().number(abi.TagLeft, 1))
 	end(add(abi.HookFailure, "echo").request("echo").caller().extras().text(abi.TagErrorKind, "rate_limit").number(abi.TagStatus, 429).
 		text(abi.TagReason, "slow down").text(abi.TagErrorType, "throttling_error").text(abi.TagDeploymentID, "d1").text(abi.TagProvider, "openai"))

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"errors"
+
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
@@ -14,7 +16,9 @@ const (
 	Content TextKind = iota
 	Reasoning
 	Refusal
-	Thinking // what Reasoning says, once more: in blocks that carry a signature, or other details of a vendor's
+	Thinking   // what Reasoning says, once more: in blocks that carry a signature, or other details of a vendor's
+	Arguments  // of a call of a tool
+	Transcript // what the audio of an answer says
 )
 
 // String is the kind's name for a plugin.
@@ -24,22 +28,37 @@ func (k TextKind) String() string {
 		return "reasoning"
 	case Refusal:
 		return "refusal"
+	case Arguments:
+		return "arguments"
+	case Transcript:
+		return "transcript"
 	}
 	return "content"
 }
 
-// AnswerText is one text of an answer, or of one chunk of a streamed one. Text and Role are the places of JSON strings
-// with their quotes; an empty Role means none.
+// AnswerText is one text of an answer, or of one chunk of a streamed one. Text is its place, in a Form; Role is the place of
+// a JSON string, with its quotes. An empty Role means none.
 type AnswerText struct {
 	Text, Role llm.Span
 	Choice     int // the choice's "index", or its place in the list if it has none
-	Kind       TextKind
+
+	// Of arguments, as in Text.
+	Call int
+	Key  llm.Span
+	Kind TextKind
+	Form Form
+
+	// Of arguments in a chunk: which call they belong to.
+	id    llm.Span
+	named bool
+	way   callWay
 }
 
-// AppendAnswer lists the texts of an answer or a chunk: choices[].message or choices[].delta with content (a string or
-// a list of parts), reasoning_content, reasoning, refusal, thinking_blocks (also within provider_specific_fields) and
-// reasoning_details, and choices[].text. Arguments of tool calls are not among
-// them. It refuses what two parsers could read differently. It allocates only to make room.
+// AppendAnswer lists the texts of an answer: choices[].message or choices[].delta with content (a string or
+// a list of parts), reasoning_content, reasoning, refusal, thinking_blocks (also within provider_specific_fields),
+// reasoning_details, the transcript of audio, and the strings, names of members and long numbers in the arguments of
+// tool_calls and function_call; and choices[].text. It refuses what two parsers could read differently. It allocates only
+// to make room. Of a chunk, it takes arguments for whole that are not.
 func AppendAnswer(dst []AnswerText, b []byte) ([]AnswerText, error) {
 	w := answerWalker{list: dst}
 	w.walk(b)
@@ -47,6 +66,7 @@ func AppendAnswer(dst []AnswerText, b []byte) ([]AnswerText, error) {
 }
 
 func (w *answerWalker) walk(b []byte) {
+	w.b = b
 	c := dialect.Object(b)
 	seen := false
 	for w.err == nil && c.Next() {
@@ -79,6 +99,7 @@ func is(key []byte, name string, err *error) bool {
 }
 
 type answerWalker struct {
+	b     []byte
 	list  []AnswerText
 	first int // of the choice under way
 	err   error
@@ -86,8 +107,11 @@ type answerWalker struct {
 	logprobs []llm.Span // of choices, where they are not null: they repeat the text
 	ended    []int      // choices with a finish reason
 	more     bool       // there is something besides texts
-	role     bool       // a role is told
-	sealed   bool       // a block of thinking gets its signature: no more of it comes
+	chunk    bool       // arguments are pieces of JSON: each is one text
+	calls    []callPiece
+	args     []argPlace
+	role     bool // a role is told
+	sealed   bool // a block of thinking gets its signature: no more of it comes
 }
 
 func (w *answerWalker) leave(outer, inner *dialect.Cursor) {
@@ -183,6 +207,15 @@ func (w *answerWalker) message(outer *dialect.Cursor) {
 			which = 64
 			w.more = w.more || c.First() != 'n'
 			w.specific(&c)
+		case is(key, "tool_calls", &w.err):
+			which = 128
+			w.called(&c, false)
+		case is(key, "function_call", &w.err):
+			which = 256
+			w.called(&c, true)
+		case is(key, "audio", &w.err):
+			which = 512
+			w.audio(&c)
 		case string(key) == "role" && c.First() == '"':
 			role = c.Span()
 			w.role = true
@@ -209,6 +242,68 @@ func (w *answerWalker) string(c *dialect.Cursor, kind TextKind) {
 		return
 	}
 	w.list = append(w.list, AnswerText{Text: c.Span(), Kind: kind})
+}
+
+// add takes a text of arguments.
+func (w *answerWalker) add(t AnswerText) {
+	if len(w.list) == MaxTexts {
+		w.err = errTexts
+		return
+	}
+	t.Kind = Arguments
+	w.list = append(w.list, t)
+}
+
+// called walks the calls of tools.
+func (w *answerWalker) called(c *dialect.Cursor, legacy bool) {
+	var err error
+	if w.calls, err = calls(w.calls[:0], c, legacy); err != nil {
+		w.err = err
+		return
+	}
+	for i := range w.calls {
+		p := &w.calls[i]
+		w.more = w.more || p.more || p.at.End == 0
+		switch {
+		case p.at.End == 0:
+		case w.chunk && w.b[p.at.Start] == '"':
+			w.add(AnswerText{Text: p.at, Call: p.index, id: p.id, named: p.named, way: p.way})
+		case p.way == customCall && w.b[p.at.Start] == '"':
+			w.add(AnswerText{Text: p.at, Call: p.number})
+		case w.chunk:
+			w.err = errPieces
+		default:
+			w.args = arguments(w.args[:0], w.b, p.at)
+			for _, a := range w.args {
+				w.add(AnswerText{Text: a.at, Key: a.key, Form: a.form, Call: p.number})
+			}
+		}
+	}
+}
+
+// errPieces: a vendor that streams arguments other than as text.
+var errPieces = errors.New("arguments of a call that are no string")
+
+// audio walks what a model says aloud: its transcript.
+func (w *answerWalker) audio(outer *dialect.Cursor) {
+	if outer.First() != '{' {
+		w.more = w.more || outer.First() != 'n'
+		return
+	}
+	c := outer.Enter()
+	seen := false
+	for w.err == nil && c.Next() {
+		if !is(c.Key(), "transcript", &w.err) {
+			w.more = w.more || c.First() != 'n'
+			continue
+		}
+		if seen {
+			w.err = errTwice
+		}
+		seen = true
+		w.string(&c, Transcript)
+	}
+	w.leave(outer, &c)
 }
 
 // specific walks what a vendor has besides: the texts of its thinking_blocks.

@@ -179,6 +179,21 @@ func Count(u *llm.Usage, more llm.Usage) {
 	set(&u.Images, more.Images)
 	set(&u.Characters, more.Characters)
 	set(&u.Searches, more.Searches)
+	set(&u.CachedAudio, more.CachedAudio)
+	set(&u.CachedImage, more.CachedImage)
+	set(&u.CachedMarked, more.CachedMarked)
+	set(&u.CacheWriteHalfDay, more.CacheWriteHalfDay)
+	set(&u.VideoPrompt, more.VideoPrompt)
+	set(&u.VideoCompletion, more.VideoCompletion)
+	set(&u.Citations, more.Citations)
+	set(&u.Maps, more.Maps)
+	set(&u.FileSearches, more.FileSearches)
+	set(&u.Sessions, more.Sessions)
+	set(&u.Pages, more.Pages)
+	set(&u.AnnotatedPages, more.AnnotatedPages)
+	if more.Cost > 0 {
+		u.Cost = more.Cost
+	}
 	if more.Tier != 0 {
 		u.Tier = more.Tier
 	}

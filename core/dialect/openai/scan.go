@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"strconv"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -154,7 +155,9 @@ func finishName(b []byte) string {
 }
 
 // usage reads the usage object that outer stands at. Besides OpenAI's own members it takes prompt_cache_hit_tokens (DeepSeek) and
-// cached_tokens on the outside (Moonshot) for what came from the vendor's cache.
+// cached_tokens on the outside (Moonshot) for what came from the vendor's cache, what the vendor charged in cost and what
+// was read on the side (https://docs.perplexity.ai/api-reference/chat-completions-post,
+// https://openrouter.ai/docs/use-cases/usage-accounting), and searches (https://docs.x.ai/docs/guides/tools/overview).
 func usage(outer *dialect.Cursor) (u llm.Usage) {
 	var c dialect.Cursor
 	outer.Into(&c)
@@ -167,13 +170,25 @@ func usage(outer *dialect.Cursor) (u llm.Usage) {
 		case "total_tokens":
 			u.Total = dialect.Int(c.Value())
 		case "prompt_tokens_details":
-			d := details(&c)
-			u.Cached, u.AudioPrompt, u.ImagePrompt, u.CacheWrite = max(u.Cached, d.cached), d.audio, d.image, d.written
+			var d dialect.Cursor
+			c.Into(&d)
+			dialect.PromptDetails(&d, &u)
+			c.Leave(&d)
 		case "prompt_cache_hit_tokens", "cached_tokens":
 			u.Cached = max(u.Cached, dialect.Int(c.Value()))
 		case "completion_tokens_details":
-			d := details(&c)
-			u.Reasoning, u.AudioCompletion, u.ImageCompletion = d.reasoning, d.audio, d.image
+			var d dialect.Cursor
+			c.Into(&d)
+			dialect.CompletionDetails(&d, &u)
+			c.Leave(&d)
+		case "num_search_queries":
+			u.Searches = dialect.Int(c.Value())
+		case "citation_tokens":
+			u.Citations = dialect.Int(c.Value())
+		case "server_side_tool_usage_details":
+			u.Searches = max(u.Searches, dialect.Int(dialect.Get(c.Value(), "web_search_calls")))
+		case "cost":
+			u.Cost = cost(c.Value())
 		}
 	}
 	outer.Leave(&c)
@@ -183,30 +198,20 @@ func usage(outer *dialect.Cursor) (u llm.Usage) {
 	return u
 }
 
-// split is what the details of a usage tell apart.
-type split struct{ cached, written, reasoning, audio, image int64 }
-
-// details reads the object that outer stands at.
-func details(outer *dialect.Cursor) (p split) {
-	var c dialect.Cursor
-	outer.Into(&c)
-	for c.Next() {
-		switch string(c.Key()) {
-		case "cached_tokens":
-			p.cached = dialect.Int(c.Value())
-		case "cache_write_tokens":
-			p.written = dialect.Int(c.Value())
-		case "reasoning_tokens":
-			p.reasoning = dialect.Int(c.Value())
-		case "audio_tokens":
-			p.audio = dialect.Int(c.Value())
-		case "image_tokens":
-			p.image = dialect.Int(c.Value())
-		}
+// cost reads what a vendor charged, in US dollars: a number, or an object with the sum as total_cost.
+func cost(b []byte) float64 {
+	if len(b) > 0 && b[0] == '{' {
+		b = dialect.Get(b, "total_cost")
 	}
-	outer.Leave(&c)
-	return p
+	f, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || !(f > 0) || f > maxCost {
+		return 0
+	}
+	return f
 }
+
+// maxCost is more than any answer costs, in US dollars.
+const maxCost = 1e6
 
 // SetModel appends the answer b to dst with model as its model. at is the place of the value it has, as Scan found
 // it; if it has none, the member is added in front. b must be a JSON object and must not overlap dst.

@@ -8,11 +8,18 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
-// Text is one text of a request. Text and Role are the places of JSON strings in the body, with their quotes; an empty
-// Role means none.
+// Text is one text of a request. Text is its place in the body, in a Form; Role is the place of a JSON string, with its
+// quotes. An empty Role means none.
 type Text struct {
 	Text, Role llm.Span
 	Message    int // index of the message, prompt or input
+
+	// Of arguments: the number of the call in its message, and the member that has the text as its value, in the form of a
+	// text or InnerQuoted. An empty Key means none.
+	Call int
+	Key  llm.Span
+	Kind TextKind // Content or Arguments
+	Form Form
 }
 
 // MaxTexts is how many texts a request or an answer may hold; more are refused, because each costs memory.
@@ -32,8 +39,8 @@ var (
 
 // AppendTexts lists every text of a request: what is in messages[].content, prompt, input, instructions (of speech),
 // query and documents (of reranking), be it a string, a list of strings, or a list of parts with a text or contents of
-// their own. It refuses what two parsers could read differently,
-// because then a guardrail might check another text than the model gets.
+// their own; and in the arguments of the calls that messages hold, the strings, the names of members and long numbers. It
+// refuses what two parsers could read differently, because then a guardrail might check another text than the model gets.
 func AppendTexts(dst []Text, o *llm.Object) ([]Text, error) {
 	w := walker{list: dst}
 	for _, m := range o.Members() {
@@ -59,6 +66,9 @@ type walker struct {
 	list    []Text
 	message int
 	err     error
+
+	calls []callPiece
+	args  []argPlace
 }
 
 func (w *walker) start(b []byte, base int) { w.b, w.base = b, base }
@@ -157,7 +167,7 @@ func (w *walker) object(c *dialect.Cursor, depth int) {
 }
 
 func (w *walker) members(c *dialect.Cursor, depth int) {
-	const role, content, text = 1, 2, 4
+	const role, content, text, call, legacy, input = 1, 2, 4, 8, 16, 32
 	seen, first := 0, len(w.list)
 	var speaker llm.Span
 	for w.err == nil && c.Next() {
@@ -169,6 +179,12 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 			which = content
 		case "text":
 			which = text
+		case "tool_calls":
+			which = call
+		case "function_call":
+			which = legacy
+		case "input":
+			which = input
 		default:
 			if bytes.IndexByte(key, '\\') >= 0 {
 				w.fail(errEscapedKey)
@@ -190,6 +206,10 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 			speaker = llm.Span{Start: w.base + at.Start, End: w.base + at.End}
 		case which == content, which == text:
 			w.contents(c, depth)
+		case which == call, which == legacy:
+			w.called(c, which == legacy)
+		case which == input && c.First() == '{': // a call in the form of Anthropic's API
+			w.arguments(c.Span(), 0)
 		}
 	}
 	if speaker.End == 0 {
@@ -199,6 +219,43 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 		if s := &w.list[first+i]; s.Role.End == 0 {
 			s.Role = speaker
 		}
+	}
+}
+
+// called walks the calls of tools in a message of the past.
+func (w *walker) called(c *dialect.Cursor, legacy bool) {
+	var err error
+	if w.calls, err = calls(w.calls[:0], c, legacy); err != nil {
+		w.fail(err)
+		return
+	}
+	for i := range w.calls {
+		p := &w.calls[i]
+		if p.way == customCall && p.at.End > 0 && w.b[p.at.Start] == '"' {
+			w.said(argPlace{at: p.at}, p.number)
+			continue
+		}
+		w.arguments(p.at, p.number)
+	}
+}
+
+func (w *walker) arguments(at llm.Span, call int) {
+	w.args = arguments(w.args[:0], w.b, at)
+	for _, p := range w.args {
+		w.said(p, call)
+	}
+}
+
+// said takes a text of arguments.
+func (w *walker) said(p argPlace, call int) {
+	w.add(p.at)
+	if w.err != nil {
+		return
+	}
+	t := &w.list[len(w.list)-1]
+	t.Kind, t.Call, t.Form = Arguments, call, p.form
+	if p.key.End > 0 {
+		t.Key = llm.Span{Start: w.base + p.key.Start, End: w.base + p.key.End}
 	}
 }
 
@@ -243,26 +300,26 @@ type Edit struct {
 	Text  string
 }
 
-// AppendEdited appends body to dst with texts replaced; at returns the place of the string with a number. The edits are
-// in rising order of their places, none twice; everything else stays byte for byte. If model is not empty, it replaces
-// the string at modelAt, wherever that lies.
-func AppendEdited(dst, body []byte, edits []Edit, at func(i int) llm.Span, modelAt llm.Span, model string) []byte {
+// AppendEdited appends body to dst with texts replaced; at returns the place of the text with a number, and how it is
+// written. The edits are in rising order of their places, none twice; everything else stays byte for byte. If model is not
+// empty, it replaces the string at modelAt, wherever that lies.
+func AppendEdited(dst, body []byte, edits []Edit, at func(i int) (llm.Span, Form), modelAt llm.Span, model string) []byte {
 	from := 0
-	replace := func(at llm.Span, text string) {
-		dst = llm.AppendQuoted(append(dst, body[from:at.Start]...), text)
+	replace := func(at llm.Span, form Form, text string) {
+		dst = form.Encode(append(dst, body[from:at.Start]...), text)
 		from = at.End
 	}
 	pending := model != "" && modelAt.End > 0
 	for _, e := range edits {
-		place := at(e.Index)
+		place, form := at(e.Index)
 		if pending && modelAt.Start < place.Start {
-			replace(modelAt, model)
+			replace(modelAt, Quoted, model)
 			pending = false
 		}
-		replace(place, e.Text)
+		replace(place, form, e.Text)
 	}
 	if pending {
-		replace(modelAt, model)
+		replace(modelAt, Quoted, model)
 	}
 	return append(dst, body[from:]...)
 }

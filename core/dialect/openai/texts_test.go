@@ -90,7 +90,7 @@ func TestAppendEdited(t *testing.T) {
 		if i := o.Index("model"); i >= 0 {
 			modelAt = o.Members()[i].Value
 		}
-		if got := string(AppendEdited(nil, o.Raw(), edits, func(i int) llm.Span { return list[i].Text }, modelAt, model)); got != want {
+		if got := string(AppendEdited(nil, o.Raw(), edits, func(i int) (llm.Span, Form) { return list[i].Text, list[i].Form }, modelAt, model)); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
@@ -111,6 +111,8 @@ func FuzzTexts(f *testing.F) {
 	f.Add([]byte(`{"prompt":["a",["b",{"text":"c"}]],"input":"d"}`))
 	f.Add([]byte(`{"messages":[{"content":{"content":["x",{"role":"y","text":"z"}]}}]}`))
 	f.Add([]byte(`{"input":[[1,2],[3]],"prompt":[1.5e3,true,null]}`))
+	f.Add([]byte(`{"messages":[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"a\":[\"b\",12345678]}"}}]}]}`))
+	f.Add([]byte(`{"messages":[{"content":[{"type":"tool_use","input":{"a":"b","n":12345678}}],"function_call":{"arguments":"x"}}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var o llm.Object
 		if o.Parse(body) != nil {
@@ -129,11 +131,13 @@ func FuzzTexts(f *testing.F) {
 		}
 		var got []string
 		for _, s := range list {
-			text, ok := unescaped(body, s.Text)
+			text, ok := s.Form.Append(nil, body, s.Text)
 			if !ok {
 				return
 			}
-			got = append(got, text)
+			if s.Kind == Content {
+				got = append(got, string(text))
+			}
 		}
 		want := map[string]int{}
 		if list, ok := doc["messages"].([]any); ok {
@@ -174,7 +178,7 @@ func checkEdited(t *testing.T, o *llm.Object, list []Text, doc map[string]any) {
 	for i := range list {
 		edits = append(edits, Edit{i, fmt.Sprint("<edited ", i, ">")})
 	}
-	patched := AppendEdited(nil, o.Raw(), edits, func(i int) llm.Span { return list[i].Text }, llm.Span{}, "")
+	patched := AppendEdited(nil, o.Raw(), edits, func(i int) (llm.Span, Form) { return list[i].Text, list[i].Form }, llm.Span{}, "")
 	var o2 llm.Object
 	if err := o2.Parse(patched); err != nil {
 		t.Fatalf("%s became %s: %v", o.Raw(), patched, err)
@@ -241,6 +245,8 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"choices":[{"index":0,"message":{"role":"assistant","content":"a\n"}},{"text":"b"}]}`))
 	f.Add([]byte(`{"choices":[{"delta":{"content":[{"text":"a"}],"refusal":"r"}}]}`))
 	f.Add([]byte(`{"choices":[{"delta" 1`))
+	f.Add([]byte(`{"choices":[{"message":{"tool_calls":[{"function":{"arguments":"{\"a\":\"\\u0062\",\"n\":12345678}"}}]}}]}`))
+	f.Add([]byte(`{"choices":[{"message":{"function_call":{"arguments":"{"},"audio":{"transcript":"t"}}}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, err := AppendAnswer(nil, b)
 		if err != nil {
@@ -250,7 +256,7 @@ func FuzzAnswer(f *testing.F) {
 		for i := range list {
 			edits = append(edits, Edit{i, fmt.Sprint("<", i, ">")})
 		}
-		edited := AppendEdited(nil, b, edits, func(i int) llm.Span { return list[i].Text }, llm.Span{}, "")
+		edited := AppendEdited(nil, b, edits, func(i int) (llm.Span, Form) { return list[i].Text, list[i].Form }, llm.Span{}, "")
 		again, err := AppendAnswer(nil, edited)
 		if err != nil || len(again) != len(list) {
 			t.Fatalf("%s became %s: %d texts of %d, error %v", b, edited, len(again), len(list), err)

@@ -26,7 +26,11 @@ type Window struct {
 	Context []byte // the end of what was released before, as many characters as are held back
 	Text    []byte // what is not released yet, without escapes
 	Fresh   int    // how many bytes of Text a judge has seen before
-	Final   bool   // the choice ends here: nothing stays back
+	Final   bool   // the text ends here: nothing stays back
+
+	// Of arguments: the number of the call in the choice, and the member that has the text as its value.
+	Call int
+	Key  []byte
 }
 
 // Decision is what becomes of a window.
@@ -49,14 +53,14 @@ type Judge interface {
 // Bounds of what a stream may keep back.
 const (
 	maxHeld  = 256 << 10 // bytes of one text
-	maxLanes = 256       // texts
+	maxLanes = 1024      // texts
 )
 
 // Why a stream cannot be looked at.
 var (
 	errHeld    = errors.New("too much text of the stream is held back")
-	errLanes   = errors.New("the stream has too many choices")
-	errUndrawn = errors.New("the text of a choice that ended cannot be held back")
+	errLanes   = errors.New("the stream has too many choices or calls")
+	errUndrawn = errors.New("a text that ended cannot be held back")
 )
 
 // Windows takes the chunks of a stream in and gives chunks out in which no text has left before a judge released it.
@@ -65,7 +69,9 @@ var (
 // said such text and nothing else.
 //
 // A call of a tool does not wait for text that is held back: callers collect the two apart, and a model could
-// otherwise smuggle a text out by interrupting it.
+// otherwise smuggle a text out by interrupting it. Of its arguments, which are JSON in pieces, each string, name of a member
+// and long number is a text of its own, which ends where it ends; what is between them waits for it. So they stay JSON,
+// whatever a judge replaces. They may be written with other escapes than the model's.
 type Windows struct {
 	s     WindowSettings
 	judge Judge
@@ -75,16 +81,24 @@ type Windows struct {
 
 	sealing bool // thinking gets its signature
 	w       Window
+	quoted  []byte
 
 	out  []byte // chunks, one behind the other
 	ends []int
 	next int // of ends
 }
 
-// lane is one text of one choice.
+// lane is one text of one choice, or the arguments of one call.
 type lane struct {
 	choice  int
 	kind    TextKind
+	call    int // what the call says its place is
+	ordinal int // how many calls of the choice began before it
+	id      []byte
+	way     callWay
+	args    *argLane // nil if the arguments are no JSON
+	over    bool     // another call began in its place
+
 	context []byte
 	text    []byte
 	fresh   int // bytes of text that were judged
@@ -141,7 +155,7 @@ func (w *Windows) send(chunk []byte) {
 func (w *Windows) Put(chunk []byte, now time.Time) error {
 	w.rewind()
 	k := &w.walk
-	*k = answerWalker{list: k.list[:0], logprobs: k.logprobs[:0], ended: k.ended[:0]}
+	*k = answerWalker{list: k.list[:0], logprobs: k.logprobs[:0], ended: k.ended[:0], calls: k.calls[:0], chunk: true}
 	if k.walk(chunk); k.err != nil {
 		return k.err
 	}
@@ -170,22 +184,13 @@ func (w *Windows) collect(chunk []byte, now time.Time) (hadText bool, err error)
 			continue
 		}
 		hadText = true
-		l, err := w.lane(t.Choice, t.Kind)
+		l, err := w.lane(chunk, t)
 		if err != nil {
 			return false, err
 		}
-		start := len(l.text)
-		var ok bool
-		if l.text, ok = llm.AppendUnescaped(l.text, inner); !ok {
-			return false, errJSON
+		if err := l.take(inner, now); err != nil {
+			return false, err
 		}
-		if len(l.text) > maxHeld {
-			return false, errHeld
-		}
-		if l.chars == 0 {
-			l.since = now
-		}
-		l.chars += utf8.RuneCount(l.text[start:])
 		if !l.spoke {
 			l.spoke = true
 			w.walk.more = w.walk.more || w.walk.role
@@ -201,23 +206,85 @@ func (w *Windows) collect(chunk []byte, now time.Time) (hadText bool, err error)
 	return hadText, nil
 }
 
-func (w *Windows) lane(choice int, kind TextKind) (*lane, error) {
+// take adds what a chunk says, a JSON string without its quotes.
+func (l *lane) take(inner []byte, now time.Time) error {
+	into := &l.text
+	if l.args != nil {
+		into = &l.args.in
+	}
+	start := len(*into)
+	var ok bool
+	if *into, ok = llm.AppendUnescaped(*into, inner); !ok {
+		return errJSON
+	}
+	if l.held() > maxHeld {
+		return errHeld
+	}
+	if l.args != nil {
+		return nil
+	}
+	l.count(start, now)
+	return nil
+}
+
+// count takes note of text that no judge has seen.
+func (l *lane) count(start int, now time.Time) {
+	if l.chars == 0 {
+		l.since = now
+	}
+	l.chars += utf8.RuneCount(l.text[start:])
+}
+
+// held is how many bytes wait.
+func (l *lane) held() int {
+	n := len(l.text)
+	if l.args != nil {
+		n += l.args.held()
+	}
+	return n
+}
+
+// lane returns the one that a text of a chunk belongs to. A call that has another id than the one in its place is another
+// call: some vendors give all calls one index.
+func (w *Windows) lane(chunk []byte, t *AnswerText) (*lane, error) {
+	id, calls := chunk[t.id.Start:t.id.End], 0
 	for _, l := range w.lanes {
-		if l.choice == choice && l.kind == kind {
-			return l, nil
+		if l.choice != t.Choice || l.kind != t.Kind {
+			continue
 		}
+		calls++
+		if l.over || l.call != t.Call || l.way != t.way {
+			continue
+		}
+		if t.named && len(id) > 2 && len(l.id) > 0 && string(l.id) != string(id) {
+			l.over = true
+			continue
+		}
+		if len(l.id) == 0 && len(id) > 2 {
+			l.id = append(l.id, id...)
+		}
+		return l, nil
 	}
 	if len(w.lanes) == maxLanes {
 		return nil, errLanes
 	}
-	l := &lane{choice: choice, kind: kind}
+	l := &lane{choice: t.Choice, kind: t.Kind, call: t.Call, way: t.way}
+	if t.Kind == Arguments {
+		l.ordinal = calls
+		if len(id) > 2 {
+			l.id = append(l.id, id...)
+		}
+		if t.way != customCall {
+			l.args = &argLane{}
+		}
+	}
 	w.lanes = append(w.lanes, l)
 	return l, nil
 }
 
 // template keeps the chunk, or one made from it, for text that is released later.
 func (w *Windows) template(chunk []byte, t *AnswerText) {
-	l, err := w.lane(t.Choice, t.Kind)
+	l, err := w.lane(chunk, t)
 	if err != nil {
 		return
 	}
@@ -225,11 +292,11 @@ func (w *Windows) template(chunk []byte, t *AnswerText) {
 		l.chunk, l.at = append(l.chunk[:0], chunk...), t.Text
 		return
 	}
-	l.chunk, l.at = plainChunk(l.chunk[:0], chunk, t.Choice, t.Kind)
+	l.chunk, l.at = plainChunk(l.chunk[:0], chunk, t)
 }
 
 // plainChunk appends a chunk with the head of another one and one empty text.
-func plainChunk(dst, chunk []byte, choice int, kind TextKind) ([]byte, llm.Span) {
+func plainChunk(dst, chunk []byte, t *AnswerText) ([]byte, llm.Span) {
 	dst = append(dst, '{')
 	completion := false
 	for c := dialect.Object(chunk); c.Next(); {
@@ -243,17 +310,21 @@ func plainChunk(dst, chunk []byte, choice int, kind TextKind) ([]byte, llm.Span)
 		dst = append(append(append(dst, '"'), key...), `":`...)
 		dst = append(append(dst, c.Value()...), ',')
 	}
-	dst = strconv.AppendInt(append(dst, `"choices":[{"index":`...), int64(choice), 10)
+	dst = strconv.AppendInt(append(dst, `"choices":[{"index":`...), int64(t.Choice), 10)
 	name, closing := `,"delta":{"content":`, "}"
 	switch {
 	case completion:
 		name, closing = `,"text":`, ""
-	case kind == Thinking:
+	case t.Kind == Thinking:
 		name, closing = `,"delta":{"thinking_blocks":[{"type":"thinking","signature":"","thinking":`, "}]}"
-	case kind == Reasoning:
+	case t.Kind == Reasoning:
 		name = `,"delta":{"reasoning_content":`
-	case kind == Refusal:
+	case t.Kind == Refusal:
 		name = `,"delta":{"refusal":`
+	case t.Kind == Transcript:
+		name, closing = `,"delta":{"audio":{"transcript":`, "}}"
+	case t.Kind == Arguments:
+		name, closing = t.around()
 	}
 	dst = append(dst, name...)
 	at := llm.Span{Start: len(dst), End: len(dst) + 2}
@@ -261,11 +332,23 @@ func plainChunk(dst, chunk []byte, choice int, kind TextKind) ([]byte, llm.Span)
 	return append(dst, `,"finish_reason":null}]}`...), at
 }
 
+// around is what stands around the arguments of a call in a choice of a chunk.
+func (t *AnswerText) around() (before, behind string) {
+	if t.way == legacyCall {
+		return `,"delta":{"function_call":{"arguments":`, "}}"
+	}
+	before = `,"delta":{"tool_calls":[{"index":` + strconv.Itoa(t.Call)
+	if t.way == customCall {
+		return before + `,"custom":{"input":`, "}}]}"
+	}
+	return before + `,"function":{"arguments":`, "}}]}"
+}
+
 // decide has those lanes judged that are due. What may go out of lanes that the chunk does not speak for goes first. When
 // thinking gets its signature, nothing of it should come behind that, unless the judge wants to see more of it.
 func (w *Windows) decide(now time.Time) error {
 	for _, l := range w.lanes {
-		final := w.ended(l.choice)
+		final := w.ended(l.choice) || l.over
 		w.sealing = w.walk.sealed && !final && (l.kind == Thinking || l.kind == Reasoning)
 		final = final || w.sealing
 		if l.used {
@@ -274,8 +357,8 @@ func (w *Windows) decide(now time.Time) error {
 			}
 			continue
 		}
-		if final && len(l.text) > 0 {
-			if err := w.flush(l, true); err != nil {
+		if final && l.held() > 0 {
+			if err := w.flush(l, true, now); err != nil {
 				return err
 			}
 		}
@@ -294,6 +377,14 @@ func (w *Windows) ended(choice int) bool {
 
 func (w *Windows) due(l *lane, now time.Time, final bool) error {
 	l.said = l.said[:0]
+	if l.args != nil {
+		return w.follow(l, now, final)
+	}
+	return w.ripe(l, now, final)
+}
+
+// ripe has the text of a lane judged if there is enough of it, or if it has waited for long enough.
+func (w *Windows) ripe(l *lane, now time.Time, final bool) error {
 	waited := w.s.Wait > 0 && now.Sub(l.since) >= w.s.Wait
 	if !final && !waited && l.chars < w.s.Chars {
 		return nil
@@ -301,9 +392,12 @@ func (w *Windows) due(l *lane, now time.Time, final bool) error {
 	return w.ask(l, final)
 }
 
-// ask has the text of a lane judged and moves what may go out to said.
+// ask has the text of a lane judged and adds what may go out to said.
 func (w *Windows) ask(l *lane, final bool) error {
-	w.w = Window{Choice: l.choice, Kind: l.kind, Context: l.context, Text: l.text, Fresh: l.fresh, Final: final}
+	w.w = Window{Choice: l.choice, Kind: l.kind, Context: l.context, Text: l.text, Fresh: l.fresh, Final: final, Call: l.ordinal}
+	if l.args != nil {
+		w.w.Key = l.args.key()
+	}
 	d, text, err := w.judge.Judge(&w.w)
 	if err != nil {
 		return err
@@ -324,8 +418,8 @@ func (w *Windows) ask(l *lane, final bool) error {
 	if !final {
 		n -= tail(l.text, w.s.Holdback)
 	}
-	l.said = append(l.said[:0], l.text[:n]...)
-	l.context = append(l.context, l.said...)
+	l.say(l.text[:n])
+	l.context = append(l.context, l.text[:n]...)
 	l.context = keep(l.context, tail(l.context, w.s.Holdback))
 	l.text = keep(l.text, len(l.text)-n)
 	l.fresh, l.chars = len(l.text), 0
@@ -345,9 +439,28 @@ func tail(b []byte, n int) int {
 	return len(b) - end
 }
 
+// say adds text that may go out.
+func (l *lane) say(text []byte) {
+	switch {
+	case l.args == nil:
+		l.said = append(l.said, text...)
+	case l.args.scan.in:
+		l.said = appendInside(l.said, text)
+	default:
+		l.said = appendBare(l.said, string(text))
+	}
+}
+
 // flush has what a lane holds judged, and sends what may go out in a chunk of its own.
-func (w *Windows) flush(l *lane, final bool) error {
-	if err := w.ask(l, final); err != nil {
+func (w *Windows) flush(l *lane, final bool, now time.Time) error {
+	l.said = l.said[:0]
+	var err error
+	if l.args != nil && final {
+		err = w.follow(l, now, true)
+	} else {
+		err = w.ask(l, final)
+	}
+	if err != nil {
 		return err
 	}
 	if len(l.said) == 0 {
@@ -384,7 +497,7 @@ func (w *Windows) Late(now time.Time) error {
 		if l.chars == 0 || w.s.Wait <= 0 || now.Sub(l.since) < w.s.Wait {
 			continue
 		}
-		if err := w.flush(l, false); err != nil {
+		if err := w.flush(l, false, now); err != nil {
 			return err
 		}
 	}
@@ -402,8 +515,8 @@ func (w *Windows) compose(chunk []byte, hadText bool) {
 			continue
 		}
 		l.used = false
-		inner := chunk[c.at.Start+1 : c.at.End-1]
-		c.same = bytes.Equal(inner, l.said) && bytes.IndexByte(inner, '\\') < 0
+		w.quoted = appendQuoted(w.quoted[:0], l.said)
+		c.same = bytes.Equal(chunk[c.at.Start:c.at.End], w.quoted)
 		same = same && c.same
 		speaks = speaks || len(l.said) > 0
 	}
@@ -447,10 +560,10 @@ func (w *Windows) End() error {
 	w.rewind()
 	w.sealing = false
 	for _, l := range w.lanes {
-		if len(l.text) == 0 {
+		if l.held() == 0 {
 			continue
 		}
-		if err := w.flush(l, true); err != nil {
+		if err := w.flush(l, true, l.since); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@
 use crate::abi::{self, tag, Error};
 use crate::exchange::Exchange;
 use crate::host;
+use crate::media::{self, Argument, Media};
 use crate::request::{begin, put_edit, Verdict};
 use crate::view::{text, Field, View};
 use std::borrow::Cow;
@@ -43,10 +44,12 @@ impl<'a> Outcome<'a> {
 pub struct Answer<'a> {
     /// Index of the choice.
     pub choice: u64,
-    /// "content", "reasoning" or "refusal".
+    /// "content", "reasoning", "refusal", "arguments" or "transcript".
     pub kind: &'a str,
     /// Role of the message.
     pub role: &'a str,
+    /// Of arguments: where the text stands in them.
+    pub argument: Option<Argument<'a>>,
     text: &'a [u8],
     replaced: Option<Vec<u8>>,
 }
@@ -77,6 +80,8 @@ pub struct Response<'a> {
     pub outcome: Outcome<'a>,
     /// The texts, if the manifest needs "texts".
     pub texts: Vec<Answer<'a>>,
+    /// What is no text, if the manifest needs "media"; nothing in a part.
+    pub media: Vec<Media<'a>>,
     /// This is a part of a stream.
     pub partial: bool,
     /// Of a part: the end of what the caller has already got of the text.
@@ -107,12 +112,23 @@ impl<'a> Response<'a> {
         host::field(host::ANSWER, "").unwrap_or_default()
     }
 
+    /// The bytes of a media, by its place in `media`; nothing if there are more than `limit` of them, or if the answer does
+    /// not hold them.
+    pub fn media_bytes(&self, i: usize, limit: usize) -> Option<Vec<u8>> {
+        media::bytes(&self.media, i, limit)
+    }
+
     pub(crate) fn read(view: &'a mut [u8]) -> Result<Response<'a>, Error> {
         let (mut view, mut r, mut next) = (View::new(view), Response::default(), Answer::default());
         while let Some(field) = view.next()? {
             match field.tag {
                 tag::CHOICE => next = Answer { choice: field.number()?, kind: "content", ..Answer::default() },
-                tag::TEXT_KIND => next.kind = text(field.value),
+                tag::TEXT_KIND => {
+                    next.kind = text(field.value);
+                    next.argument = Argument::begin(next.kind);
+                }
+                tag::KEY | tag::INDEX if next.argument.is_some() => Argument::take(&mut next.argument, field)?,
+                tag::MEDIA => r.media.push(Media::read(field)?),
                 tag::MESSAGE => next.role = text(field.value),
                 tag::TEXT => r.texts.push(Answer { text: field.value, ..next.clone() }),
                 tag::PARTIAL => r.partial = true,
@@ -151,8 +167,11 @@ pub struct Window<'a> {
     exchange: Exchange<'a>,
     /// Index of the choice.
     pub choice: u64,
-    /// "content", "reasoning" or "refusal".
+    /// "content", "reasoning", "refusal", "arguments" or "transcript".
     pub kind: &'a str,
+    /// Of arguments: where the text stands in them. It ends where its string does, so it is seldom that more than one
+    /// window shows it.
+    pub argument: Option<Argument<'a>>,
     /// The end of what the caller has already got of the text.
     pub context: &'a str,
     /// How many bytes at the beginning of the text the hook has seen before.
@@ -194,7 +213,11 @@ impl<'a> Window<'a> {
         while let Some(field) = view.next()? {
             match field.tag {
                 tag::CHOICE => w.choice = field.number()?,
-                tag::TEXT_KIND => w.kind = text(field.value),
+                tag::TEXT_KIND => {
+                    w.kind = text(field.value);
+                    w.argument = Argument::begin(w.kind);
+                }
+                tag::KEY | tag::INDEX if w.argument.is_some() => Argument::take(&mut w.argument, field)?,
                 tag::CONTEXT => w.context = text(field.value),
                 tag::TEXT => w.text = field.value,
                 tag::FRESH => w.fresh = field.number()? as usize,

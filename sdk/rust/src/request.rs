@@ -2,18 +2,22 @@
 
 use crate::abi::{self, tag, verdict, Error};
 use crate::exchange::Exchange;
+use crate::media::{self, Argument, Media};
 use crate::value::{self, Value};
 use crate::view::{text, Field, View};
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 
-/// One piece of text in a request: the content of a message, one part of it, a prompt, or an input to embed.
+/// One piece of text in a request: the content of a message, one part of it, a prompt, an input to embed, or one of the
+/// texts in the arguments of a call that the model made earlier.
 #[derive(Clone, Debug)]
 pub struct Text<'a> {
     /// "system", "user", "assistant" and so on; empty outside of messages.
     pub role: &'a str,
     /// Index of the message, prompt or input that holds the text.
     pub message: usize,
+    /// Where the text stands in the arguments of a call; nothing for what the message says.
+    pub argument: Option<Argument<'a>>,
     text: &'a [u8],
     replaced: Option<Vec<u8>>,
 }
@@ -21,7 +25,7 @@ pub struct Text<'a> {
 impl<'a> Text<'a> {
     /// A text for a test.
     pub fn new(role: &'a str, text: &'a str) -> Text<'a> {
-        Text { role, message: 0, text: text.as_bytes(), replaced: None }
+        Text { role, message: 0, argument: None, text: text.as_bytes(), replaced: None }
     }
 
     /// The text without JSON escapes, as the caller sent it: it need not be UTF-8.
@@ -50,6 +54,8 @@ pub struct Request<'a> {
     exchange: Exchange<'a>,
     /// Every text of the request, in order, if the manifest needs "texts".
     pub texts: Vec<Text<'a>>,
+    /// What is no text, if the manifest needs "media".
+    pub media: Vec<Media<'a>>,
 
     set_model: Option<String>,
     changes: Vec<u8>,
@@ -74,6 +80,12 @@ impl<'a> Request<'a> {
     /// A request with texts and nothing else, for a test.
     pub fn with_texts(texts: Vec<Text<'a>>) -> Request<'a> {
         Request { texts, ..Request::default() }
+    }
+
+    /// The bytes of a media, by its place in `media`; nothing if there are more than `limit` of them, or if the request
+    /// does not hold them.
+    pub fn media_bytes(&self, i: usize, limit: usize) -> Option<Vec<u8>> {
+        media::bytes(&self.media, i, limit)
     }
 
     /// Sends the request to another model group.
@@ -121,9 +133,10 @@ impl<'a> Request<'a> {
         let mut view = View::new(view);
         let mut place = Place::default();
         while let Some(field) = view.next()? {
-            match place.take(field) {
+            match place.take(field)? {
                 Placed::Text(text) => self.texts.push(text),
                 Placed::Message => {}
+                Placed::Other(field) if field.tag == tag::MEDIA => self.media.push(Media::read(field)?),
                 Placed::Other(field) => self.exchange.take(field)?,
             }
         }
@@ -136,6 +149,7 @@ impl<'a> Request<'a> {
 pub(crate) struct Place<'a> {
     role: &'a str,
     messages: usize,
+    argument: Option<Argument<'a>>,
 }
 
 /// What a record is, among messages and texts.
@@ -147,19 +161,27 @@ pub(crate) enum Placed<'a> {
 
 impl<'a> Place<'a> {
     #[inline]
-    pub fn take(&mut self, field: Field<'a>) -> Placed<'a> {
+    pub fn take(&mut self, field: Field<'a>) -> Result<Placed<'a>, Error> {
         match field.tag {
             tag::TEXT => {
-                let message = self.messages.saturating_sub(1);
-                Placed::Text(Text { role: self.role, message, text: field.value, replaced: None })
+                let (message, argument) = (self.messages.saturating_sub(1), self.argument.take());
+                return Ok(Placed::Text(Text {
+                    role: self.role,
+                    message,
+                    argument,
+                    text: field.value,
+                    replaced: None,
+                }));
             }
             tag::MESSAGE => {
                 self.role = text(field.value);
                 self.messages += 1;
-                Placed::Message
             }
-            _ => Placed::Other(field),
+            tag::TEXT_KIND => self.argument = Argument::begin(text(field.value)),
+            tag::KEY | tag::INDEX if self.argument.is_some() => Argument::take(&mut self.argument, field)?,
+            _ => return Ok(Placed::Other(field)),
         }
+        Ok(Placed::Message)
     }
 }
 

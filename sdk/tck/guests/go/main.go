@@ -90,6 +90,21 @@ func (e *echo) extras(x *sallyport.Extras) {
 	e.object("params", m, err)
 }
 
+func (e *echo) argument(a *sallyport.Argument) {
+	if a != nil {
+		e.text("argument", strconv.Itoa(a.Call)+" "+strconv.Quote(a.Key))
+	}
+}
+
+func (e *echo) media(list []sallyport.Media) {
+	for _, m := range list {
+		e.text("media", strconv.Itoa(m.Message))
+		for _, s := range []string{m.Role, m.Type, m.MIME, strconv.Itoa(m.Size), m.SHA256, m.URL, m.ID, m.Name, m.Path} {
+			e.text("of media", s)
+		}
+	}
+}
+
 // show writes a value in one way only.
 func show(v any) string {
 	switch v := v.(type) {
@@ -202,8 +217,10 @@ func echoRequest(r *sallyport.Request) string {
 	e.object("metadata", m, err)
 	e.extras(&r.Extras)
 	for _, t := range r.Texts {
+		e.argument(t.Argument)
 		e.text(t.Role+" "+strconv.Itoa(t.Message), strconv.Quote(t.Text))
 	}
+	e.media(r.Media)
 	v, ok := r.Header("x-tck")
 	e.asked("header", v, ok)
 	v, ok = r.Value("a.b")
@@ -244,7 +261,9 @@ func response(r *sallyport.Response) sallyport.Verdict {
 	case "echo":
 		e.exchange(&r.Exchange)
 		e.outcome(&r.Outcome)
+		e.media(r.Media)
 		for _, t := range r.Texts {
+			e.argument(t.Argument)
 			e.text(strconv.Itoa(t.Choice)+" "+t.Kind+" "+t.Role, strconv.Quote(t.Text))
 		}
 		e.flag("partial", r.Partial)
@@ -275,6 +294,7 @@ func window(w *sallyport.Window) sallyport.Verdict {
 		e.exchange(&w.Exchange)
 		e.number("choice", w.Choice)
 		e.text("kind", w.Kind)
+		e.argument(w.Argument)
 		e.text("context", w.Context)
 		e.text("text", w.Text)
 		e.number("fresh", w.Fresh)

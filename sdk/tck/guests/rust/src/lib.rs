@@ -87,7 +87,23 @@ impl Echo {
 
     fn texts(&mut self, texts: &[Text]) {
         for t in texts {
+            self.argument(&t.argument);
             self.text(&format!("{} {}", t.role, t.message), &quote(&t.as_str()));
+        }
+    }
+
+    fn argument(&mut self, a: &Option<Argument>) {
+        if let Some(a) = a {
+            self.text("argument", &format!("{} {}", a.call, quote(a.key)));
+        }
+    }
+
+    fn media(&mut self, list: &[Media]) {
+        for m in list {
+            self.text("media", &m.message.to_string());
+            for s in [m.role, m.kind, m.mime, &m.size.to_string(), m.sha256, m.url, m.id, m.name, m.path] {
+                self.text("of media", s);
+            }
         }
     }
 
@@ -277,6 +293,7 @@ impl Plugin for Tck {
                 let mut e = Echo::default();
                 e.exchange(r);
                 e.texts(&r.texts);
+                e.media(&r.media);
                 e.asked("header", r.header("x-tck"));
                 e.asked("value", r.value("a.b"));
                 e.asked("json", r.json("a.b"));
@@ -319,7 +336,9 @@ impl Plugin for Tck {
                 let mut e = Echo::default();
                 e.exchange(r);
                 e.outcome(&r.outcome);
+                e.media(&r.media);
                 for t in &r.texts {
+                    e.argument(&t.argument);
                     e.text(&format!("{} {} {}", t.choice, t.kind, t.role), &quote(&t.as_str()));
                 }
                 e.flag("partial", r.partial);
@@ -353,6 +372,7 @@ impl Plugin for Tck {
                 e.exchange(w);
                 e.number("choice", w.choice);
                 e.text("kind", w.kind);
+                e.argument(&w.argument);
                 e.text("context", w.context);
                 e.text("text", &w.as_str());
                 e.number("fresh", w.fresh as u64);

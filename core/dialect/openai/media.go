@@ -1,0 +1,287 @@
+package openai
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// MediaPart is something in a message that is no text: an image, a sound, a video or a file.
+type MediaPart struct {
+	Message int    // index of the message, prompt or input; of an answer: the choice's index, or its place
+	Role    string // of the message
+	Type    string // "image", "audio", "video" or "file"; of a part that is neither text nor known, what it says its type is
+	MIME    string // as the caller says; empty if he does not
+	URL     string // where it is, if it is elsewhere
+	ID      string // of an uploaded file, or of a sound that the vendor keeps
+	Name    string // of a file
+	Path    string // of the part in the body: names and indexes, joined by dots
+
+	data []byte // base64 as written, without quotes; borrows the body
+	own  bool   // the message has it: data may be empty
+}
+
+// Bytes appends what the message holds of the media. Data that is not base64 comes as it is written. It is nothing if the
+// media is elsewhere.
+func (m *MediaPart) Bytes(dst []byte) []byte {
+	text, ok := llm.AppendUnescaped(nil, m.data)
+	if !ok {
+		return append(dst, m.data...)
+	}
+	for _, e := range [...]*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		if out, err := e.AppendDecode(dst, text); err == nil {
+			return out
+		}
+	}
+	return append(dst, text...)
+}
+
+// Digest returns the size in bytes and the SHA-256 of what the message holds. ok is false if the media is elsewhere.
+func (m *MediaPart) Digest() (size int, sum [sha256.Size]byte, ok bool) {
+	if !m.own {
+		return 0, sum, false
+	}
+	b := m.Bytes(nil)
+	return len(b), sha256.Sum256(b), true
+}
+
+// maxMedia is how many media a request or an answer may hold for whoever looks at them.
+const maxMedia = 4096
+
+// AppendMedia lists what is no text in the messages, prompts and inputs of a request. Parts that are not known are listed
+// too. It refuses what AppendTexts refuses.
+func AppendMedia(dst []MediaPart, o *llm.Object) ([]MediaPart, error) {
+	w := mediaWalk{list: dst}
+	for _, m := range o.Members() {
+		switch key := string(o.Key(m)); key {
+		case "messages", "prompt", "input":
+			w.messages(o.Value(m), key)
+		}
+	}
+	return w.list, w.err
+}
+
+// AppendAnswerMedia lists what is no text in an answer: parts of the content, images, and a sound.
+func AppendAnswerMedia(dst []MediaPart, answer []byte) ([]MediaPart, error) {
+	w := mediaWalk{list: dst}
+	n := 0
+	for c := dialect.Array(dialect.Get(answer, "choices")); c.Next(); n++ {
+		w.message, w.role = n, ""
+		if i := dialect.Get(c.Value(), "index"); len(i) > 0 {
+			w.message = int(min(dialect.Int(i), 1<<20))
+		}
+		w.speaker(dialect.Get(c.Value(), "message"), "choices."+strconv.Itoa(n)+".message")
+	}
+	return w.list, w.err
+}
+
+type mediaWalk struct {
+	list    []MediaPart
+	message int
+	role    string
+	err     error
+}
+
+func (w *mediaWalk) messages(v []byte, path string) {
+	w.message, w.role = 0, ""
+	if len(v) == 0 || v[0] != '[' {
+		w.part(v, path, 0)
+		return
+	}
+	for c := dialect.Array(v); w.err == nil && c.Next(); w.message++ {
+		at := path + "." + strconv.Itoa(w.message)
+		switch {
+		case c.First() != '{':
+			w.contents(c.Value(), at, 0)
+		case path == "messages":
+			w.speaker(c.Value(), at)
+		default:
+			w.part(c.Value(), at, 0)
+		}
+	}
+}
+
+// speaker walks a message.
+func (w *mediaWalk) speaker(v []byte, path string) {
+	w.role = plainText(dialect.Get(v, "role"))
+	for c := dialect.Object(v); w.err == nil && c.Next(); {
+		switch key := string(c.Key()); {
+		case key == "content":
+			w.contents(c.Value(), path+".content", 0)
+		case key == "images":
+			w.contents(c.Value(), path+".images", 0)
+		case key == "audio" && c.First() == '{':
+			w.described("audio", c.Value(), path+".audio")
+		}
+	}
+}
+
+func (w *mediaWalk) contents(v []byte, path string, depth int) {
+	if depth > maxNesting {
+		w.err = errNesting
+		return
+	}
+	switch {
+	case len(v) == 0:
+	case v[0] == '[':
+		i := 0
+		for c := dialect.Array(v); w.err == nil && c.Next(); i++ {
+			w.contents(c.Value(), path+"."+strconv.Itoa(i), depth+1)
+		}
+	case v[0] == '{':
+		w.part(v, path, depth+1)
+	}
+}
+
+// part walks a part of a content. Members count, not the type that it claims: what one vendor skips, another reads.
+func (w *mediaWalk) part(v []byte, path string, depth int) {
+	known, kind := false, ""
+	for c := dialect.Object(v); w.err == nil && c.Next(); {
+		switch key := string(c.Key()); key {
+		case "type":
+			kind = plainText(c.Value())
+		case "text", "thinking", "refusal", "summary", "data", "tool_use_id":
+			known = true
+		case "content":
+			known = true
+			w.contents(c.Value(), path+".content", depth)
+		case "image_url", "input_audio", "audio_url", "video_url", "file", "source", "image", "audio", "video":
+			if first := c.First(); first == '{' || first == '"' {
+				known = true
+				w.described(typeOf(key, v), c.Value(), path)
+			}
+		}
+	}
+	if !known && kind != "" && !wordy(kind) {
+		w.add(MediaPart{Type: kind, Path: path})
+	}
+}
+
+// typeOf is what a member of a part holds.
+func typeOf(member string, part []byte) string {
+	switch member {
+	case "image_url", "image":
+		return "image"
+	case "input_audio", "audio_url", "audio":
+		return "audio"
+	case "video_url", "video":
+		return "video"
+	case "source":
+		if kind := plainText(dialect.Get(part, "type")); kind == "image" || kind == "audio" || kind == "video" {
+			return kind
+		}
+	}
+	return "file"
+}
+
+// wordy reports whether a part of this type is no media although it has no text: calls of tools and the like.
+func wordy(kind string) bool {
+	switch kind {
+	case "text", "input_text", "output_text", "summary_text", "refusal", "thinking", "redacted_thinking", "reasoning",
+		"tool_use", "server_tool_use", "mcp_tool_use", "tool_result", "tool_reference":
+		return true
+	}
+	return false
+}
+
+// described takes the media that a value describes: an address, or an object with one or with the data. Whatever of its
+// members is there counts.
+func (w *mediaWalk) described(kind string, v []byte, path string) {
+	m := MediaPart{Type: kind, Path: path}
+	if v[0] == '"' {
+		m.address(v)
+		w.add(m)
+		return
+	}
+	plain := false
+	for c := dialect.Object(v); c.Next(); {
+		value := c.Value()
+		switch string(c.Key()) {
+		case "url", "file_data", "uri", "file_uri":
+			m.address(value)
+		case "data":
+			if m.data = dialect.Inside(value); len(value) > 1 && value[0] == '"' {
+				m.own = true
+			}
+		case "format":
+			m.MIME = mimeOf(kind, plainText(value))
+		case "media_type", "mime_type":
+			m.MIME = plainText(value)
+		case "file_id", "id":
+			m.ID = plainText(value)
+		case "filename", "name":
+			m.Name = plainText(value)
+		case "type":
+			t := plainText(value)
+			plain = t == "text" || t == "content" // of a document: its text is among the texts
+		case "content":
+			w.contents(value, path+".content", 1)
+		}
+	}
+	if !plain {
+		w.add(m)
+	}
+}
+
+// mimeOf is the MIME type of a format: "wav" of a sound is "audio/wav".
+func mimeOf(kind, format string) string {
+	switch {
+	case format == "" || strings.Contains(format, "/"):
+		return format
+	case kind == "audio" && format == "mp3":
+		return "audio/mpeg"
+	case kind == "file":
+		return "application/" + format
+	}
+	return kind + "/" + format
+}
+
+// address takes an address, or data in the form of one (RFC 2397).
+func (m *MediaPart) address(v []byte) {
+	inside := dialect.Inside(v)
+	if len(inside) < 5 || !bytes.EqualFold(inside[:5], []byte("data:")) {
+		if text := plainText(v); text != "" {
+			m.URL = text
+		}
+		return
+	}
+	m.own = true
+	head, data, ok := bytes.Cut(inside[5:], []byte(","))
+	if !ok {
+		m.data = inside
+		return
+	}
+	m.data = data
+	mime, _, _ := bytes.Cut(head, []byte(";"))
+	if text, ok := llm.AppendUnescaped(nil, mime); ok && len(text) > 0 {
+		m.MIME = strings.ToLower(string(text))
+	}
+}
+
+func (w *mediaWalk) add(m MediaPart) {
+	if len(w.list) == maxMedia {
+		w.err = errTexts
+		return
+	}
+	m.Message, m.Role = w.message, w.role
+	for _, kind := range [...]string{"image", "audio", "video"} {
+		if strings.HasPrefix(m.MIME, kind+"/") {
+			m.Type = kind
+		}
+	}
+	w.list = append(w.list, m)
+}
+
+// plainText is the text of a JSON string; "" for anything else.
+func plainText(v []byte) string {
+	text, ok := llm.Text(v)
+	if !ok {
+		return ""
+	}
+	return string(text)
+}

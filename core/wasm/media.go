@@ -1,0 +1,47 @@
+package wasm
+
+import (
+	"encoding/hex"
+	"strconv"
+
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+)
+
+// appendMedia appends what is no text: what it is and where, but not its bytes.
+func appendMedia(dst []byte, list []openai.MediaPart) []byte {
+	for i := range list {
+		m := &list[i]
+		var mark int
+		dst, mark = abi.Open(dst, abi.TagMedia)
+		dst = abi.AppendNumber(dst, abi.TagIndex, uint64(m.Message))
+		dst = appendText(dst, abi.TagMessage, m.Role)
+		dst = appendText(dst, abi.TagMediaType, m.Type)
+		dst = appendText(dst, abi.TagMIME, m.MIME)
+		if size, sum, ok := m.Digest(); ok {
+			dst = abi.AppendNumber(dst, abi.TagSize, uint64(size))
+			dst = abi.AppendText(dst, abi.TagSHA256, hex.EncodeToString(sum[:]))
+		}
+		dst = abi.AppendText(dst, abi.TagAt, m.Path)
+		dst = appendText(dst, abi.TagURL, m.URL)
+		dst = appendText(dst, abi.TagCallID, m.ID)
+		dst = abi.Close(appendText(dst, abi.TagKey, m.Name), mark)
+	}
+	return dst
+}
+
+// lookupMedia is lookup for the bytes of a media in the view.
+func (in *instance) lookupMedia(key string) ([]byte, int32) {
+	if in.media == nil {
+		return nil, abi.ErrForbidden
+	}
+	i, err := strconv.Atoi(key)
+	if err != nil {
+		return nil, abi.ErrArgument
+	}
+	if i < 0 || i >= len(in.media) {
+		return nil, abi.ErrNotFound
+	}
+	in.scratch = in.media[i].Bytes(in.scratch[:0])
+	return in.scratch, 0
+}

@@ -1,0 +1,86 @@
+package sallyport
+
+import (
+	"strconv"
+
+	"github.com/sallyport-ai/sallyport/sdk/abi"
+)
+
+// Argument says where a text stands in the arguments of a call of a tool. Each string, name of a member and number of seven
+// digits or more in them is a text of its own; one that a hook replaces is written as JSON again. Arguments that are no JSON
+// are one text.
+type Argument struct {
+	Call int    // number of the call in its message or choice
+	Key  string // name of the member that has the text as its value; empty for names and what is in no member
+}
+
+// Member is Key, and "" for nil, which stands for texts that are no arguments.
+func (a *Argument) Member() string {
+	if a == nil {
+		return ""
+	}
+	return a.Key
+}
+
+// Media is something in a request or an answer that is no text.
+type Media struct {
+	Message int    // index of the message, prompt or input; of an answer: of the choice
+	Role    string // of the message
+	Type    string // "image", "audio", "video", "file", or another type that a part says it has
+	MIME    string // as the caller says; empty if he does not
+	Size    int    // bytes of what the message holds, without base64
+	SHA256  string // of the same, in hex; empty if the media is elsewhere
+	URL     string // where it is, if it is elsewhere
+	ID      string // of an uploaded file
+	Name    string // of a file
+	Path    string // of the part, for Request.Remove and Request.JSON
+}
+
+func (m *Media) decode(in abi.Reader) error {
+	for in.Next() {
+		switch in.Tag {
+		case abi.TagIndex:
+			m.Message = int(in.Number())
+		case abi.TagMessage:
+			m.Role = text(in.Value)
+		case abi.TagMediaType:
+			m.Type = text(in.Value)
+		case abi.TagMIME:
+			m.MIME = text(in.Value)
+		case abi.TagSize:
+			m.Size = int(in.Number())
+		case abi.TagSHA256:
+			m.SHA256 = text(in.Value)
+		case abi.TagURL:
+			m.URL = text(in.Value)
+		case abi.TagCallID:
+			m.ID = text(in.Value)
+		case abi.TagKey:
+			m.Name = text(in.Value)
+		case abi.TagAt:
+			m.Path = text(in.Value)
+		default:
+			in.Unknown()
+		}
+	}
+	return in.Err
+}
+
+// media reads the bytes of one, if there are not more of them than the hook wants.
+func (m More) media(list []Media, i, limit int) ([]byte, bool) {
+	if i < 0 || i >= len(list) || list[i].SHA256 == "" || list[i].Size > limit {
+		return nil, false
+	}
+	return m.field(abi.FieldMedia, strconv.Itoa(i))
+}
+
+// MediaBytes asks the gateway for the bytes of a media, by its place in Media. ok is false if there are more than limit of
+// them, or if the request does not hold them.
+func (r *Request) MediaBytes(i, limit int) (data []byte, ok bool) {
+	return r.more.media(r.Media, i, limit)
+}
+
+// MediaBytes is Request.MediaBytes for an answer.
+func (r *Response) MediaBytes(i, limit int) (data []byte, ok bool) {
+	return r.more.media(r.Media, i, limit)
+}
