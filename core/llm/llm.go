@@ -86,6 +86,21 @@ type Usage struct {
 	Searches        int64   // searches made or documents ranked, in the vendor's unit
 	Seconds         float64 // length of the audio that was heard or made
 	Tier            Served  // which service tier the answer came from
+
+	CachedAudio       int64 // part of Cached that was audio
+	CachedImage       int64 // part of Cached that was images
+	CachedMarked      int64 // part of Cached that a mark in the request put there, where the vendor charges that apart
+	CacheWriteHalfDay int64 // part of CacheWrite that is kept for twelve hours
+	VideoPrompt       int64 // part of Prompt that was video
+	VideoCompletion   int64 // part of Completion that is video
+	Citations         int64 // tokens of sources that were read, beside Prompt
+	Maps              int64 // questions to a map on the side
+	FileSearches      int64 // searches of stored files on the side
+	Sessions          int64 // containers that code of the model's ran in
+	Pages             int64 // pages of documents that were read
+	AnnotatedPages    int64 // pages that were annotated besides
+
+	Cost float64 // what the vendor itself says that the answer cost, in US dollars; 0 it does not say
 }
 
 // Plus is what two answers used together.
@@ -98,6 +113,12 @@ func (u Usage) Plus(o Usage) Usage {
 		ImagePrompt: u.ImagePrompt + o.ImagePrompt, ImageCompletion: u.ImageCompletion + o.ImageCompletion,
 		Images: u.Images + o.Images, Characters: u.Characters + o.Characters, Searches: u.Searches + o.Searches,
 		Seconds: u.Seconds + o.Seconds, Tier: max(u.Tier, o.Tier),
+		CachedAudio: u.CachedAudio + o.CachedAudio, CachedImage: u.CachedImage + o.CachedImage,
+		CachedMarked: u.CachedMarked + o.CachedMarked, CacheWriteHalfDay: u.CacheWriteHalfDay + o.CacheWriteHalfDay,
+		VideoPrompt: u.VideoPrompt + o.VideoPrompt, VideoCompletion: u.VideoCompletion + o.VideoCompletion,
+		Citations: u.Citations + o.Citations, Maps: u.Maps + o.Maps, FileSearches: u.FileSearches + o.FileSearches,
+		Sessions: u.Sessions + o.Sessions, Pages: u.Pages + o.Pages, AnnotatedPages: u.AnnotatedPages + o.AnnotatedPages,
+		Cost: u.Cost + o.Cost,
 	}
 }
 

@@ -1,14 +1,18 @@
 package llm
 
+import "time"
+
 // ServiceTier is how soon the vendor was asked to answer, where that changes what it charges.
 type ServiceTier uint8
 
 // The service tiers that vendors charge for, and how many there are.
 const (
-	TierStandard ServiceTier = iota
-	TierBatch                // answered within a day
-	TierFlex                 // slower and cheaper
-	TierPriority             // faster and dearer
+	TierStandard  ServiceTier = iota
+	TierBatch                 // answered within a day
+	TierFlex                  // slower and cheaper
+	TierPriority              // faster and dearer
+	TierBalanced              // between flex and standard
+	TierUltrafast             // faster still than priority
 	ServiceTiers
 )
 
@@ -26,8 +30,12 @@ func ServedBy[T string | []byte](word T) Served {
 		return Served(TierBatch) + 1
 	case "flex", "FLEX", "ON_DEMAND_FLEX":
 		return Served(TierFlex) + 1
-	case "priority", "ON_DEMAND_PRIORITY":
+	case "priority", "fast", "ON_DEMAND_PRIORITY":
 		return Served(TierPriority) + 1
+	case "balanced":
+		return Served(TierBalanced) + 1
+	case "ultrafast":
+		return Served(TierUltrafast) + 1
 	}
 	return 0
 }
@@ -53,6 +61,13 @@ type Rates struct {
 	Reasoning      float64
 	AudioOutput    float64
 	ImageOutput    float64
+
+	CacheReadAudio    float64
+	CacheReadImage    float64
+	CacheReadMarked   float64 // what a mark in a request put there
+	CacheWriteHalfDay float64 // for twelve hours
+	VideoInput        float64
+	VideoOutput       float64
 }
 
 // Level is what tokens cost once a prompt is longer than Above tokens. All tokens of the request then cost that much.
@@ -65,6 +80,46 @@ type Level struct {
 type ImagePrice struct {
 	Quality, Size string // as in a request, such as "hd" and "1024x1792"; an empty quality is any
 	Each          float64
+}
+
+// VideoPrice is the price of a second of video of one resolution.
+type VideoPrice struct {
+	Resolution string // such as "1080p" and "4k"
+	Each       float64
+}
+
+// OffPeak says when tokens cost less, and how much then.
+type OffPeak struct {
+	Windows []Window
+	Levels  []Level // in place of those of the price
+}
+
+// Window is a time of day in which other prices count. One that ends before it begins goes past midnight, and one that
+// ends when it begins is the whole day.
+type Window struct {
+	From, To int            // minutes since midnight, UTC
+	Days     [7]bool        // on which days, from Sunday
+	Zone     *time.Location // where those days begin
+}
+
+// Open reports whether the time is in one of the windows.
+func (o *OffPeak) Open(at time.Time) bool {
+	if o == nil {
+		return false
+	}
+	utc := at.UTC()
+	now := utc.Hour()*60 + utc.Minute()
+	for i := range o.Windows {
+		w := &o.Windows[i]
+		in := w.From <= now && now < w.To
+		if w.From >= w.To {
+			in = now >= w.From || now < w.To
+		}
+		if in && w.Days[at.In(w.Zone).Weekday()] {
+			return true
+		}
+	}
+	return false
 }
 
 // Price is what a deployment charges, in US dollars. Package price makes it when the configuration is loaded. It is
@@ -82,12 +137,26 @@ type Price struct {
 	Request      float64      // each request
 	Image        float64      // each image made, unless Images has its size
 	Images       []ImagePrice //
-	SecondIn     float64      // each second of audio heard or, where that is not known, of the call
-	SecondOut    float64      // each second of audio or video made or, where that is not known, of the call
+	Pixel        float64      // each pixel of an image made, unless the others say what it costs
+	SecondIn     float64      // each second of audio heard
+	SecondOut    float64      // each second of audio or video made
 	CharacterIn  float64      // each character of the text to be spoken
 	CharacterOut float64      // each character of the answer
 	Query        float64      // each unit of a search or a ranking
 	Search       [3]float64   // each web search of a chat with a low, medium and high search_context_size
+	Map          float64      // each question of a chat to a map
+	Once         bool         // searches and questions to a map cost the same however many an answer took
+	FileSearch   float64      // each search of stored files
+	Session      float64      // each container that code of the model's runs in
+	Citation     float64      // each token of sources that were read
+	Page         float64      // each page of a document
+	PageBatch    float64      // the same in a batch
+	Note         float64      // each annotated page, beside Page
+	NoteBatch    float64      // the same in a batch
+	Videos       []VideoPrice // each second of video of a resolution, in place of SecondOut
+	OffPeak      *OffPeak     // what tokens cost at some times; nil if always the same
+	Timed        bool         // seconds are those of the call where the vendor does not tell them
+	Told         bool         // what the vendor says that an answer cost counts more than all these
 
 	Discount      float64 // share that is taken off; 0.05 is five percent
 	Margin        float64 // share that is added to what is left

@@ -11,7 +11,7 @@ import (
 // short lists the fields of LiteLLM's cost map that the table writes with a short name. The others keep theirs.
 func short() []struct{ code, name string } {
 	return []struct{ code, name string }{
-		{"i", inputCost}, {"o", outputCost}, {"r", cacheReadCost}, {"w", cacheWriteCost}, {"W", cacheHourCost},
+		{"i", inputCost}, {"o", outputCost}, {"r", cacheReadCost}, {"w", cacheWriteCost}, {"W", cacheHourCost}, {"H", cacheHalfDayCost},
 		{"z", reasoningCost}, {"a", audioInputCost}, {"A", audioOutputCost},
 		{"ii", "input_cost_per_image"}, {"oi", "output_cost_per_image"}, {"px", "input_cost_per_pixel"}, {"py", "output_cost_per_pixel"},
 		{"ti", imageInputCost}, {"to", imageOutputCost},
@@ -36,7 +36,28 @@ const (
 	audioOutputCost = "output_cost_per_audio_token"
 	imageInputCost  = "input_cost_per_image_token"
 	imageOutputCost = "output_cost_per_image_token"
-	searchCost      = "search_context_cost_per_query"
+
+	cacheHalfDayCost    = "cache_creation_input_token_cost_above_12hr"
+	cacheReadAudioCost  = "cache_read_input_audio_token_cost"
+	cacheReadImageCost  = "cache_read_input_image_token_cost"
+	cacheReadMarkedCost = "explicit_cache_read_input_token_cost"
+	videoInputCost      = "input_cost_per_video_token"
+	videoOutputCost     = "output_cost_per_video_token"
+)
+
+// bases are the names of the prices of tokens.
+func bases() []string {
+	return []string{
+		inputCost, outputCost, cacheReadCost, cacheWriteCost, cacheHourCost, reasoningCost, audioInputCost, audioOutputCost,
+		imageInputCost, imageOutputCost, cacheHalfDayCost, cacheReadAudioCost, cacheReadImageCost, cacheReadMarkedCost,
+		videoInputCost, videoOutputCost,
+	}
+}
+
+// The other prices that are no number.
+const (
+	searchCost  = "search_context_cost_per_query"
+	offPeakCost = "off_peak_pricing"
 )
 
 // rate is the name of a price of tokens, taken apart.
@@ -56,6 +77,7 @@ func suffixes() [llm.ServiceTiers]struct {
 		letter byte
 	}{
 		llm.TierStandard: {}, llm.TierBatch: {"_batches", 'b'}, llm.TierFlex: {"_flex", 'f'}, llm.TierPriority: {"_priority", 'p'},
+		llm.TierBalanced: {"_balanced", 'l'}, llm.TierUltrafast: {"_ultrafast", 'u'},
 	}
 }
 
@@ -79,13 +101,11 @@ func splitRate(name string) (r rate, ok bool) {
 		}
 		name, r.above = name[:i], n
 	}
-	switch name {
-	case inputCost, outputCost, cacheReadCost, cacheWriteCost, cacheHourCost, reasoningCost, audioInputCost, audioOutputCost,
-		imageInputCost, imageOutputCost:
-		r.base = name
-		return r, true
+	if !slices.Contains(bases(), name) {
+		return rate{}, false
 	}
-	return rate{}, false
+	r.base = name
+	return r, true
 }
 
 // code writes a rate as the letter of its base, the thousands from which it counts, and the letter of its tier, as in

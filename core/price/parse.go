@@ -227,6 +227,10 @@ func fieldValue(name string, v json.RawMessage) (string, error) {
 		if _, err := parseTiers(v); err != nil {
 			return "", err
 		}
+	case name == offPeakCost:
+		if _, err := parseOffPeak(v); err != nil {
+			return "", err
+		}
 	case isPrice(name) && first != '{':
 		f, err := amount(v)
 		if err != nil {

@@ -4,7 +4,10 @@
 package price
 
 import (
+	"encoding/json"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -14,7 +17,7 @@ import (
 type Cost struct {
 	Input   float64 // the prompt
 	Output  float64 // the answer
-	Tools   float64 // searches made on the side
+	Tools   float64 // searches made on the side, and containers that code ran in
 	Request float64 // the price of a request, whatever is in it
 
 	Original float64 // the sum of these
@@ -35,7 +38,9 @@ func (c Cost) Plus(o Cost) Cost {
 type Call struct {
 	Tier    llm.ServiceTier // the one that the answer says served it, or else the one that was asked for
 	Took    time.Duration   // how long the vendor took; for vendors that charge for time
+	At      time.Time       // when it began; zero is a time at which nothing costs less
 	Size    string          // of an image, such as "1024x1024"; empty takes that
+	Video   string          // resolution of a video, such as "1080p"; empty takes the vendor's default
 	Quality string          // of an image; empty takes the vendor's default
 	Search  SearchSize      // how much a web search reads
 }
@@ -53,7 +58,10 @@ const (
 // CallOf reads what Call needs from a request and its usage. It does not allocate unless images
 // were made.
 func CallOf(x *llm.Exchange, u llm.Usage) Call {
-	c := Call{Took: x.Upstream}
+	c := Call{Took: x.Upstream, At: x.Start}
+	if x.Op == llm.OpResource {
+		c.Took = 0 // nothing that is stored costs by how long it took to ask
+	}
 	asked := x.Body.Get("service_tier")
 	if asked == nil { // a request in another dialect, which nobody translated
 		asked = x.Native.Get("service_tier")
@@ -62,8 +70,12 @@ func CallOf(x *llm.Exchange, u llm.Usage) Call {
 		switch string(tier) {
 		case "flex":
 			c.Tier = llm.TierFlex
-		case "priority":
+		case "priority", "fast":
 			c.Tier = llm.TierPriority
+		case "balanced":
+			c.Tier = llm.TierBalanced
+		case "ultrafast":
+			c.Tier = llm.TierUltrafast
 		}
 	}
 	c.Tier = u.Tier.Tier(c.Tier)
@@ -73,19 +85,50 @@ func CallOf(x *llm.Exchange, u llm.Usage) Call {
 		c.Size, c.Quality = string(size), string(quality)
 	}
 	if u.Searches > 0 {
-		c.Search = searchSize(x.Body.Get("web_search_options"))
+		c.Search = searchSize(x)
+	}
+	if u.Seconds > 0 && (x.Op == llm.OpResource || x.Op == llm.OpPassThrough) {
+		size, ok := llm.Text(x.Body.Get("resolution"))
+		if !ok {
+			size, _ = llm.Text(x.Body.Get("size"))
+		}
+		c.Video = resolution(string(size))
 	}
 	return c
 }
 
-// searchSize finds search_context_size in web_search_options.
-func searchSize(options []byte) SearchSize {
-	var o llm.Object
-	if options == nil || o.Parse(options) != nil {
-		return SearchMedium
+// searchSize finds search_context_size in the web_search_options of a chat, or in the tool web_search of a response
+// (https://platform.openai.com/docs/guides/tools-web-search#search-context-size).
+func searchSize(x *llm.Exchange) SearchSize {
+	var options llm.Object
+	if raw := x.Body.Get("web_search_options"); raw != nil && options.Parse(raw) == nil {
+		word, _ := llm.Text(options.Get("search_context_size"))
+		return sizeOf(string(word))
 	}
-	size, _ := llm.Text(o.Get("search_context_size"))
-	switch string(size) {
+	for _, raw := range [...][]byte{x.Body.Get("tools"), x.Native.Get("tools")} {
+		if raw != nil {
+			return toolSize(raw)
+		}
+	}
+	return SearchMedium
+}
+
+func toolSize(raw []byte) SearchSize {
+	var tools []struct {
+		Type string `json:"type"`
+		Size string `json:"search_context_size"`
+	}
+	_ = json.Unmarshal(raw, &tools) // of another form, they say nothing
+	for _, t := range tools {
+		if strings.HasPrefix(t.Type, "web_search") {
+			return sizeOf(t.Size)
+		}
+	}
+	return SearchMedium
+}
+
+func sizeOf(word string) SearchSize {
+	switch word {
 	case "low":
 		return SearchLow
 	case "high":
@@ -99,15 +142,39 @@ func searchSize(options []byte) SearchSize {
 // known is false if nothing says what it cost: there is no price, or the vendor gave no counts that the price applies
 // to. A price per request counts whatever the usage is. Tokens are charged one price each: cached, written to the cache,
 // audio and plain ones are the parts of the prompt, reasoning, audio and plain ones those of the answer; a part is never
-// longer than what is left of the whole. Characters, images and seconds are charged where tokens are not.
+// longer than what is left of the whole. Characters, images, pages and seconds are charged where tokens are not, and what
+// happened on the side in any case.
 func Of(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
 	if p == nil {
 		return Cost{}, false
 	}
+	switch {
+	case p.Told && u.Cost > 0 && !math.IsInf(u.Cost, 0):
+		cost.Output, known = u.Cost, true
+	default:
+		cost, known = count(p, u, c)
+	}
+	cost.Original = cost.Input + cost.Output + cost.Tools + cost.Request
+	cost.Discount = cost.Original * p.Discount
+	left := cost.Original - cost.Discount
+	if known {
+		cost.Margin = left*p.Margin + p.MarginRequest
+	}
+	cost.Total = left + cost.Margin
+	return cost, known
+}
+
+// count charges for all that was counted.
+func count(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
 	cost.Request = p.Request
 	known = p.Request != 0
 	if len(p.Levels) > 0 && u.Known() {
-		tokens(&cost, p.Levels, u, c.Tier)
+		levels := p.Levels
+		if p.OffPeak != nil && !c.At.IsZero() && p.OffPeak.Open(c.At) {
+			levels = p.OffPeak.Levels
+		}
+		tokens(&cost, levels, u, c.Tier)
+		cost.Input += float64(max(u.Citations, 0)) * p.Citation
 		known = true
 	}
 	switch {
@@ -117,16 +184,7 @@ func Of(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
 		// A model that writes and draws: not all vendors tell the tokens of a picture apart, but its price is known.
 		cost.Output = max(cost.Output, float64(u.Images)*p.Image)
 	}
-	if u.Searches > 0 {
-		known = searches(&cost, p, u.Searches, c.Search) || known
-	}
-	cost.Original = cost.Input + cost.Output + cost.Tools + cost.Request
-	cost.Discount = cost.Original * p.Discount
-	left := cost.Original - cost.Discount
-	if known {
-		cost.Margin = left*p.Margin + p.MarginRequest
-	}
-	cost.Total = left + cost.Margin
+	known = aside(&cost, p, u, c) || known
 	return cost, known
 }
 
@@ -142,17 +200,27 @@ func tokens(cost *Cost, levels []llm.Level, u llm.Usage, tier llm.ServiceTier) {
 	r := &levels[at].Rates[tier]
 	left := max(u.Prompt, 0)
 	cached := part(u.Cached, &left)
+	heard := part(u.CachedAudio, &cached)
+	shown := part(u.CachedImage, &cached)
+	marked := part(u.CachedMarked, &cached)
 	written := part(u.CacheWrite, &left)
+	half := part(u.CacheWriteHalfDay, &written)
 	hour := part(u.CacheWriteHour, &written)
-	audio := part(u.AudioPrompt, &left)
-	seen := part(u.ImagePrompt, &left)
+	// What was cached of these is part of them, and charged above.
+	audio := part(u.AudioPrompt-heard, &left)
+	seen := part(u.ImagePrompt-shown, &left)
+	video := part(u.VideoPrompt, &left)
 	cost.Input += float64(left)*r.Input + float64(cached)*r.CacheRead + float64(written)*r.CacheWrite +
-		float64(hour)*r.CacheWriteHour + float64(audio)*r.AudioInput + float64(seen)*r.ImageInput
+		float64(hour)*r.CacheWriteHour + float64(audio)*r.AudioInput + float64(seen)*r.ImageInput +
+		float64(heard)*r.CacheReadAudio + float64(shown)*r.CacheReadImage + float64(marked)*r.CacheReadMarked +
+		float64(half)*r.CacheWriteHalfDay + float64(video)*r.VideoInput
 	left = max(u.Completion, 0)
 	reasoning := part(u.Reasoning, &left)
 	spoken := part(u.AudioCompletion, &left)
 	drawn := part(u.ImageCompletion, &left)
-	cost.Output += float64(left)*r.Output + float64(reasoning)*r.Reasoning + float64(spoken)*r.AudioOutput + float64(drawn)*r.ImageOutput
+	filmed := part(u.VideoCompletion, &left)
+	cost.Output += float64(left)*r.Output + float64(reasoning)*r.Reasoning + float64(spoken)*r.AudioOutput +
+		float64(drawn)*r.ImageOutput + float64(filmed)*r.VideoOutput
 }
 
 // part takes n, or what there is, out of what is left of a whole.
@@ -164,7 +232,7 @@ func part(n int64, left *int64) int64 {
 
 // units charges for what is not counted in tokens.
 func units(cost *Cost, p *llm.Price, u llm.Usage, c Call) (known bool) {
-	if n := max(u.Images, 0); n > 0 && (p.Image != 0 || len(p.Images) > 0) {
+	if n := max(u.Images, 0); n > 0 && (p.Image != 0 || p.Pixel != 0 || len(p.Images) > 0) {
 		cost.Output += float64(n) * imagePrice(p, c)
 		known = true
 	}
@@ -172,15 +240,32 @@ func units(cost *Cost, p *llm.Price, u llm.Usage, c Call) (known bool) {
 		cost.Input += float64(n) * p.CharacterIn
 		known = true
 	}
-	if known || p.SecondIn == 0 && p.SecondOut == 0 {
+	page, note := p.Page, p.Note
+	if c.Tier == llm.TierBatch {
+		page, note = p.PageBatch, p.NoteBatch
+	}
+	if n, notes := max(u.Pages, 0), max(u.AnnotatedPages, 0); n+notes > 0 && (page != 0 || note != 0) {
+		cost.Input += float64(n)*page + float64(notes)*note
+		known = true
+	}
+	if known || p.SecondIn == 0 && p.SecondOut == 0 && len(p.Videos) == 0 {
 		return known
 	}
 	seconds := u.Seconds
 	if !(seconds > 0) || math.IsInf(seconds, 0) {
-		seconds = max(c.Took.Seconds(), 0)
+		seconds = 0
+		if p.Timed {
+			seconds = max(c.Took.Seconds(), 0)
+		}
 	}
 	cost.Input += seconds * p.SecondIn
-	cost.Output += seconds * p.SecondOut
+	out := p.SecondOut
+	for i := range p.Videos {
+		if p.Videos[i].Resolution == c.Video {
+			out = p.Videos[i].Each
+		}
+	}
+	cost.Output += seconds * out
 	return seconds > 0
 }
 
@@ -204,7 +289,30 @@ func imagePrice(p *llm.Price, c Call) float64 {
 	if found >= 0 {
 		return p.Images[found].Each
 	}
+	if p.Image == 0 && p.Pixel != 0 {
+		width, height, _ := strings.Cut(size, "x")
+		w, err1 := strconv.Atoi(width)
+		h, err2 := strconv.Atoi(height)
+		if err1 != nil || err2 != nil || w <= 0 || h <= 0 {
+			w, h = 1024, 1024
+		}
+		return p.Pixel * float64(w) * float64(h)
+	}
 	return p.Image
+}
+
+// aside charges for what happened beside the chat.
+func aside(cost *Cost, p *llm.Price, u llm.Usage, c Call) (known bool) {
+	if u.Searches > 0 {
+		known = searches(cost, p, u.Searches, c.Search)
+	}
+	maps := max(u.Maps, 0)
+	if p.Once {
+		maps = min(maps, 1)
+	}
+	more := float64(maps)*p.Map + float64(max(u.FileSearches, 0))*p.FileSearch + float64(max(u.Sessions, 0))*p.Session
+	cost.Tools += more
+	return known || more != 0
 }
 
 // searches charges for searches: those of a model that ranks or searches, and those that a chat made on the side.
@@ -219,6 +327,9 @@ func searches(cost *Cost, p *llm.Price, n int64, size SearchSize) bool {
 		each = p.Search[0]
 	case SearchHigh:
 		each = p.Search[2]
+	}
+	if p.Once {
+		n = 1
 	}
 	cost.Tools += float64(n) * each
 	return each != 0

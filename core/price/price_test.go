@@ -96,6 +96,113 @@ func TestUnits(t *testing.T) {
 	f("dashscope", "qwen3-max", llm.Usage{Prompt: 200_000}, price.Call{}, 200_000*3e-6)
 }
 
+// TestAside charges for what happens beside the tokens of a chat, and for media that are no tokens. The figures are the
+// cost map's; where it has none, those of the vendors' pages that tools.go names.
+func TestAside(t *testing.T) {
+	t.Parallel()
+	f := func(provider, model string, u llm.Usage, c price.Call, want float64) {
+		t.Helper()
+		got, known := price.Of(of(t, provider, model), u, c)
+		if !known || !near(got.Total, want) {
+			t.Errorf("%s/%s %+v: %+v (known %v), want %v", provider, model, u, got, known, want)
+		}
+	}
+	f("openai", "gpt-4o", llm.Usage{Prompt: 100, FileSearches: 2, Sessions: 1}, price.Call{}, 100*2.5e-6+2*0.0025+0.03)
+	f("azure", "gpt-4o", llm.Usage{Prompt: 100, FileSearches: 2, Sessions: 1}, price.Call{}, 100*2.5e-6+0.033)
+	f("perplexity", "sonar", llm.Usage{Prompt: 100, Searches: 1}, price.Call{Search: price.SearchLow}, 100*1e-6+0.005)
+	f("perplexity", "sonar", llm.Usage{Prompt: 100, Searches: 1}, price.Call{Search: price.SearchHigh}, 100*1e-6+0.012)
+	f("perplexity", "sonar", llm.Usage{Prompt: 100, Searches: 1, Cost: 0.0123}, price.Call{Search: price.SearchHigh}, 0.0123)
+	f("openai", "gpt-4o", llm.Usage{Prompt: 100, Cost: 0.0123}, price.Call{}, 100*2.5e-6)
+	f("perplexity", "sonar-deep-research", llm.Usage{Prompt: 100, Completion: 50, Reasoning: 20, Citations: 1000, Searches: 3}, price.Call{},
+		100*2e-6+1000*2e-6+30*8e-6+20*3e-6+3*0.005)
+	// Once an answer for the second generation of models, each question for the third.
+	f("gemini", "gemini-2.5-flash", llm.Usage{Prompt: 100, Searches: 4, Maps: 3}, price.Call{}, 100*0.3e-6+0.035+0.025)
+	f("gemini", "gemini-3-flash-preview", llm.Usage{Prompt: 100, Searches: 4, Maps: 3}, price.Call{}, 100*5e-7+4*0.014+3*0.014)
+	f("xai", "grok-4.20", llm.Usage{Prompt: 100, Searches: 2}, price.Call{}, 100*1.25e-6+0.01)
+
+	f("mistral", "mistral-ocr-3", llm.Usage{Pages: 10}, price.Call{}, 10*0.002)
+	f("mistral", "mistral-ocr-3", llm.Usage{Pages: 10, AnnotatedPages: 4}, price.Call{}, 10*0.002+4*0.003)
+	f("mistral", "mistral-ocr-3", llm.Usage{Pages: 10, AnnotatedPages: 4}, price.Call{Tier: llm.TierBatch}, 10*0.001+4*0.0015)
+	f("vertex_ai", "veo-3.1-fast-generate-001", llm.Usage{Seconds: 8}, price.Call{Video: "1080p"}, 8*0.12)
+	f("vertex_ai", "veo-3.1-fast-generate-001", llm.Usage{Seconds: 8}, price.Call{Video: "4k"}, 8*0.3)
+	f("vertex_ai", "veo-3.1-fast-generate-001", llm.Usage{Seconds: 8}, price.Call{Video: "720p"}, 8*0.1)
+	f("openai", "sora-2", llm.Usage{Seconds: 4}, price.Call{Video: "720p"}, 4*0.1)
+
+	// What was cached of the audio is part of it, and part of what was cached.
+	f("azure", "gpt-realtime", llm.Usage{Prompt: 1000, AudioPrompt: 600, Cached: 500, CachedAudio: 400}, price.Call{},
+		200*3.2e-5+400*4e-7+100*4e-7+300*4e-6)
+	f("azure", "gpt-image-1", llm.Usage{Prompt: 100, ImagePrompt: 80, Cached: 50, CachedImage: 50, Images: 1}, price.Call{},
+		30*1e-5+20*5e-6+50*2.5e-6)
+	f("openai", "gpt-5.6", llm.Usage{Prompt: 1000, CacheWrite: 600, CacheWriteHalfDay: 600}, price.Call{}, 400*4e-6+600*1e-5)
+	f("dashscope", "qwen3.7-max", llm.Usage{Prompt: 1000, Cached: 600, CachedMarked: 600}, price.Call{}, 400*2.5e-6+600*2.5e-7)
+	f("sail", "deepseek-ai/DeepSeek-V4.1-Flash", llm.Usage{Prompt: 1000}, price.Call{Tier: llm.TierBalanced}, 1000*7e-8)
+	f("bedrock_mantle", "openai.gpt-6-astra", llm.Usage{Prompt: 1000}, price.Call{Tier: llm.TierUltrafast}, 1000*6.6e-5)
+	f("gemini", "gemini-omni-flash-preview", llm.Usage{Completion: 1000, VideoCompletion: 900}, price.Call{}, 100*9e-6+900*1.75e-5)
+	f("vertex_ai", "gemini-embedding-2", llm.Usage{Prompt: 1000, VideoPrompt: 900}, price.Call{}, 100*2e-7+900*1.2e-5)
+}
+
+// TestOffPeak has a price that counts at some times of the week only.
+func TestOffPeak(t *testing.T) {
+	t.Parallel()
+	p := of(t, "deepseek", "deepseek-v4-flash")
+	f := func(at string, want float64) {
+		t.Helper()
+		when, err := time.Parse("2006-01-02 15:04", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := price.Of(p, llm.Usage{Prompt: 1000, Cached: 500, Completion: 100}, price.Call{At: when})
+		if !near(got.Total, want) {
+			t.Errorf("at %s: %v, want %v", at, got.Total, want)
+		}
+	}
+	const peak, low = 500*3e-7 + 500*6e-9 + 100*1.2e-6, 500*1.5e-7 + 500*3e-9 + 100*6e-7
+	f("2026-11-23 00:59", low) // a Monday
+	f("2026-11-23 01:00", peak)
+	f("2026-11-23 05:00", low)
+	f("2026-11-23 09:59", peak)
+	f("2026-11-23 23:59", low)
+	f("2026-11-22 09:00", low) // a Sunday
+	f("2026-11-21 02:00", low)
+	got, _ := price.Of(p, llm.Usage{Prompt: 1000, Cached: 500, Completion: 100}, price.Call{})
+	if !near(got.Total, peak) {
+		t.Errorf("at no time: %v", got.Total)
+	}
+
+	// Of an operator's own map; a long prompt is charged like a short one.
+	table, problems, err := price.ParseMap([]byte(`{"m":{"litellm_provider":"openai","input_cost_per_token":4,"output_cost_per_token":8,
+		"input_cost_per_token_above_1k_tokens":6,"off_peak_pricing":{"hours_utc":"22:00-02:00","input_cost_per_token":1}},
+		"late":{"off_peak_pricing":{"hours_utc":"26:00-02:00"}},"day":{"off_peak_pricing":{"windows":[{"hours_utc":[],"weekdays":["Someday"]}]}},
+		"list":{"off_peak_pricing":[]},"zone":{"input_cost_per_token":4,"off_peak_pricing":{"weekday_timezone":"Mars/Base",
+		"windows":[{"hours_utc":"10:00-11:00","weekdays":["sat","Sunday",1]}],"input_cost_per_token":1}}}`))
+	if err != nil || len(problems) != 3 {
+		t.Fatalf("%v, %v", problems, err)
+	}
+	mine := func(model, at string, u llm.Usage, want float64) {
+		t.Helper()
+		e, _ := table.Get(model)
+		p, err := price.Make(e, price.Override{})
+		when, err2 := time.Parse("2006-01-02 15:04", at)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		if got, _ := price.Of(p, u, price.Call{At: when}); !near(got.Total, want) {
+			t.Errorf("%s at %s: %v, want %v", model, at, got.Total, want)
+		}
+	}
+	mine("m", "2026-11-23 23:00", llm.Usage{Prompt: 2000, Completion: 1}, 2000+8)
+	mine("m", "2026-11-23 01:59", llm.Usage{Prompt: 10}, 10)
+	mine("m", "2026-11-23 02:00", llm.Usage{Prompt: 2000}, 2000*6)
+	mine("zone", "2026-11-22 10:30", llm.Usage{Prompt: 10}, 10)
+	mine("zone", "2026-11-23 10:30", llm.Usage{Prompt: 10}, 10)
+	mine("zone", "2026-11-24 10:30", llm.Usage{Prompt: 10}, 40)
+	e, _ := table.Get("m")
+	agreed, err := price.Make(e, price.Override{Figures: price.Figures{"input_cost_per_token": 2}})
+	if err != nil || agreed.OffPeak != nil {
+		t.Errorf("beside a price that was agreed on, the list's counts: %+v, %v", agreed.OffPeak, err)
+	}
+}
+
 // price.Of with prices made by hand.
 func TestOf(t *testing.T) {
 	t.Parallel()
@@ -134,6 +241,13 @@ func TestOf(t *testing.T) {
 	f(price.Figures{"input_cost_per_second": 0.002}, usage, price.Call{Took: 3 * time.Second}, 0.006, true)
 	f(price.Figures{"input_cost_per_second": 0.002}, llm.Usage{Seconds: 5}, price.Call{Took: 3 * time.Second}, 0.01, true)
 	f(price.Figures{"input_cost_per_second": 0.002}, llm.Usage{Seconds: math.NaN()}, price.Call{Took: -1}, 0, false)
+
+	pixel := price.Figures{"input_cost_per_pixel": 1e-8}
+	f(pixel, llm.Usage{Images: 2}, price.Call{Size: "512x256"}, 2*512*256*1e-8, true)
+	f(pixel, llm.Usage{Images: 1}, price.Call{Size: "large"}, 1024*1024*1e-8, true)
+	f(price.Figures{"output_cost_per_image": 0.1, "output_cost_per_image_4K": 0.2}, llm.Usage{Images: 3}, price.Call{Size: "4K"}, 0.6, true)
+	f(price.Figures{"cost_per_second": 0.5}, llm.Usage{}, price.Call{Took: 2 * time.Second}, 1, true)
+	f(price.Figures{"file_search_cost_per_1k_calls": 5, "input_cost_per_token": 0}, llm.Usage{Prompt: 1, FileSearches: 2}, none, 0.01, true)
 
 	drawn := price.Figures{
 		"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "input_cost_per_image_token": 3e-6,

@@ -18,6 +18,8 @@ type sheet struct {
 	f      Figures
 	tiers  []tier
 	search [3]float64
+	peak   *offPeak
+	listed bool // an operator set nothing
 }
 
 // sheet reads the prices of an entry.
@@ -29,6 +31,8 @@ func (e Entry) sheet() sheet {
 			s.search = searchPrices(value)
 		case name == "tiered_pricing":
 			s.tiers, _ = parseTiers([]byte(value)) // it was read before it came into the table
+		case name == offPeakCost:
+			s.peak, _ = parseOffPeak([]byte(value)) // likewise
 		case isPrice(name):
 			if f, err := strconv.ParseFloat(value, 64); err == nil {
 				s.f[name] = f
@@ -76,6 +80,7 @@ func (o Override) Empty() bool {
 // the place of all prices of tokens.
 func Make(e Entry, o Override) (*llm.Price, error) {
 	s := e.sheet()
+	s.listed = o.Empty()
 	if err := s.override(o); err != nil {
 		return nil, err
 	}
@@ -84,7 +89,13 @@ func Make(e Entry, o Override) (*llm.Price, error) {
 		Request: s.f["input_cost_per_request"], Query: s.f["input_cost_per_query"],
 		SecondIn: s.f["input_cost_per_second"], SecondOut: s.f["output_cost_per_second"],
 		CharacterIn: s.f["input_cost_per_character"], CharacterOut: s.f["output_cost_per_character"],
-		Image: s.f["output_cost_per_image"],
+		Image: s.f["output_cost_per_image"], Pixel: s.f["input_cost_per_pixel"] + s.f["output_cost_per_pixel"], OffPeak: s.offPeak(),
+	}
+	s.tools(p, e)
+	if e.Provider() == "xai" { // a prompt of just that length is a long one, as the reference has it
+		for i := range p.Levels {
+			p.Levels[i].Above = max(p.Levels[i].Above-1, 0)
+		}
 	}
 	p.Facts = e.JSON()
 	if image := strings.HasPrefix(e.Mode(), "image"); image || e.line == "" {
@@ -96,11 +107,18 @@ func Make(e Entry, o Override) (*llm.Price, error) {
 		p.SecondIn = 0
 	case e.Mode() == "video_generation":
 		p.SecondOut = either(s.f["output_cost_per_video_per_second"], p.SecondOut)
+	case p.SecondIn == 0 && p.SecondOut == 0:
+		p.SecondIn = s.f["cost_per_second"]
+	}
+	s.sizes(p)
+	switch e.Mode() { // litellm/cost_calculator.py, _WALL_CLOCK_PRICED_MODES
+	case "chat", "completion", "embedding", "responses", "audio_transcription", "":
+		p.Timed = true
 	}
 	if e.t != nil && strings.HasPrefix(e.Mode(), "image") {
-		p.Images = e.t.images(e)
+		p.Images = append(p.Images, e.t.images(e)...)
 	}
-	if len(s.f) == 0 && len(p.Levels) == 0 && len(p.Images) == 0 && p.Search == [3]float64{} {
+	if len(s.f) == 0 && len(p.Levels) == 0 && len(p.Images) == 0 && s.search == [3]float64{} {
 		return nil, nil
 	}
 	return p, nil
@@ -152,7 +170,7 @@ func (s *sheet) drop(prompt, answer bool) {
 			continue
 		}
 		switch r.base {
-		case outputCost, reasoningCost, audioOutputCost, imageOutputCost:
+		case outputCost, reasoningCost, audioOutputCost, imageOutputCost, videoOutputCost:
 			if answer && name != outputCost {
 				delete(s.f, name)
 			}
@@ -162,7 +180,7 @@ func (s *sheet) drop(prompt, answer bool) {
 			}
 		}
 	}
-	s.tiers = nil
+	s.tiers, s.peak = nil, nil
 }
 
 // unset marks a rate that nobody named.
@@ -171,7 +189,8 @@ func unset() float64 { return math.NaN() }
 func blank() llm.Rates {
 	n := unset()
 	return llm.Rates{Input: n, CacheRead: n, CacheWrite: n, CacheWriteHour: n, AudioInput: n, Output: n, Reasoning: n, AudioOutput: n,
-		ImageInput: n, ImageOutput: n}
+		ImageInput: n, ImageOutput: n, CacheReadAudio: n, CacheReadImage: n, CacheReadMarked: n, CacheWriteHalfDay: n,
+		VideoInput: n, VideoOutput: n}
 }
 
 // place returns where a rate of this name goes.
@@ -197,6 +216,18 @@ func place(r *llm.Rates, base string) *float64 {
 		return &r.ImageInput
 	case imageOutputCost:
 		return &r.ImageOutput
+	case cacheHalfDayCost:
+		return &r.CacheWriteHalfDay
+	case cacheReadAudioCost:
+		return &r.CacheReadAudio
+	case cacheReadImageCost:
+		return &r.CacheReadImage
+	case cacheReadMarkedCost:
+		return &r.CacheReadMarked
+	case videoInputCost:
+		return &r.VideoInput
+	case videoOutputCost:
+		return &r.VideoOutput
 	}
 	return nil
 }
@@ -284,10 +315,7 @@ func fill(n, below *[llm.ServiceTiers]llm.Rates) {
 
 // inherit fills what is not set in r with a share of what is in from.
 func inherit(r, from *llm.Rates, share float64) {
-	for _, base := range []string{
-		inputCost, outputCost, cacheReadCost, cacheWriteCost, cacheHourCost, reasoningCost, audioInputCost, audioOutputCost,
-		imageInputCost, imageOutputCost,
-	} {
+	for _, base := range bases() {
 		if to := place(r, base); math.IsNaN(*to) {
 			*to = *place(from, base) * share
 		}
@@ -311,6 +339,12 @@ func settle(r *llm.Rates) {
 	or(&r.AudioOutput, r.Output)
 	or(&r.ImageInput, r.Input)
 	or(&r.ImageOutput, r.Output)
+	or(&r.CacheWriteHalfDay, r.CacheWrite)
+	or(&r.CacheReadAudio, r.CacheRead)
+	or(&r.CacheReadImage, r.CacheRead)
+	or(&r.CacheReadMarked, r.CacheRead)
+	or(&r.VideoInput, r.Input)
+	or(&r.VideoOutput, r.Output)
 }
 
 // images finds the prices of images by size and quality, which the cost map has under names such as

@@ -367,11 +367,11 @@ func ReadUsage(raw []byte, u *llm.Usage) {
 		case "total_tokens":
 			u.Total = n
 		case "prompt_tokens_details":
-			u.Cached = dialect.Int(dialect.Get(c.Value(), "cached_tokens"))
-			u.AudioPrompt = dialect.Int(dialect.Get(c.Value(), "audio_tokens"))
+			d := dialect.Object(c.Value())
+			dialect.PromptDetails(&d, u)
 		case "completion_tokens_details":
-			u.Reasoning = dialect.Int(dialect.Get(c.Value(), "reasoning_tokens"))
-			u.AudioCompletion = dialect.Int(dialect.Get(c.Value(), "audio_tokens"))
+			d := dialect.Object(c.Value())
+			dialect.CompletionDetails(&d, u)
 		case "cache_read_input_tokens":
 			u.Cached = max(u.Cached, n)
 		case "cache_creation_input_tokens":

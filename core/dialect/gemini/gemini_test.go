@@ -104,6 +104,21 @@ func TestUsage(t *testing.T) {
 		llm.Usage{Prompt: 40, Completion: 2, Total: 42})
 	f(`{"promptTokenCount":10,"candidatesTokenCount":2,"promptTokensDetails":[{"modality":"TEXT","tokenCount":4},{"modality":"AUDIO","tokenCount":6}],"candidatesTokensDetails":[{"modality":"AUDIO","tokenCount":2}]}`,
 		llm.Usage{Prompt: 10, Completion: 2, Total: 12, AudioPrompt: 6, AudioCompletion: 2})
+	f(`{"promptTokenCount":10,"cachedContentTokenCount":5,"promptTokensDetails":[{"modality":"VIDEO","tokenCount":4}],"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":2},{"modality":"IMAGE","tokenCount":1}],"candidatesTokenCount":3,"candidatesTokensDetails":[{"modality":"VIDEO","tokenCount":3}]}`,
+		llm.Usage{Prompt: 10, Completion: 3, Total: 13, Cached: 5, CachedAudio: 2, CachedImage: 1, VideoPrompt: 4, VideoCompletion: 3})
+}
+
+func TestAsked(t *testing.T) {
+	t.Parallel()
+	f := func(raw string, web, maps int64) {
+		t.Helper()
+		if w, m := Asked([]byte(raw)); w != web || m != maps {
+			t.Errorf("%s: %d, %d", raw, w, m)
+		}
+	}
+	f(`{"webSearchQueries":["a","b"],"groundingChunks":[{"web":{"uri":"u"}}]}`, 2, 0)
+	f(`{"groundingChunks":[{"web":{}},{"maps":{"uri":"u","placeId":"p"}},{"maps":{}}]}`, 0, 1)
+	f(`{}`, 0, 0)
 }
 
 func TestVersion(t *testing.T) {

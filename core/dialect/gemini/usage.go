@@ -14,6 +14,8 @@ type Usage struct {
 	Cached, ToolUse, Total       int64
 	AudioPrompt, AudioCandidates int64
 	ImagePrompt, ImageCandidates int64
+	VideoPrompt, VideoCandidates int64
+	AudioCached, ImageCached     int64
 	Traffic                      []byte // trafficType, raw; borrowed
 }
 
@@ -37,9 +39,14 @@ func (u *Usage) Scan(b []byte) {
 		case "promptTokensDetails":
 			u.AudioPrompt = modality(c.Value(), `"AUDIO"`)
 			u.ImagePrompt = modality(c.Value(), `"IMAGE"`)
+			u.VideoPrompt = modality(c.Value(), `"VIDEO"`)
+		case "cacheTokensDetails":
+			u.AudioCached = modality(c.Value(), `"AUDIO"`)
+			u.ImageCached = modality(c.Value(), `"IMAGE"`)
 		case "candidatesTokensDetails":
 			u.AudioCandidates = modality(c.Value(), `"AUDIO"`)
 			u.ImageCandidates = modality(c.Value(), `"IMAGE"`)
+			u.VideoCandidates = modality(c.Value(), `"VIDEO"`)
 		case "trafficType":
 			u.Traffic = c.Text()
 		}
@@ -71,6 +78,7 @@ func (u *Usage) Tokens() llm.Usage {
 		Prompt: prompt, Completion: completion, Total: total, Cached: u.Cached, Reasoning: u.Thoughts,
 		AudioPrompt: u.AudioPrompt, AudioCompletion: u.AudioCandidates,
 		ImagePrompt: u.ImagePrompt, ImageCompletion: u.ImageCandidates,
+		VideoPrompt: u.VideoPrompt, VideoCompletion: u.VideoCandidates, CachedAudio: u.AudioCached, CachedImage: u.ImageCached,
 		Tier: dialect.Served(u.Traffic),
 	}
 }
@@ -113,4 +121,18 @@ func appendModalities(dst []byte, name string, all, audio int64) []byte {
 	}
 	dst = strconv.AppendInt(append(dst, `{"modality":"AUDIO","tokenCount":`...), audio, 10)
 	return append(dst, "}]"...)
+}
+
+// Asked is how many questions to the web and to a map a candidate's groundingMetadata tells of. Maps have one at the
+// least where a source is one (https://ai.google.dev/gemini-api/docs/maps-grounding).
+func Asked(grounding []byte) (web, maps int64) {
+	for c := dialect.Array(dialect.Get(grounding, "webSearchQueries")); c.Next(); {
+		web++
+	}
+	for c := dialect.Array(dialect.Get(grounding, "groundingChunks")); c.Next(); {
+		if dialect.Get(c.Value(), "maps") != nil {
+			return web, 1
+		}
+	}
+	return web, 0
 }

@@ -123,6 +123,7 @@ func Scan(b []byte, s *Scanned) bool {
 }
 
 func (s *Scanned) response(b []byte, at int) {
+	var tools, told llm.Usage
 	for c := dialect.Object(b); c.Next(); {
 		switch string(c.Key()) {
 		case "id":
@@ -143,12 +144,22 @@ func (s *Scanned) response(b []byte, at int) {
 				s.Usage = Usage(c.Value())
 				s.Usage.Tier = tier
 			}
+		case "output":
+			dialect.CountTools(c.Value(), &tools)
+		case "tool_usage":
+			told.Searches = dialect.Int(dialect.Get(dialect.Get(c.Value(), "web_search"), "num_requests"))
 		case "service_tier":
 			if word, ok := llm.Text(c.Value()); ok {
 				s.Usage.Tier = llm.ServedBy(word)
 			}
 		}
 	}
+	// What the vendor counts itself counts more (https://docs.aws.amazon.com/bedrock/latest/userguide/web-search.html).
+	s.Usage.Searches = max(s.Usage.Searches, tools.Searches)
+	if told.Searches > 0 {
+		s.Usage.Searches = told.Searches
+	}
+	s.Usage.FileSearches, s.Usage.Sessions = tools.FileSearches, tools.Sessions
 }
 
 // Usage reads a usage object.
@@ -162,10 +173,13 @@ func Usage(b []byte) (u llm.Usage) {
 		case "total_tokens":
 			u.Total = dialect.Int(c.Value())
 		case "input_tokens_details":
-			u.Cached = dialect.Int(dialect.Get(c.Value(), "cached_tokens"))
-			u.CacheWrite = dialect.Int(dialect.Get(c.Value(), "cache_write_tokens"))
+			d := dialect.Object(c.Value())
+			dialect.PromptDetails(&d, &u)
 		case "output_tokens_details":
-			u.Reasoning = dialect.Int(dialect.Get(c.Value(), "reasoning_tokens"))
+			d := dialect.Object(c.Value())
+			dialect.CompletionDetails(&d, &u)
+		case "server_side_tool_usage_details": // https://docs.x.ai/docs/guides/tools/overview
+			u.Searches = dialect.Int(dialect.Get(c.Value(), "web_search_calls"))
 		}
 	}
 	if u.Total == 0 {

@@ -60,6 +60,16 @@ func TestScan(t *testing.T) {
 	if !Scan(b, &s) || string(b[s.ID.Start:s.ID.End]) != `"resp_2"` || !s.Ended || string(s.Failed) != `{"code":"x"}` {
 		t.Errorf("%+v", s)
 	}
+	b = []byte(`{"id":"r","output":[{"type":"web_search_call","action":{"type":"search"}},{"type":"code_interpreter_call","container_id":"c"},` +
+		`{"type":"file_search_call"}],"usage":{"input_tokens":1,"output_tokens":1}}`)
+	want = llm.Usage{Prompt: 1, Completion: 1, Total: 2, Searches: 1, Sessions: 1, FileSearches: 1}
+	if !Scan(b, &s) || s.Usage != want {
+		t.Errorf("%+v", s)
+	}
+	b = []byte(`{"id":"r","output":[{"type":"web_search_call"},{"type":"web_search_call"}],"tool_usage":{"web_search":{"num_requests":1}},"usage":{"input_tokens":1}}`)
+	if want = (llm.Usage{Prompt: 1, Total: 1, Searches: 1}); !Scan(b, &s) || s.Usage != want {
+		t.Errorf("%+v", s)
+	}
 	for _, bad := range []string{"", "[]", `{"id":`} {
 		if Scan([]byte(bad), &s) {
 			t.Errorf("%q passed", bad)

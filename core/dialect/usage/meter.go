@@ -121,7 +121,7 @@ func (m *Meter) line(b []byte) {
 
 // telling reports whether a document may say something about usage.
 func telling(b []byte) bool {
-	return bytes.Contains(b, []byte(`"usage`)) || bytes.Contains(b, []byte(`"meta"`)) || bytes.Contains(b, []byte("invocationMetrics"))
+	return bytes.Contains(b, []byte(`"usage`)) || bytes.Contains(b, []byte(`"groundingMetadata"`)) || bytes.Contains(b, []byte(`"meta"`)) || bytes.Contains(b, []byte("invocationMetrics"))
 }
 
 // frames takes p apart into the messages of Amazon's event stream: a prelude of total length, header length and

@@ -14,6 +14,7 @@ type Found struct {
 	Model    string  // the vendor's name for the model that answered; "" if it did not say
 	Items    int     // elements of the list called data, such as images
 	Duration float64 // seconds of audio, as transcriptions tell beside their usage
+	Film     float64 // seconds of a video that is being made (https://platform.openai.com/docs/api-reference/videos/object)
 	c        counts
 }
 
@@ -31,6 +32,7 @@ type counts struct {
 	seconds             float64
 	billedIn, billedOut int64
 	tier                llm.Served
+	more                llm.Usage // what else is counted, under the names it has there
 }
 
 // Usage is what is known so far. Prompt includes what was read from and written to a cache, and Completion hidden
@@ -47,6 +49,10 @@ func (f *Found) Usage() llm.Usage {
 		Reasoning: max(c.reasoning, c.thoughts), AudioPrompt: c.audioIn, AudioCompletion: c.audioOut,
 		ImagePrompt: c.imageIn, ImageCompletion: c.imageOut,
 		Searches: c.searches, Seconds: c.seconds, Tier: c.tier,
+		CachedAudio: c.more.CachedAudio, CachedImage: c.more.CachedImage, CachedMarked: c.more.CachedMarked,
+		CacheWriteHalfDay: c.more.CacheWriteHalfDay, VideoPrompt: c.more.VideoPrompt, VideoCompletion: c.more.VideoCompletion,
+		Citations: c.more.Citations, Maps: c.more.Maps, FileSearches: c.more.FileSearches, Sessions: c.more.Sessions,
+		Pages: c.more.Pages, AnnotatedPages: c.more.AnnotatedPages, Cost: c.more.Cost,
 	}
 	u.Total = max(c.total, u.Prompt+u.Completion)
 	return u
@@ -63,10 +69,24 @@ func (f *Found) Add(b []byte) {
 // object reads an answer. Some events wrap it once: in "response" (OpenAI's Responses and Realtime APIs) or "message"
 // (Anthropic's message_start).
 func (f *Found) object(b []byte, wraps int) {
+	var film bool
+	var seconds float64
 	for c := dialect.Object(b); c.Next(); {
 		switch string(c.Key()) {
 		case "usage", "usageMetadata", "amazon-bedrock-invocationMetrics":
 			f.c.count(c.Value(), maxDepth)
+		case "usage_info": // https://docs.mistral.ai/api/endpoint/ocr
+			v, m := c.Value(), &f.c.more
+			m.Pages = max(m.Pages, dialect.Int(dialect.Get(v, "pages_processed")))
+			m.AnnotatedPages = max(m.AnnotatedPages, dialect.Int(dialect.Get(v, "pages_processed_annotation")))
+		case "output":
+			f.c.tools(c.Value())
+		case "candidates":
+			f.c.grounded(c.Value())
+		case "object":
+			film = string(c.Value()) == `"video"`
+		case "seconds":
+			seconds = number(c.Value())
 		case "meta":
 			f.c.count(c.Value(), maxDepth)
 		case "service_tier", "serviceTier":
@@ -87,6 +107,9 @@ func (f *Found) object(b []byte, wraps int) {
 		case "duration":
 			f.Duration = max(f.Duration, number(c.Value()))
 		}
+	}
+	if film {
+		f.Film = max(f.Film, seconds)
 	}
 }
 
@@ -114,8 +137,13 @@ func (n *counts) count(b []byte, depth int) {
 		if key == "service_tier" || key == "trafficType" {
 			n.served(c.Value())
 		}
-		if key == "seconds" {
+		switch key {
+		case "seconds":
 			n.seconds = max(n.seconds, number(c.Value()))
+		case "promptTokensDetails", "candidatesTokensDetails", "cacheTokensDetails":
+			n.modalities(key, c.Value())
+		case "cost":
+			n.more.Cost = max(n.more.Cost, number(c.Value()))
 		}
 	}
 }
@@ -146,8 +174,10 @@ func (n *counts) field(key string) *int64 {
 		return &n.write
 	case "thoughtsTokenCount":
 		return &n.thoughts
-	case "search_units":
+	case "search_units", "num_search_queries", "web_search_requests", "web_search_calls":
 		return &n.searches
+	case "citation_tokens":
+		return &n.more.Citations
 	}
 	return nil
 }
@@ -163,16 +193,85 @@ func (n *counts) inner(key string, b []byte, depth int) {
 		n.billedIn, n.billedOut = max(n.billedIn, billed.in), max(n.billedOut, billed.out)
 		n.searches = max(n.searches, billed.searches)
 	case "prompt_tokens_details", "input_tokens_details", "input_token_details":
-		n.cached = max(n.cached, dialect.Int(dialect.Get(b, "cached_tokens")))
-		n.audioIn = max(n.audioIn, dialect.Int(dialect.Get(b, "audio_tokens")))
-		n.imageIn = max(n.imageIn, dialect.Int(dialect.Get(b, "image_tokens")))
-		n.within = max(n.within, dialect.Int(dialect.Get(b, "cache_write_tokens")))
+		var d llm.Usage
+		c := dialect.Object(b)
+		dialect.PromptDetails(&c, &d)
+		n.cached, n.within = max(n.cached, d.Cached), max(n.within, d.CacheWrite)
+		n.audioIn, n.imageIn = max(n.audioIn, d.AudioPrompt), max(n.imageIn, d.ImagePrompt)
+		m := &n.more
+		m.VideoPrompt, m.CacheWriteHalfDay = max(m.VideoPrompt, d.VideoPrompt), max(m.CacheWriteHalfDay, d.CacheWriteHalfDay)
+		m.CachedAudio, m.CachedImage = max(m.CachedAudio, d.CachedAudio), max(m.CachedImage, d.CachedImage)
+		m.CachedMarked = max(m.CachedMarked, d.CachedMarked)
 	case "completion_tokens_details", "output_tokens_details", "output_token_details":
-		n.reasoning = max(n.reasoning, dialect.Int(dialect.Get(b, "reasoning_tokens")))
-		n.audioOut = max(n.audioOut, dialect.Int(dialect.Get(b, "audio_tokens")))
-		n.imageOut = max(n.imageOut, dialect.Int(dialect.Get(b, "image_tokens")))
+		var d llm.Usage
+		c := dialect.Object(b)
+		dialect.CompletionDetails(&c, &d)
+		n.reasoning, n.audioOut = max(n.reasoning, d.Reasoning), max(n.audioOut, d.AudioCompletion)
+		n.imageOut, n.more.VideoCompletion = max(n.imageOut, d.ImageCompletion), max(n.more.VideoCompletion, d.VideoCompletion)
+	case "server_tool_use", "server_side_tool_usage_details":
+		// https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool#usage-and-pricing
+		n.count(b, depth-1)
+	case "cost":
+		n.more.Cost = max(n.more.Cost, number(dialect.Get(b, "total_cost")))
 	case "cache_creation":
 		n.hour = max(n.hour, dialect.Int(dialect.Get(b, "ephemeral_1h_input_tokens")))
+	}
+}
+
+// tools counts what the output of a response shows.
+func (n *counts) tools(output []byte) {
+	var d llm.Usage
+	dialect.CountTools(output, &d)
+	n.searches = max(n.searches, d.Searches)
+	n.more.FileSearches, n.more.Sessions = max(n.more.FileSearches, d.FileSearches), max(n.more.Sessions, d.Sessions)
+}
+
+// grounded counts what Google's candidates say that was asked on the side.
+func (n *counts) grounded(candidates []byte) {
+	for c := dialect.Array(candidates); c.Next(); {
+		grounding := dialect.Get(c.Value(), "groundingMetadata")
+		if grounding == nil {
+			continue
+		}
+		queries := int64(0)
+		for q := dialect.Array(dialect.Get(grounding, "webSearchQueries")); q.Next(); {
+			queries++
+		}
+		n.searches = max(n.searches, queries)
+		for k := dialect.Array(dialect.Get(grounding, "groundingChunks")); k.Next(); {
+			if dialect.Get(k.Value(), "maps") != nil {
+				n.more.Maps = 1
+			}
+		}
+	}
+}
+
+// modalities reads how many of Google's tokens were of which kind (https://ai.google.dev/api/generate-content#ModalityTokenCount).
+func (n *counts) modalities(key string, list []byte) {
+	m := &n.more
+	for c := dialect.Array(list); c.Next(); {
+		var at *int64
+		switch key[:3] + string(dialect.Get(c.Value(), "modality")) {
+		case `pro"AUDIO"`:
+			at = &n.audioIn
+		case `pro"IMAGE"`:
+			at = &n.imageIn
+		case `pro"VIDEO"`:
+			at = &m.VideoPrompt
+		case `can"AUDIO"`:
+			at = &n.audioOut
+		case `can"IMAGE"`:
+			at = &n.imageOut
+		case `can"VIDEO"`:
+			at = &m.VideoCompletion
+		case `cac"AUDIO"`:
+			at = &m.CachedAudio
+		case `cac"IMAGE"`:
+			at = &m.CachedImage
+		default:
+			continue
+		}
+		*at = max(*at, dialect.Int(dialect.Get(c.Value(), "tokenCount")))
 	}
 }
 

@@ -49,6 +49,20 @@ func TestMeter(t *testing.T) {
 	f(js, `{"usageMetadata":{"promptTokenCount":1,"trafficType":"ON_DEMAND_FLEX"}}`, "", llm.Usage{Prompt: 1, Total: 1, Tier: flex})
 	f(js, `{"usage":{"inputTokens":1},"serviceTier":{"type":"priority"}}`, "", llm.Usage{Prompt: 1, Total: 1, Tier: priority})
 	f(js, `{"usage":{"prompt_tokens":9,"prompt_tokens_details":{"cache_write_tokens":4}}}`, "", llm.Usage{Prompt: 9, Total: 9, CacheWrite: 4})
+	f(js, `{"usage":{"prompt_tokens":9,"total_tokens":9,"prompt_tokens_details":{"cached_tokens":5,"cached_tokens_details":{"audio_tokens":2,"image_tokens":1},"cache_write_tokens":3,"cache_write_tokens_details":{"ttl_30m_tokens":1,"ttl_12h_tokens":2},"video_tokens":1},"completion_tokens_details":{"video_tokens":4}}}`,
+		"", llm.Usage{Prompt: 9, Total: 9, Cached: 5, CachedAudio: 2, CachedImage: 1, CacheWrite: 3, CacheWriteHalfDay: 2, VideoPrompt: 1, VideoCompletion: 4})
+	f(js, `{"usage":{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":5,"cache_type":"ephemeral"}}}`, "", llm.Usage{Prompt: 9, Total: 9, Cached: 5, CachedMarked: 5})
+	f(js, `{"usage":{"prompt_tokens":9,"citation_tokens":7,"num_search_queries":2,"cost":{"total_cost":0.5}}}`, "", llm.Usage{Prompt: 9, Total: 9, Citations: 7, Searches: 2, Cost: 0.5})
+	f(js, `{"usage":{"prompt_tokens":9,"cost":0.25}}`, "", llm.Usage{Prompt: 9, Total: 9, Cost: 0.25})
+	f(js, `{"usage":{"input_tokens":9,"server_tool_use":{"web_search_requests":3}}}`, "", llm.Usage{Prompt: 9, Total: 9, Searches: 3})
+	f(js, `{"usage":{"input_tokens":9,"server_side_tool_usage_details":{"web_search_calls":2}}}`, "", llm.Usage{Prompt: 9, Total: 9, Searches: 2})
+	f(js, `{"pages":[],"model":"mistral-ocr-latest","usage_info":{"pages_processed":29,"pages_processed_annotation":4,"doc_size_bytes":null}}`,
+		"mistral-ocr-latest", llm.Usage{Pages: 29, AnnotatedPages: 4})
+	f(js, `{"object":"response","output":[{"type":"web_search_call","action":{"type":"search"}},{"type":"web_search_call","action":{"type":"open_page"}},{"type":"web_search_call"},{"type":"file_search_call"},{"type":"code_interpreter_call","container_id":"a"},{"type":"code_interpreter_call","container_id":"b"},{"type":"code_interpreter_call","container_id":"a"},{"type":"message"}],"usage":{"input_tokens":9}}`,
+		"", llm.Usage{Prompt: 9, Total: 9, Searches: 2, FileSearches: 1, Sessions: 2})
+	f(js, `{"candidates":[{"groundingMetadata":{"webSearchQueries":["a","b"],"groundingChunks":[{"web":{}},{"maps":{"uri":"u"}}]}}],"usageMetadata":{"promptTokenCount":9,"promptTokensDetails":[{"modality":"VIDEO","tokenCount":3},{"modality":"AUDIO","tokenCount":2},{"modality":"IMAGE","tokenCount":1},{"modality":"TEXT","tokenCount":3}],"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":1},{"modality":"IMAGE","tokenCount":1}],"cachedContentTokenCount":2,"candidatesTokenCount":6,"candidatesTokensDetails":[{"modality":"VIDEO","tokenCount":3},{"modality":"IMAGE","tokenCount":2},{"modality":"AUDIO","tokenCount":1}]}}`,
+		"", llm.Usage{Prompt: 9, Completion: 6, Total: 15, Cached: 2, CachedAudio: 1, CachedImage: 1, VideoPrompt: 3, AudioPrompt: 2, ImagePrompt: 1,
+			VideoCompletion: 3, ImageCompletion: 2, AudioCompletion: 1, Searches: 2, Maps: 1})
 	f(js, `{"text":"hi","usage":{"type":"duration","seconds":9.5}}`, "", llm.Usage{Seconds: 9.5})
 	f(js, `{"model":"claude","usage":{"input_tokens":7,"cache_creation_input_tokens":20,"cache_read_input_tokens":100,"cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":15},"output_tokens":3}}`,
 		"claude", llm.Usage{Prompt: 127, Completion: 3, Total: 130, Cached: 100, CacheWrite: 20, CacheWriteHour: 15})
@@ -115,4 +129,22 @@ func FuzzMeter(f *testing.F) {
 			t.Fatalf("%+v", u)
 		}
 	})
+}
+
+// A video that is being made tells its seconds beside what is said of every video.
+func TestFilm(t *testing.T) {
+	t.Parallel()
+	f := func(body string, want float64) {
+		t.Helper()
+		var m usage.Meter
+		m.Reset([]byte("application/json"))
+		m.Write([]byte(body))
+		if u := m.End(); m.Film != want || u != (llm.Usage{}) {
+			t.Errorf("%s: %v, %+v", body, m.Film, u)
+		}
+	}
+	f(`{"id":"video_1","object":"video","model":"sora-2","status":"queued","progress":0,"size":"1280x720","seconds":"8"}`, 8)
+	f(`{"seconds":4,"object":"video"}`, 4)
+	f(`{"object":"list","seconds":"8"}`, 0)
+	f(`{"object":"video","seconds":"many"}`, 0)
 }

@@ -139,7 +139,8 @@ func wanted(name string) bool {
 	switch name {
 	case "litellm_provider", "mode", "max_tokens", "max_input_tokens", "max_output_tokens", "output_vector_size",
 		"tool_use_system_prompt_tokens", "deprecation_date", "source", "supported_endpoints", "supported_modalities",
-		"supported_output_modalities", "tiered_pricing", "prompt_cache_min_tokens":
+		"supported_output_modalities", "tiered_pricing", "prompt_cache_min_tokens",
+		"off_peak_pricing", "web_search_billing_unit":
 		return true
 	}
 	if strings.Contains(name, "dbu_cost") {

@@ -49,9 +49,11 @@ func ended(t *provider.Turn, response []byte, s *openai.Said) error {
 				s.Finish = "length"
 			}
 		case "usage":
-			tier := s.Usage.Tier
-			s.Usage = responses.Usage(v)
-			s.Usage.Tier = tier
+			openai.Count(&s.Usage, responses.Usage(v))
+		case "output":
+			var tools llm.Usage
+			dialect.CountTools(v, &tools)
+			openai.Count(&s.Usage, tools)
 		case "service_tier":
 			if c.First() == '"' {
 				s.Extra = append(s.Extra, llm.Pair{Name: "service_tier", Value: string(v)})

@@ -30,8 +30,8 @@ type decoder struct {
 	usage gemini.Usage
 	calls map[int64]int // functions called so far, by candidate
 
-	images, searches int64 // made so far
-	extra            extra
+	images, searches, maps int64 // made so far
+	extra                  extra
 }
 
 // extra are the lists that the reference adds to answers, one entry for each candidate
@@ -149,10 +149,9 @@ func (d *decoder) candidate(g *gemini.Candidate, s, first *openai.Said) {
 	}
 	if g.Grounding != nil {
 		s.Annotations = annotations(g.Grounding)
-		for c := dialect.Array(dialect.Get(g.Grounding, "webSearchQueries")); c.Next(); {
-			d.searches++
-			first.Usage.Searches = d.searches
-		}
+		web, maps := gemini.Asked(g.Grounding)
+		d.searches, d.maps = d.searches+web, max(d.maps, maps)
+		first.Usage.Searches, first.Usage.Maps = d.searches, d.maps
 	}
 	d.extra.add(g)
 }

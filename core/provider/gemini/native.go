@@ -94,6 +94,8 @@ func nativeEvents(t *provider.Turn, r *llm.Reply) func(*provider.Event, *llm.Par
 type noter struct {
 	usage gemini.Usage
 	calls bool
+
+	web, maps int64 // questions asked so far
 }
 
 func (n *noter) note(t *provider.Turn, body []byte, r *llm.Reply) error {
@@ -108,6 +110,7 @@ func (n *noter) note(t *provider.Turn, body []byte, r *llm.Reply) error {
 		n.usage.Scan(a.Counts)
 		r.Usage = n.usage.Tokens()
 	}
+	defer func() { r.Usage.Searches, r.Usage.Maps = n.web, n.maps }()
 	if a.Block() != nil {
 		r.Finish = "content_filter"
 	}
@@ -117,6 +120,10 @@ func (n *noter) note(t *provider.Turn, body []byte, r *llm.Reply) error {
 	}
 	var g gemini.Candidate
 	gemini.ScanCandidate(c.Value(), &g)
+	if g.Grounding != nil {
+		web, maps := gemini.Asked(g.Grounding)
+		n.web, n.maps = n.web+web, max(n.maps, maps)
+	}
 	for parts := dialect.Array(g.Parts); parts.Next() && !n.calls; {
 		n.calls = dialect.Get(parts.Value(), "functionCall") != nil
 	}

@@ -89,6 +89,9 @@ func (e *endpoint) fillWhole(w *whole, x *llm.Exchange, a *llm.Answer, r *llm.Re
 		return e.classify(a.Status, w.bytes(), a.Header)
 	}
 	r.Usage, r.Finish = s.Usage, s.Finish
+	if r.Usage.Searches == 0 && searching(x, e.d) && cited(w.bytes()) {
+		r.Usage.Searches = 1
+	}
 	if x.Fallbacks == 0 && x.Model != "" {
 		w.setModel(s.Model, x.Model)
 	}

@@ -132,6 +132,10 @@ func settle(x *llm.Exchange, r *llm.Reply, f *usage.Found) {
 		if u.Searches == 0 && u.Total == 0 {
 			u.Searches = 1
 		}
+	case llm.OpResource:
+		if x.Call == "acreate_video" || x.Call == "avideo_remix" { // others only tell of one that was paid for
+			u.Seconds = f.Film
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
 package openai
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -24,6 +26,8 @@ type stream struct {
 	out    []byte
 
 	finished bool // a choice has told why it ended
+	searches bool // searches of the web show in what is cited
+	cited    bool // a page was
 	last     bool // the input ended with the event that was read
 	ended    bool // nothing follows
 }
@@ -51,6 +55,7 @@ func (e *endpoint) decodeStream(x *llm.Exchange, a *llm.Answer, r *llm.Reply) er
 	s.e, s.x, s.r, s.header = e, x, r, a.Header
 	s.body = limited{ReadCloser: a.Body, left: e.p.s.MaxResponse + 1}
 	s.finished, s.last, s.ended = false, false, false
+	s.searches, s.cited = searching(x, e.d), false
 	s.events.Limit = int(min(e.p.s.MaxResponse, defaultMaxResponse))
 	s.events.Reset(&s.body)
 	s.chunks.Reset()
@@ -124,8 +129,10 @@ func (s *stream) take(p *llm.Part) (shown bool, err error) {
 	if found.ErrorAt.End > 0 || string(s.event.Name) == "error" {
 		return false, s.e.classify(200, data, s.header)
 	}
+	s.cited = s.cited || s.searches && cited(data)
 	if found.UsageAt.End > 0 {
 		s.r.Usage = found.Usage
+		s.search()
 		// The gateway asks for usage whether the caller did or not.
 		if found.NoChoices && !s.x.WantUsage {
 			return false, nil
@@ -144,6 +151,22 @@ func (s *stream) take(p *llm.Part) (shown bool, err error) {
 	*p = llm.Part{Data: data, More: s.events.More()}
 	return true, nil
 }
+
+// search counts the search that a page was found by.
+func (s *stream) search() {
+	if s.cited {
+		s.r.Usage.Searches = max(s.r.Usage.Searches, 1)
+	}
+}
+
+// searching reports whether a chat may search the web and does not count how often. It then shows in the pages that the
+// answer cites, and counts as one search (litellm/litellm_core_utils/llm_cost_calc/tool_call_cost_tracking.py,
+// https://platform.openai.com/docs/guides/tools-web-search?api-mode=chat).
+func searching(x *llm.Exchange, d *llm.Deployment) bool {
+	return x.Op == llm.OpChat && (strings.Contains(d.Model, "-search") || x.Body.Get("web_search_options") != nil)
+}
+
+func cited(answer []byte) bool { return bytes.Contains(answer, []byte(`"url_citation"`)) }
 
 // Close implements llm.Stream.
 func (s *stream) Close() error {

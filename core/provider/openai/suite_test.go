@@ -31,3 +31,15 @@ func TestMediaSuite(t *testing.T) {
 	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: "openai", Model: "vendor-model", APIKey: "sk-0123456789abc"}
 	providertest.Run(t, openai.New(openai.Settings{}), d, os.DirFS("testdata/media"), o)
 }
+
+// TestSearchSuite runs the scripts of chats that search the web. They are apart because they are about what is noted, and
+// not about what goes out and comes back.
+func TestSearchSuite(t *testing.T) {
+	t.Parallel()
+	o := providertest.Options{Skip: providertest.Cases()}
+	if *update {
+		o.Update = "testdata/search"
+	}
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: "openai", Model: "vendor-model", APIKey: "sk-0123456789abc"}
+	providertest.Run(t, openai.New(openai.Settings{}), d, os.DirFS("testdata/search"), o)
+}

@@ -338,5 +338,8 @@ func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 			model = f.Model
 		}
 		r.Deployment = e.Priced(model)
+		if f.Film > 0 && x.Method == "POST" { // others only tell of one that was paid for
+			r.Usage.Seconds = f.Film
+		}
 	})
 }

@@ -340,6 +340,10 @@ func usage(u llm.Usage) string {
 	}{
 		{"CacheWrite", u.CacheWrite}, {"CacheWriteHour", u.CacheWriteHour}, {"AudioPrompt", u.AudioPrompt},
 		{"AudioCompletion", u.AudioCompletion}, {"Images", u.Images}, {"Characters", u.Characters}, {"Searches", u.Searches},
+		{"CachedAudio", u.CachedAudio}, {"CachedImage", u.CachedImage}, {"CachedMarked", u.CachedMarked},
+		{"CacheWriteHalfDay", u.CacheWriteHalfDay}, {"ImagePrompt", u.ImagePrompt}, {"ImageCompletion", u.ImageCompletion},
+		{"VideoPrompt", u.VideoPrompt}, {"VideoCompletion", u.VideoCompletion}, {"Citations", u.Citations}, {"Maps", u.Maps},
+		{"FileSearches", u.FileSearches}, {"Sessions", u.Sessions}, {"Pages", u.Pages}, {"AnnotatedPages", u.AnnotatedPages},
 	} {
 		if more.n != 0 {
 			text += fmt.Sprintf(" %s:%d", more.name, more.n)
@@ -347,6 +351,9 @@ func usage(u llm.Usage) string {
 	}
 	if u.Seconds != 0 {
 		text += fmt.Sprintf(" Seconds:%g", u.Seconds)
+	}
+	if u.Cost != 0 {
+		text += fmt.Sprintf(" Cost:%g", u.Cost)
 	}
 	return text + "}"
 }
