@@ -18,6 +18,8 @@ func (h *Hook) After(_ context.Context, x *llm.Exchange, r *llm.Reply) error {
 		u.record(x, r)
 	case u.list.on:
 		u.keepVectors(x, r)
+	case r.Dialect == llm.DialectResponses && endOfResponse(r.First.Data) == "":
+		// It failed, or is not there yet.
 	default:
 		p := u.put(x, r)
 		p.entry.kind, p.entry.parts = kindWhole, appendPart(nil, nil, r.First.Data)

@@ -118,7 +118,7 @@ func (k *keyer) head(h *Hook, x *llm.Exchange) *llm.Object {
 		body, dialect = &x.Native, x.Dialect
 	}
 	k.out = append(k.out, byte(dialect))
-	if streamCounts(x, dialect) {
+	if streamCounts(x) {
 		k.out = append(k.out, 's')
 	}
 	k.headers(x)
@@ -133,8 +133,8 @@ func (k *keyer) head(h *Hook, x *llm.Exchange) *llm.Object {
 }
 
 // streamCounts reports whether a stream is another answer than a whole one, because neither can be made of the other.
-func streamCounts(x *llm.Exchange, d llm.Dialect) bool {
-	return x.Streamed && (d == llm.DialectGoogle || x.Op == llm.OpTranscription || x.Op == llm.OpTranslation)
+func streamCounts(x *llm.Exchange) bool {
+	return x.Streamed && (x.Op == llm.OpTranscription || x.Op == llm.OpTranslation)
 }
 
 // headers adds the lines of the request that choose what a vendor does, and those that hooks send along.

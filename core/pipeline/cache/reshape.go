@@ -12,7 +12,8 @@ import (
 )
 
 // The forms in which answers are kept. A streamed chat completion is two parts: a chunk with all that was said, and one
-// with the usage. A message of Anthropic's is kept whole, a response as the events that it came in.
+// with the usage. A message of Anthropic's is kept whole, a response and an answer of Google's as they came: whole, or as
+// their events.
 
 // reshape appends the parts of an entry in the form that it does not have. ok is false if that cannot be.
 func reshape(dst []byte, e *entry) (_ []byte, ok bool) {
@@ -30,6 +31,16 @@ func reshape(dst []byte, e *entry) (_ []byte, ok bool) {
 	case e.dialect == llm.DialectResponses && e.kind == kindStream:
 		whole := completedResponse(e.parts)
 		if whole == nil {
+			return dst, false
+		}
+		dst = appendPart(dst, nil, whole)
+	case e.dialect == llm.DialectResponses:
+		return appendResponseEvents(dst, e.data())
+	case e.dialect == llm.DialectGoogle && e.kind == kindWhole:
+		dst = append(dst, e.parts...) // a chunk is an answer, so an answer is a stream of one
+	case e.dialect == llm.DialectGoogle:
+		whole, ok := joinAnswers(nil, e.parts)
+		if !ok {
 			return dst, false
 		}
 		dst = appendPart(dst, nil, whole)
@@ -86,6 +97,10 @@ func compact(r *recorded) (parts []byte, k kind, err error) {
 		return parts, kindWhole, err
 	case llm.DialectResponses:
 		if completedResponse(r.parts) == nil {
+			return nil, 0, errUnfinished
+		}
+	case llm.DialectGoogle:
+		if !endedAnswer(r.parts) {
 			return nil, 0, errUnfinished
 		}
 	}
@@ -149,12 +164,28 @@ func completedResponse(parts []byte) (whole []byte) {
 		if !ok {
 			return nil
 		}
-		if bytes.Contains(data, []byte(`response.completed`)) && string(dialect.Get(data, "type")) == `"response.completed"` {
-			whole = dialect.Get(data, "response")
+		if bytes.Contains(data, []byte(`response.completed`)) || bytes.Contains(data, []byte(`response.incomplete`)) {
+			switch string(dialect.Get(data, "type")) {
+			case `"response.completed"`, `"response.incomplete"`:
+				whole = dialect.Get(data, "response")
+			}
 		}
 		parts = rest
 	}
 	return whole
+}
+
+// endedAnswer reports whether a stream of Google's says why it ended.
+func endedAnswer(parts []byte) bool {
+	var j joined
+	for len(parts) > 0 {
+		_, data, rest, ok := nextPart(parts)
+		if !ok || !j.add(data) {
+			return false
+		}
+		parts = rest
+	}
+	return j.ended()
 }
 
 // appendMessageEvents appends a message as the events of a stream
