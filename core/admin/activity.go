@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/core/store"
 )
@@ -12,18 +13,18 @@ import (
 // calls add up.
 func (a *API) activityRoutes() []route {
 	own := viewer | orgAdmin | internal | internalViewer
-	daily := func(e store.Entity, param string) handler {
-		return func(c *call) (any, error) { return a.dailyActivity(c, e, param) }
+	daily := func(e store.Entity, param string, size int) handler {
+		return func(c *call) (any, error) { return a.dailyActivity(c, e, param, size) }
 	}
 	return []route{
-		{"GET", "/user/daily/activity", own, daily(store.EntityUser, "user_id")},
+		{"GET", "/user/daily/activity", own, daily(store.EntityUser, "user_id", 50)},
 		{"GET", "/user/daily/activity/aggregated", own, a.aggregatedActivity},
-		{"GET", "/team/daily/activity", own, daily(store.EntityTeam, "team_ids")},
-		{"GET", "/tag/daily/activity", viewer, daily(store.EntityTag, "tags")},
-		{"GET", "/organization/daily/activity", viewer | orgAdmin, daily(store.EntityOrganization, "organization_ids")},
-		{"GET", "/customer/daily/activity", viewer, daily(store.EntityEndUser, "end_user_ids")},
-		{"GET", "/end_user/daily/activity", viewer, daily(store.EntityEndUser, "end_user_ids")},
-		{"GET", "/agent/daily/activity", viewer, daily(store.EntityAgent, "agent_ids")},
+		{"GET", "/team/daily/activity", own, daily(store.EntityTeam, "team_ids", 10)},
+		{"GET", "/tag/daily/activity", viewer, daily(store.EntityTag, "tags", 10)},
+		{"GET", "/organization/daily/activity", viewer | orgAdmin, daily(store.EntityOrganization, "organization_ids", 10)},
+		{"GET", "/customer/daily/activity", viewer, daily(store.EntityEndUser, "end_user_ids", 10)},
+		{"GET", "/end_user/daily/activity", viewer, daily(store.EntityEndUser, "end_user_ids", 10)},
+		{"GET", "/agent/daily/activity", viewer, daily(store.EntityAgent, "agent_ids", 10)},
 		{"GET", "/global/spend", own, a.globalSpend},
 		{"GET", "/global/spend/logs", own, a.globalByDay},
 		{"GET", "/global/spend/keys", own, a.globalKeys},
@@ -118,8 +119,8 @@ func (b breakdown) set(part, name string, m store.Metrics) {
 
 // dailyActivity serves the daily activity of one kind of entity. A page is a number of daily rows, and its sums are those
 // of the page, as in the reference (get_daily_activity of litellm/proxy/management_endpoints/common_daily_activity.py).
-func (a *API) dailyActivity(c *call, e store.Entity, param string) (any, error) {
-	p, err := c.page("page_size", 50, 1000)
+func (a *API) dailyActivity(c *call, e store.Entity, param string, size int) (any, error) {
+	p, err := c.page("page_size", size, 1000)
 	if err != nil {
 		return nil, err
 	}
@@ -200,12 +201,36 @@ func (a *API) dailyFilter(c *call, e store.Entity, param string) (f store.DailyF
 	if err != nil {
 		return f, false, err
 	}
+	if from, to, err = c.localDays(from, to); err != nil {
+		return f, false, err
+	}
 	f = store.DailyFilter{Entity: e, From: from, To: to, Model: c.query("model"), IDs: csv(c.query(param)), Exclude: csv(c.query("exclude_" + param))}
 	for _, one := range csv(c.query("api_key")) {
 		f.APIKeys = append(f.APIKeys, hashOf(one))
 	}
 	empty, err = a.restrict(c, &f)
 	return f, empty, err
+}
+
+// localDays widens a span of UTC days to hold all of the caller's days: timezone is how many minutes these are behind UTC, as
+// browsers say it (_adjust_dates_for_timezone in common_daily_activity.py).
+func (c *call) localDays(from, to string) (string, string, error) {
+	behind, err := c.number("timezone", 0, -24*60, 24*60)
+	if err != nil || behind == 0 {
+		return from, to, err
+	}
+	if behind > 0 {
+		return from, nextDay(to, 1), nil
+	}
+	return nextDay(from, -1), to, nil
+}
+
+func nextDay(date string, days int) string {
+	t, err := time.Parse(day, date)
+	if err != nil {
+		return date // it was made by Format
+	}
+	return t.AddDate(0, 0, days).Format(day)
 }
 
 func csv(s string) []string {

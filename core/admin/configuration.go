@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -212,7 +213,10 @@ func (a *API) updateField(c *call) (any, error) {
 		section[f.Name] = v
 		return true, nil
 	})
-	return map[string]any{"param_name": "general_settings", "message": "Field " + f.Name + " updated successfully"}, err
+	if err != nil {
+		return nil, err
+	}
+	return a.keptSettings(c)
 }
 
 func (a *API) deleteField(c *call) (any, error) {
@@ -230,7 +234,23 @@ func (a *API) deleteField(c *call) (any, error) {
 		delete(section, f.Name)
 		return true, nil
 	})
-	return map[string]any{"param_name": "general_settings", "message": "Field " + f.Name + " deleted successfully"}, err
+	if err != nil {
+		return nil, err
+	}
+	return a.keptSettings(c)
+}
+
+// keptSettings is the row of general_settings in the database, without secrets.
+func (a *API) keptSettings(c *call) (any, error) {
+	kept, err := a.section(c, a.Store, "general_settings")
+	for name := range kept {
+		if s, ok := a.shown("general_settings")[name]; ok {
+			kept[name] = s // without what is secret
+		} else if secretName(name) {
+			kept[name] = masked
+		}
+	}
+	return map[string]any{"param_name": "general_settings", "param_value": kept}, err
 }
 
 func (a *API) fieldInfo(c *call) (any, error) {
@@ -256,13 +276,13 @@ func (a *API) listFields(c *call) (any, error) {
 }
 
 // fields describes every setting of a section, with its value.
-func (a *API) fields(c *call, section string) (any, error) {
+func (a *API) fields(c *call, section string) ([]map[string]any, error) {
 	kept, err := a.section(c, a.Store, section)
 	if err != nil {
 		return nil, err
 	}
 	now := a.shown(section)
-	out := []any{}
+	out := []map[string]any{}
 	for _, s := range config.Settings() {
 		name, ok := strings.CutPrefix(s.Path, section+".")
 		if !ok || strings.ContainsAny(name, ".[*") {
@@ -270,7 +290,7 @@ func (a *API) fields(c *call, section string) (any, error) {
 		}
 		entry := map[string]any{
 			"field_name": name, "field_type": s.Type.String(), "field_description": s.Doc, "field_value": now[name],
-			"stored_in_db": nil, "field_default_value": nil, "nested_fields": nil,
+			"stored_in_db": nil, "field_default_value": nil, "nested_fields": nil, "premium_field": false,
 		}
 		if s.Default != "" {
 			entry["field_default_value"] = s.Default
@@ -321,6 +341,7 @@ func (a *API) deleteCallback(c *call) (any, error) {
 	})
 	return map[string]any{
 		"message": "Successfully deleted callback: " + q.Name, "removed_callback": q.Name, "remaining_callbacks": a.callbackNames(),
+		"deleted_at": a.Now().UTC().Format("2006-01-02T15:04:05.000000"),
 	}, err
 }
 
@@ -370,13 +391,32 @@ func rowsOf(v any) []any {
 	return []any{}
 }
 
+// routerForm describes the settings of the router for forms (RouterSettingsField in
+// litellm/types/management_endpoints/router_settings_endpoints.py).
+func (a *API) routerForm(c *call, values bool) ([]map[string]any, error) {
+	all, err := a.fields(c, "router_settings")
+	for _, f := range all {
+		name, _ := f["field_name"].(string)
+		f["field_default"], f["options"], f["link"] = f["field_default_value"], nil, nil
+		words := strings.ReplaceAll(name, "_", " ")
+		f["ui_field_name"] = strings.ToUpper(words[:1]) + words[1:]
+		if name == "routing_strategy" {
+			f["options"] = slices.Sorted(maps.Keys(strategies()))
+		}
+		if !values {
+			f["field_value"] = nil
+		}
+	}
+	return all, err
+}
+
 func (a *API) routerSettings(c *call) (any, error) {
-	fields, err := a.fields(c, "router_settings")
+	fields, err := a.routerForm(c, true)
 	return map[string]any{"fields": fields, "current_values": a.shown("router_settings"), "routing_strategy_descriptions": strategies()}, err
 }
 
 func (a *API) routerFields(c *call) (any, error) {
-	fields, err := a.fields(c, "router_settings")
+	fields, err := a.routerForm(c, false)
 	return map[string]any{"fields": fields, "routing_strategy_descriptions": strategies()}, err
 }
 
@@ -429,7 +469,14 @@ func (a *API) changeIPs(c *call, add bool) (any, error) {
 	if q.IP == "" {
 		return nil, missing("ip")
 	}
-	have := slices.DeleteFunc(slices.Clone(rowsOf(a.shown("general_settings")["allowed_ips"])), func(v any) bool { return v == q.IP })
+	listed := rowsOf(a.shown("general_settings")["allowed_ips"])
+	switch known := slices.Contains(listed, any(q.IP)); {
+	case known && add:
+		return nil, badRequest("ip", "IP address already exists")
+	case !known && !add:
+		return nil, notFound("ip", "IP address not found")
+	}
+	have := slices.DeleteFunc(slices.Clone(listed), func(v any) bool { return v == q.IP })
 	if add {
 		have = append(have, q.IP)
 	}
@@ -439,6 +486,6 @@ func (a *API) changeIPs(c *call, add bool) (any, error) {
 		}
 		return name == "general_settings", nil
 	})
-	verb := map[bool]string{true: "added", false: "deleted"}[add]
-	return map[string]any{"message": "IP " + q.IP + " " + verb + " successfully", "status": "success"}, err
+	did := map[bool]string{true: "address added", false: "deleted"}[add]
+	return map[string]any{"message": "IP " + q.IP + " " + did + " successfully", "status": "success"}, err
 }

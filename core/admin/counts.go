@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -20,6 +21,15 @@ func (a *API) globalActivity(c *call) (any, error) {
 	return dailyCounts(all), nil
 }
 
+// dayLabel is a date as the reference's reports for charts write it: Jan 31.
+func dayLabel(date string) string {
+	t, err := time.Parse(day, date)
+	if err != nil {
+		return date
+	}
+	return t.Format("Jan 02")
+}
+
 func dailyCounts(all []store.Activity) map[string]any {
 	days := []any{}
 	var requests, tokens int64
@@ -28,7 +38,7 @@ func dailyCounts(all []store.Activity) map[string]any {
 		n := r.PromptTokens + r.CompletionTokens
 		requests += r.APIRequests
 		tokens += n
-		days = append(days, map[string]any{"date": r.Date, "api_requests": r.APIRequests, "total_tokens": n})
+		days = append(days, map[string]any{"date": dayLabel(r.Date), "api_requests": r.APIRequests, "total_tokens": n})
 	}
 	return map[string]any{"daily_data": days, "sum_api_requests": requests, "sum_total_tokens": tokens}
 }
@@ -42,16 +52,26 @@ func (a *API) globalActivityModel(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return grouped(all, "model", func(r store.Activity) string { return r.ModelGroup }, dailyCounts), nil
+	return busiest(grouped(all, "model", func(r store.Activity) string { return r.ModelGroup }, dailyCounts), "sum_api_requests"), nil
+}
+
+// busiest are the ten groups with the highest sums, the highest first.
+func busiest(groups []map[string]any, sum string) []map[string]any {
+	slices.SortStableFunc(groups, func(x, y map[string]any) int {
+		a, _ := x[sum].(int64)
+		b, _ := y[sum].(int64)
+		return cmp.Compare(b, a)
+	})
+	return groups[:min(len(groups), 10)]
 }
 
 // grouped sums up each group of rows and writes its name beside the sums, in the order of the names.
-func grouped[T any](all []T, label string, name func(T) string, sum func([]T) map[string]any) []any {
+func grouped[T any](all []T, label string, name func(T) string, sum func([]T) map[string]any) []map[string]any {
 	by := map[string][]T{}
 	for _, r := range all {
 		by[name(r)] = append(by[name(r)], r)
 	}
-	out := []any{}
+	out := []map[string]any{}
 	for _, n := range slices.Sorted(maps.Keys(by)) {
 		d := sum(by[n])
 		d[label] = n
@@ -108,7 +128,7 @@ func exceptionDays(all []store.ExceptionCount) map[string]any {
 	}
 	days := []any{}
 	for _, d := range slices.Sorted(maps.Keys(byDay)) {
-		days = append(days, map[string]any{"date": d, "num_rate_limit_exceptions": byDay[d]})
+		days = append(days, map[string]any{"date": dayLabel(d), "num_rate_limit_exceptions": byDay[d]})
 	}
 	return map[string]any{"daily_data": days, "sum_num_rate_limit_exceptions": sum}
 }
@@ -118,5 +138,5 @@ func (a *API) exceptionsByDeployment(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return grouped(all, "api_base", func(e store.ExceptionCount) string { return e.APIBase }, exceptionDays), nil
+	return busiest(grouped(all, "api_base", func(e store.ExceptionCount) string { return e.APIBase }, exceptionDays), "sum_num_rate_limit_exceptions"), nil
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/store"
@@ -71,7 +72,7 @@ func (p *customerParams) apply(c *call, u *store.EndUser) {
 // budget is the id of a budget with the limits of the request: a new one, or that of current changed if it is given.
 func (l *limits) budget(c *call, tx store.Store, current store.Text) (store.Text, error) {
 	if l.MaxBudget == nil && l.SoftBudget == nil && l.TPMLimit == nil && l.RPMLimit == nil && l.MaxParallelRequests == nil &&
-		l.BudgetDuration == nil && isNull(l.ModelMaxBudget) {
+		l.BudgetDuration == nil && l.BudgetResetAt == nil && isNull(l.ModelMaxBudget) {
 		return current, nil
 	}
 	if current != "" {
@@ -106,7 +107,23 @@ func (l *limits) apply(c *call, b *store.Budget) {
 			b.BudgetResetAt = store.Ptr(at)
 		}
 	})
+	set("budget_reset_at", func() {
+		b.BudgetResetAt = nil
+		if at, ok := timeOf(value(l.BudgetResetAt)); ok {
+			b.BudgetResetAt = &at
+		}
+	})
 	b.UpdatedBy = string(c.actor())
+}
+
+// knownModel refuses a default model that there is not.
+func (a *API) knownModel(p *customerParams) error {
+	m := value(p.DefaultModel)
+	if m == "" || a.Policy.Exists == nil || a.Policy.Exists(m) {
+		return nil
+	}
+	return problem(http.StatusUnprocessableEntity, "bad_request_error", "default_model",
+		"Default Model not on proxy. Configure via `/model/new` or config.yaml. Default_model="+m)
 }
 
 func (a *API) newCustomer(c *call) (any, error) {
@@ -114,7 +131,7 @@ func (a *API) newCustomer(c *call) (any, error) {
 	if err := c.body(&p); err != nil {
 		return nil, err
 	}
-	if err := p.check(); err != nil {
+	if err := errors.Join(p.check(), a.knownModel(&p)); err != nil {
 		return nil, err
 	}
 	u := store.EndUser{UserID: *p.UserID, Spend: value(p.Spend)}
@@ -182,7 +199,7 @@ func (a *API) updateCustomer(c *call) (any, error) {
 	if err := c.body(&p); err != nil {
 		return nil, err
 	}
-	if err := p.check(); err != nil {
+	if err := errors.Join(p.check(), a.knownModel(&p)); err != nil {
 		return nil, err
 	}
 	if _, err := a.findCustomer(c, *p.UserID); err != nil {
@@ -254,13 +271,23 @@ func (a *API) listCustomers(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	ids := make([]string, len(all))
+	for i := range all {
+		ids[i] = string(all[i].BudgetID)
+	}
+	r, err := a.relate(c, a.Store, ids, nil)
+	if err != nil {
+		return nil, err
+	}
 	out := []any{}
 	for i := range all {
-		v, err := a.withBudget(c, all[i], all[i].BudgetID)
+		m, err := members(all[i])
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, v)
+		r.put(m, ids[i], "")
+		delete(m, "object_permission")
+		out = append(out, m)
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -54,7 +55,7 @@ func (a *API) globalByDay(c *call) (any, error) {
 }
 
 func (a *API) globalKeys(c *call) (any, error) {
-	limit, err := c.number("limit", 10, 1, 10_000)
+	limit, err := c.number("limit", mostRows, 1, mostRows)
 	if err != nil {
 		return nil, err
 	}
@@ -173,8 +174,11 @@ func (a *API) globalTeams(c *call) (any, error) {
 	for _, d := range slices.Sorted(maps.Keys(byDay)) {
 		days = append(days, byDay[d])
 	}
-	for _, name := range slices.Sorted(maps.Keys(total)) {
-		per = append(per, map[string]any{"name": name, "value": total[name]})
+	dearest := slices.SortedStableFunc(maps.Keys(total), func(x, y string) int {
+		return cmp.Or(cmp.Compare(total[y], total[x]), cmp.Compare(x, y))
+	})
+	for _, name := range dearest[:min(len(dearest), 10)] {
+		per = append(per, map[string]any{"team_id": name, "total_spend": total[name]}) // the alias, as in the reference
 	}
 	return map[string]any{"daily_spend": days, "teams": rows(slices.Sorted(maps.Keys(total))), "total_spend_per_team": per}, nil
 }

@@ -1,10 +1,9 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/store"
@@ -36,15 +35,8 @@ func (a *API) updateOne(c *call, p *keyParams) (map[string]any, error) {
 		if err := p.apply(c, k); err != nil {
 			return err
 		}
-		if _, err := a.keyBudget(c, tx, p, k); err != nil {
+		if err := a.keyParts(c, tx, p, k); err != nil {
 			return err
-		}
-		if p.ObjectPermission != nil {
-			p.ObjectPermission.ObjectPermissionID = string(k.ObjectPermissionID)
-			if err := tx.ObjectPermissions().Put(c.ctx(), p.ObjectPermission); err != nil {
-				return err
-			}
-			k.ObjectPermissionID = store.Text(p.ObjectPermission.ObjectPermissionID)
 		}
 		return uniqueAlias(c, tx, k, k.Token)
 	})
@@ -92,11 +84,11 @@ func (a *API) updateKeys(c *call) (any, error) {
 		return nil, err
 	}
 	if len(q.Keys) == 0 {
-		return nil, badRequest("keys", "No keys provided for bulk update.")
+		return nil, badRequest("keys", "No keys provided for update")
 	}
 	const most = 500
 	if len(q.Keys) > most {
-		return nil, badRequest("keys", fmt.Sprintf("At most %d keys can be updated at once.", most))
+		return nil, badRequest("keys", fmt.Sprintf("Maximum %d keys can be updated at once. Found %d keys.", most, len(q.Keys)))
 	}
 	done, failed := []any{}, []any{}
 	for _, one := range q.Keys {
@@ -123,15 +115,16 @@ func (a *API) regenerateKey(c *call) (any, error) {
 	var p struct {
 		keyParams
 		NewKey      *string `json:"new_key"`
+		MasterKey   *string `json:"new_master_key"`
 		GracePeriod *string `json:"grace_period"`
 	}
 	if err := c.body(&p); err != nil {
 		return nil, err
 	}
-	key := c.r.PathValue("key")
-	if key == "" {
-		key = value(p.Key)
+	if value(p.MasterKey) != "" {
+		return nil, badRequest("new_master_key", "The master key is in the configuration, not in the database: change it there and start the gateway anew.")
 	}
+	key := cmp.Or(c.r.PathValue("key"), value(p.Key), c.query("key"))
 	if key == "" {
 		key = c.who.KeyHash
 	}
@@ -184,6 +177,9 @@ func (a *API) rotateKey(c *call, row *store.Key, next string, revoke time.Time, 
 			if err := p.apply(c, k); err != nil {
 				return err
 			}
+			if err := a.keyParts(c, tx, p, k); err != nil {
+				return err
+			}
 			return uniqueAlias(c, tx, k, row.Token)
 		})
 		if err != nil {
@@ -195,16 +191,7 @@ func (a *API) rotateKey(c *call, row *store.Key, next string, revoke time.Time, 
 		return nil, err
 	}
 	a.forget(row.Token, made.Token)
-	var budget *store.Budget
-	if made.BudgetID != "" {
-		if budget, err = a.Store.Budgets().Get(c.ctx(), string(made.BudgetID)); errors.Is(err, store.ErrNotFound) {
-			err = nil
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return generated(next, made, p, budget)
+	return a.generated(c, next, made, p)
 }
 
 func (a *API) resetKeySpend(c *call) (any, error) {
@@ -230,8 +217,8 @@ func (a *API) resetKeySpend(c *call) (any, error) {
 			return nil, forbidden("Only proxy admins and admins of the key's team may reset its spend.")
 		}
 	}
-	if *q.ResetTo < 0 || *q.ResetTo > row.Spend {
-		return nil, badRequest("reset_to", fmt.Sprintf("reset_to must be between 0 and the current spend of %v", row.Spend))
+	if err := a.mayReset(c, row, *q.ResetTo); err != nil {
+		return nil, err
 	}
 	before := row.Spend
 	next, err := a.changeKey(c, row.Token, "/key/update", "updated", func(_ store.Store, k *store.Key) error {
@@ -247,6 +234,29 @@ func (a *API) resetKeySpend(c *call) (any, error) {
 	}, nil
 }
 
+// mayReset refuses a spend that a key cannot be reset to (_validate_reset_spend_value in key_management_endpoints.py).
+func (a *API) mayReset(c *call, row *store.Key, to float64) error {
+	most := row.MaxBudget
+	if row.BudgetID != "" {
+		b, err := a.Store.Budgets().Get(c.ctx(), string(row.BudgetID))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err == nil && b.MaxBudget != nil && (most == nil || *b.MaxBudget < *most) {
+			most = b.MaxBudget
+		}
+	}
+	switch {
+	case to < 0:
+		return badRequest("reset_to", "reset_to must be >= 0")
+	case to > row.Spend:
+		return badRequest("reset_to", fmt.Sprintf("reset_to (%v) must be <= current spend (%v)", to, row.Spend))
+	case most != nil && to > *most:
+		return badRequest("reset_to", fmt.Sprintf("reset_to (%v) must be <= budget (%v)", to, *most))
+	}
+	return nil
+}
+
 func (a *API) leadsKeyTeam(c *call, row *store.Key) (bool, error) {
 	if row.TeamID == "" {
 		return false, nil
@@ -259,135 +269,6 @@ func (a *API) leadsKeyTeam(c *call, row *store.Key) (bool, error) {
 		return false, err
 	}
 	return c.leads(team)
-}
-
-// listKeys serves GET /key/list.
-func (a *API) listKeys(c *call) (any, error) {
-	page, err := c.page("size", 10, 100)
-	if err != nil {
-		return nil, err
-	}
-	full, err := c.flag("return_full_object", false)
-	if err != nil {
-		return nil, err
-	}
-	where, err := a.keyFilter(c)
-	if err != nil {
-		return nil, err
-	}
-	q := page.query(where, "created_at", true)
-	if s := c.query("sort_by"); s != "" {
-		if !slices.Contains([]string{"spend", "max_budget", "created_at", "updated_at", "token", "key_alias", "expires"}, s) {
-			return nil, badRequest("sort_by", "sort_by must be spend, max_budget, created_at, updated_at, expires, key_alias or token.")
-		}
-		q.Sort = s
-	}
-	q.Desc = c.query("sort_order") != "asc"
-	rows, err := a.Store.Keys().Find(c.ctx(), q)
-	if err != nil {
-		return nil, err
-	}
-	total, err := a.Store.Keys().Count(c.ctx(), where...)
-	if err != nil {
-		return nil, err
-	}
-	keys := make([]any, 0, len(rows))
-	for i := range rows {
-		if full {
-			view, err := members(rows[i])
-			if err != nil {
-				return nil, err
-			}
-			maskLogging(view)
-			keys = append(keys, view)
-		} else {
-			keys = append(keys, rows[i].Token)
-		}
-	}
-	return map[string]any{
-		"keys": keys, "total_count": total, "current_page": page.number, "total_pages": page.pages(total),
-	}, nil
-}
-
-// keyFilter is what the caller asks for among the keys that he may see.
-func (a *API) keyFilter(c *call) ([]store.Cond, error) {
-	var where []store.Cond
-	for param, column := range map[string]string{
-		"user_id": "user_id", "team_id": "team_id", "organization_id": "organization_id", "key_hash": "token", "key_alias": "key_alias",
-	} {
-		if v := c.query(param); v != "" {
-			where = append(where, store.Eq(column, v))
-		}
-	}
-	if s := c.query("status"); s != "" && s != "deleted" {
-		return nil, badRequest("status", "status must be deleted, or left out.")
-	}
-	if c.sees() {
-		return where, nil
-	}
-	own := []store.Cond{store.Eq("user_id", c.who.UserID)}
-	if c.who.UserID == "" {
-		own = []store.Cond{store.Eq("token", c.who.KeyHash)}
-	}
-	groups := [][]store.Cond{own}
-	teams, err := a.ledTeams(c)
-	if err != nil {
-		return nil, err
-	}
-	if len(teams) > 0 {
-		groups = append(groups, []store.Cond{store.OneOf("team_id", slices.Sorted(maps.Keys(teams)))})
-	}
-	if created, err := c.flag("include_created_by_keys", false); err != nil {
-		return nil, err
-	} else if created && c.who.UserID != "" {
-		groups = append(groups, []store.Cond{store.Eq("created_by", c.who.UserID)})
-	}
-	return append(where, store.Or(groups...)), nil
-}
-
-// ledTeams are the teams the caller administers.
-func (a *API) ledTeams(c *call) (map[string]bool, error) {
-	if c.who.UserID == "" {
-		return nil, nil
-	}
-	user, err := a.Store.Users().Get(c.ctx(), c.who.UserID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil || len(user.Teams) == 0 {
-		return nil, err
-	}
-	teams, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("team_id", user.Teams)}})
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]bool{}
-	for i := range teams {
-		role, err := roleIn(&teams[i], c.who.UserID)
-		if err != nil {
-			return nil, err
-		}
-		if role == "admin" {
-			out[teams[i].TeamID] = true
-		}
-	}
-	return out, nil
-}
-
-func (a *API) keyAliases(c *call) (any, error) {
-	where, err := a.keyFilter(c)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: append(where, store.Where("key_alias", store.NotNull)), Sort: "key_alias"})
-	if err != nil {
-		return nil, err
-	}
-	out := []string{}
-	for i := range rows {
-		out = append(out, string(rows[i].KeyAlias))
-	}
-	return map[string]any{"aliases": slices.Compact(out)}, nil
 }
 
 // keyHealth says whether the key that is asked with can be used, and where its records go.

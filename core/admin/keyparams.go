@@ -20,6 +20,7 @@ type limits struct {
 	RPMLimit            *int64          `json:"rpm_limit"`
 	MaxParallelRequests *int64          `json:"max_parallel_requests"`
 	ModelMaxBudget      json.RawMessage `json:"model_max_budget"`
+	BudgetResetAt       *string         `json:"budget_reset_at"` // of budgets only
 }
 
 // check refuses what no limit can be.
@@ -39,6 +40,11 @@ func (l *limits) check() error {
 	if l.BudgetDuration != nil && *l.BudgetDuration != "" {
 		if _, err := store.NextReset(*l.BudgetDuration, time.Unix(0, 0), nil); err != nil {
 			return badRequest("budget_duration", "budget_duration: "+err.Error())
+		}
+	}
+	if s := value(l.BudgetResetAt); s != "" {
+		if _, ok := timeOf(s); !ok {
+			return unprocessable{[]detail{{Loc: []any{"body", "budget_reset_at"}, Msg: "Input should be a valid datetime", Type: "datetime_parsing"}}}
 		}
 	}
 	return checkModelBudgets(l.ModelMaxBudget)
@@ -121,8 +127,36 @@ func inMetadata() []string {
 	}
 }
 
+// noInvitation refuses to send an e-mail about what is made: the gateway sends none. The reference answers as if it had,
+// and logs that alerting does not name e-mail.
+func (c *call) noInvitation() error {
+	if raw, ok := c.sent["send_invite_email"]; ok && string(raw) == "true" {
+		return badRequest("send_invite_email", "Email alerting is not set up: no e-mail can be sent. Leave send_invite_email out, and hand over the key or the link of /invitation/new yourself.")
+	}
+	return nil
+}
+
+// limitTypes refuses kinds of limits that there are not.
+func (c *call) limitTypes() error {
+	for _, name := range []string{"rpm_limit_type", "tpm_limit_type"} {
+		var kind *string
+		if !c.given(name) {
+			continue
+		}
+		if json.Unmarshal(c.sent[name], &kind) != nil || kind != nil && !slices.Contains([]string{"guaranteed_throughput", "best_effort_throughput", "dynamic"}, *kind) {
+			return unprocessable{[]detail{{
+				Loc: []any{"body", name}, Msg: "Input should be 'guaranteed_throughput', 'best_effort_throughput' or 'dynamic'", Type: "literal_error",
+			}}}
+		}
+	}
+	return nil
+}
+
 // check refuses what no key can have, before anything is written.
 func (p *keyParams) check(c *call) error {
+	if err := c.noInvitation(); err != nil {
+		return err
+	}
 	if err := p.limits.check(); err != nil {
 		return err
 	}
@@ -159,6 +193,9 @@ func (p *keyParams) check(c *call) error {
 
 // checkMetadata refuses members that live in the metadata and would be kept and then not understood.
 func (c *call) checkMetadata() error {
+	if err := c.limitTypes(); err != nil {
+		return err
+	}
 	for _, name := range []string{"model_rpm_limit", "model_tpm_limit"} {
 		var m map[string]int64
 		if c.given(name) && json.Unmarshal(c.sent[name], &m) != nil {
@@ -185,12 +222,18 @@ func (c *call) checkMetadata() error {
 }
 
 func isTime(s string) bool {
+	_, ok := timeOf(s)
+	return ok
+}
+
+// timeOf reads a time in one of the forms that the reference takes.
+func timeOf(s string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
-		if _, err := time.Parse(layout, s); err == nil {
-			return true
+		if t, err := time.Parse(layout, s); err == nil {
+			return store.Clean(t), true
 		}
 	}
-	return false
+	return time.Time{}, false
 }
 
 // routesOf is what a kind of key may call (handle_key_type in key_management_endpoints.py).

@@ -137,17 +137,32 @@ func fillDefaults(m, defaults map[string]any) {
 
 // createKey writes the key, and what it needs besides, in one transaction.
 func (a *API) createKey(c *call, p *keyParams, team *store.Team, service bool) (any, error) {
+	var key string
+	var row *store.Key
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		key, row, err = a.insertKey(c, tx, p, team, service)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.forget(row.Token) // it may be remembered as one that does not exist
+	return a.generated(c, key, row, p)
+}
+
+// insertKey is createKey in a transaction of the caller's, who then forgets the key's hash. It returns the key itself.
+func (a *API) insertKey(c *call, tx store.Store, p *keyParams, team *store.Team, service bool) (string, *store.Key, error) {
 	key := value(p.Key)
 	if key == "" {
 		key = newKey()
 	}
 	if err := checkKey(key); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	now := store.Clean(a.Now())
 	row := store.Key{Token: hashOf(key), KeyName: keyName(key), CreatedBy: c.actor(), UpdatedBy: c.actor(), CreatedAt: &now, UpdatedAt: &now}
 	if err := p.apply(c, &row); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if !service && row.UserID == "" {
 		row.UserID = store.Text(c.who.UserID)
@@ -155,36 +170,20 @@ func (a *API) createKey(c *call, p *keyParams, team *store.Team, service bool) (
 	if team != nil && row.OrganizationID == "" {
 		row.OrganizationID = team.OrganizationID
 	}
-	var budget *store.Budget
-	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
-		if err := uniqueAlias(c, tx, &row, row.Token); err != nil {
-			return err
-		}
-		if budget, err = a.keyBudget(c, tx, p, &row); err != nil {
-			return err
-		}
-		if p.ObjectPermission != nil {
-			p.ObjectPermission.ObjectPermissionID = ""
-			if err := tx.ObjectPermissions().Create(c.ctx(), p.ObjectPermission); err != nil {
-				return err
-			}
-			row.ObjectPermissionID = store.Text(p.ObjectPermission.ObjectPermissionID)
-		}
-		if err := tx.Keys().Create(c.ctx(), &row); err != nil {
-			return keyConflict(err)
-		}
-		made, err := tx.Keys().Get(c.ctx(), row.Token) // with what the database fills in
-		if err != nil {
-			return err
-		}
-		row = *made
-		return c.audit(tx, "created", "LiteLLM_VerificationToken", row.Token, nil, row)
-	})
-	if err != nil {
-		return nil, err
+	if err := uniqueAlias(c, tx, &row, row.Token); err != nil {
+		return "", nil, err
 	}
-	a.forget(row.Token) // it may be remembered as one that does not exist
-	return generated(key, &row, p, budget)
+	if err := a.keyParts(c, tx, p, &row); err != nil {
+		return "", nil, err
+	}
+	if err := tx.Keys().Create(c.ctx(), &row); err != nil {
+		return "", nil, keyConflict(err)
+	}
+	made, err := tx.Keys().Get(c.ctx(), row.Token) // with what the database fills in
+	if err != nil {
+		return "", nil, err
+	}
+	return key, made, c.audit(tx, "created", "LiteLLM_VerificationToken", row.Token, nil, made)
 }
 
 // checkKey refuses keys that could not be told from hashes, or be guessed. The key itself is not repeated.
@@ -227,44 +226,58 @@ func uniqueAlias(c *call, tx store.Store, row *store.Key, hash string) error {
 	return err
 }
 
-// keyBudget makes the budget that carries a soft limit, which a key has no column for.
-func (a *API) keyBudget(c *call, tx store.Store, p *keyParams, row *store.Key) (*store.Budget, error) {
+// keyParts makes the rows that a key refers to: the budget that carries a soft limit, which a key has no column for, and
+// its object permission.
+func (a *API) keyParts(c *call, tx store.Store, p *keyParams, row *store.Key) error {
+	if err := putPermission(c, tx, p.ObjectPermission, &row.ObjectPermissionID); err != nil {
+		return err
+	}
 	if p.SoftBudget == nil {
-		if row.BudgetID == "" {
-			return nil, nil
+		if row.BudgetID == "" || !c.given("budget_id") {
+			return nil
 		}
-		b, err := tx.Budgets().Get(c.ctx(), string(row.BudgetID))
+		_, err := tx.Budgets().Get(c.ctx(), string(row.BudgetID))
 		if errors.Is(err, store.ErrNotFound) {
-			return nil, badRequest("budget_id", "Budget not found, passed budget_id="+string(row.BudgetID))
+			return badRequest("budget_id", "Budget not found, passed budget_id="+string(row.BudgetID))
 		}
-		return b, err
+		return err
 	}
 	actor := string(c.actor())
 	b := &store.Budget{
 		SoftBudget: p.SoftBudget, ModelMaxBudget: object(p.ModelMaxBudget), CreatedBy: actor, UpdatedBy: actor,
 	}
 	if err := tx.Budgets().Create(c.ctx(), b); err != nil {
-		return nil, err
+		return err
 	}
 	row.BudgetID = store.Text(b.BudgetID)
-	return b, nil
+	return nil
+}
+
+// putPermission keeps an object permission, if one is given: in the place of the one with the id, or as a new one.
+func putPermission(c *call, tx store.Store, p *store.ObjectPermission, id *store.Text) error {
+	if p == nil {
+		return nil
+	}
+	p.ObjectPermissionID = string(*id)
+	if err := tx.ObjectPermissions().Put(c.ctx(), p); err != nil {
+		return err
+	}
+	*id = store.Text(p.ObjectPermissionID)
+	return nil
 }
 
 // generated is the answer to a new key: what was asked for, what was kept, and for the only time the key.
-func generated(key string, row *store.Key, p *keyParams, budget *store.Budget) (map[string]any, error) {
-	out, err := members(row)
+func (a *API) generated(c *call, key string, row *store.Key, p *keyParams) (map[string]any, error) {
+	out, err := a.keyView(c, row)
 	if err != nil {
 		return nil, err
 	}
-	out["key"], out["token_id"], out["duration"] = key, row.Token, p.Duration
-	out["litellm_budget_table"], out["soft_budget"] = budget, p.SoftBudget
-	out["object_permission"] = p.ObjectPermission
+	out["key"], out["token_id"], out["duration"], out["soft_budget"] = key, row.Token, p.Duration, p.SoftBudget
+	out["router_settings"] = routerConfig(row.RouterSettings)
+	meta, _ := out["metadata"].(map[string]any)
 	for _, name := range []string{"tags", "guardrails", "enforced_params", "model_rpm_limit", "model_tpm_limit", "prompts",
 		"rpm_limit_type", "tpm_limit_type", "allowed_passthrough_routes", "allowed_vector_store_indexes"} {
-		out[name] = nil
-		if meta, ok := out["metadata"].(map[string]any); ok {
-			out[name] = meta[name]
-		}
+		out[name] = meta[name]
 	}
 	return out, nil
 }
@@ -277,28 +290,6 @@ func members(row any) (map[string]any, error) {
 	}
 	var m map[string]any
 	return m, json.Unmarshal(raw, &m)
-}
-
-// keyView is a key as /key/info shows it: without its hash.
-func (a *API) keyView(c *call, row *store.Key) (map[string]any, error) {
-	m, err := members(row)
-	if err != nil {
-		return nil, err
-	}
-	delete(m, "token")
-	maskLogging(m)
-	m["litellm_budget_table"], m["object_permission"] = nil, nil
-	if row.BudgetID != "" {
-		if b, err := a.Store.Budgets().Get(c.ctx(), string(row.BudgetID)); err == nil {
-			m["litellm_budget_table"] = b
-		}
-	}
-	if row.ObjectPermissionID != "" {
-		if o, err := a.Store.ObjectPermissions().Get(c.ctx(), string(row.ObjectPermissionID)); err == nil {
-			m["object_permission"] = o
-		}
-	}
-	return m, nil
 }
 
 // findKey reads a key by itself or its hash, for a caller who may see it.
@@ -329,6 +320,7 @@ func (a *API) keyInfo(c *call) (any, error) {
 		return nil, err
 	}
 	info, err := a.keyView(c, row)
+	delete(info, "token")
 	return map[string]any{"key": key, "info": info}, err
 }
 
@@ -342,8 +334,7 @@ func (a *API) keyInfos(c *call) (any, error) {
 	if len(q.Keys) == 0 {
 		return nil, missing("keys")
 	}
-	infos := []any{}
-	keys := []string{}
+	var found []store.Key
 	for _, k := range q.Keys {
 		row, err := a.findKey(c, k)
 		if err != nil {
@@ -352,14 +343,10 @@ func (a *API) keyInfos(c *call) (any, error) {
 			}
 			return nil, err
 		}
-		info, err := a.keyView(c, row)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, row.Token)
-		infos = append(infos, info)
+		found = append(found, *row)
 	}
-	return map[string]any{"key": keys, "info": infos}, nil
+	infos, err := a.keyViews(c, a.Store, found)
+	return map[string]any{"key": q.Keys, "info": infos}, err
 }
 
 func (a *API) deleteKeys(c *call) (any, error) {
@@ -440,10 +427,14 @@ func (a *API) blockKey(c *call, blocked bool) (any, error) {
 	}
 	action := map[bool]string{true: "blocked", false: "updated"}[blocked]
 	path := map[bool]string{true: "/key/block", false: "/key/unblock"}[blocked]
-	return a.changeKey(c, q.Key, path, action, func(_ store.Store, k *store.Key) error {
+	row, err := a.changeKey(c, q.Key, path, action, func(_ store.Store, k *store.Key) error {
 		k.Blocked = &blocked
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return a.keyView(c, row)
 }
 
 // changeKey changes one key and writes down who did.

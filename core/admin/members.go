@@ -235,7 +235,12 @@ func (a *API) join(c *call, id string, people []member, budget *float64, skip bo
 		if view, err = a.teamView(c, tx, t); err != nil {
 			return err
 		}
-		view["updated_users"], view["updated_team_memberships"] = rows(users), rows(joined)
+		if view["updated_users"], err = a.userViews(c, tx, users); err != nil {
+			return err
+		}
+		if view["updated_team_memberships"], err = a.shipViews(c, tx, joined); err != nil {
+			return err
+		}
 		return c.audit(tx, "updated", "LiteLLM_TeamTable", id, before, t)
 	})
 	return view, err
@@ -288,10 +293,13 @@ func (a *API) addMembers(c *call) (any, error) {
 		if err == nil {
 			next, err = a.join(c, q.TeamID, []member{*m}, q.Budget, q.All)
 		}
-		result := map[string]any{"user_id": m.UserID, "user_email": m.UserEmail, "success": err == nil, "error": nil}
+		result := map[string]any{
+			"user_id": m.UserID, "user_email": m.UserEmail, "success": err == nil, "error": nil, "updated_user": nil, "updated_team_membership": nil,
+		}
 		if err != nil {
 			result["error"] = asError(err).Message
 		} else {
+			result["updated_user"], result["updated_team_membership"] = first(next["updated_users"]), first(next["updated_team_memberships"])
 			view = next
 			good++
 		}
@@ -301,6 +309,14 @@ func (a *API) addMembers(c *call) (any, error) {
 		"team_id": q.TeamID, "results": results, "total_requested": len(q.Members), "successful_additions": good,
 		"failed_additions": len(q.Members) - good, "updated_team": view,
 	}, nil
+}
+
+// first is the first of some views, or nil.
+func first(views any) any {
+	if l, ok := views.([]map[string]any); ok && len(l) > 0 {
+		return l[0]
+	}
+	return nil
 }
 
 func (a *API) deleteMember(c *call) (any, error) {

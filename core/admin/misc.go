@@ -1,11 +1,14 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/store"
 )
 
@@ -136,12 +139,39 @@ func (a *API) deleteInvitation(c *call) (any, error) {
 	return l, err
 }
 
-func (a *API) litellmObject(name string) (any, error) {
-	v := a.shown("litellm_settings")[name]
-	if v == nil {
-		v = map[string]any{}
+// settingFields describe the members of a setting for forms: name, type, what it is.
+func settingFields(name string) (about string, fields [][3]string) {
+	common := [][3]string{
+		{"models", "array", "Models that may be called; empty is all"},
+		{"max_budget", "number", "US dollars that may be spent in a period"},
+		{"budget_duration", "string", "Period after which spend starts again at zero, such as 30d"},
 	}
-	return map[string]any{"values": v}, nil
+	if name == "default_team_params" {
+		return "What a new team has that says nothing else", append(common,
+			[3]string{"tpm_limit", "integer", "Tokens a minute"}, [3]string{"rpm_limit", "integer", "Requests a minute"})
+	}
+	return "What a new user has for whom nothing else is said", append(common,
+		[3]string{"user_role", "string", "Role of the user"}, [3]string{"teams", "array", "Teams that the user joins"})
+}
+
+// litellmObject answers a setting with all of its members, and what they are.
+func (a *API) litellmObject(name string) (any, error) {
+	have, _ := a.shown("litellm_settings")[name].(map[string]any)
+	values, properties := maps.Clone(have), map[string]any{}
+	if values == nil {
+		values = map[string]any{}
+	}
+	about, fields := settingFields(name)
+	for _, f := range fields {
+		properties[f[0]] = map[string]any{"description": f[2], "type": f[1]}
+		if _, ok := values[f[0]]; !ok {
+			values[f[0]] = nil
+		}
+	}
+	if _, ok := properties["user_role"]; ok && values["user_role"] == nil {
+		values["user_role"] = string(llm.RoleInternalUser)
+	}
+	return map[string]any{"values": values, "field_schema": map[string]any{"description": about, "properties": properties}}, nil
 }
 
 func (a *API) setLitellmObject(c *call, setting string) (any, error) {
@@ -164,7 +194,8 @@ func (a *API) setLitellmObject(c *call, setting string) (any, error) {
 		section[setting] = have
 		return true, nil
 	})
-	return map[string]any{"message": setting + " updated successfully", "status": "success", "settings": values}, err
+	what := map[string]string{"default_internal_user_params": "Internal user", "default_team_params": "Default team"}[setting]
+	return map[string]any{"message": what + " settings updated successfully", "status": "success", "settings": values}, err
 }
 
 // uiSettings is what a user interface must know about the gateway.
@@ -181,15 +212,18 @@ func (a *API) uiSettings(*call) (any, error) {
 
 // userInfoV2 is a user without keys and teams.
 func (a *API) userInfoV2(c *call) (any, error) {
-	v, err := a.userInfo(c)
+	id := cmp.Or(c.query("user_id"), c.who.UserID)
+	if id == "" {
+		return nil, missingQuery("user_id")
+	}
+	if err := a.mayReadUser(c, id); err != nil {
+		return nil, err
+	}
+	u, err := a.findUser(c, id)
 	if err != nil {
 		return nil, err
 	}
-	info := v.(map[string]any)["user_info"]
-	if info == nil {
-		return nil, notFound("user_id", "User not found")
-	}
-	return info, nil
+	return a.wholeUser(c, u)
 }
 
 const passSetting = "pass_through_endpoints"

@@ -42,12 +42,8 @@ func (p *organizationParams) fill(c *call, tx store.Store, o *store.Organization
 	if o.Metadata, err = c.metadata(o.Metadata, p.Metadata); err != nil {
 		return err
 	}
-	if p.ObjectPermission != nil {
-		p.ObjectPermission.ObjectPermissionID = string(o.ObjectPermissionID)
-		if err := tx.ObjectPermissions().Put(c.ctx(), p.ObjectPermission); err != nil {
-			return err
-		}
-		o.ObjectPermissionID = store.Text(p.ObjectPermission.ObjectPermissionID)
+	if err := putPermission(c, tx, p.ObjectPermission, &o.ObjectPermissionID); err != nil {
+		return err
 	}
 	if c.given("budget_id") && value(p.BudgetID) != "" {
 		o.BudgetID = *p.BudgetID
@@ -93,7 +89,22 @@ func (a *API) newOrganization(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.withBudget(c, o, store.Text(o.BudgetID))
+	return a.orgRow(c, a.Store, &o)
+}
+
+// orgRow is an organization with its budget and object permission (NewOrganizationResponse in litellm/proxy/_types.py).
+func (a *API) orgRow(c *call, s store.Store, o *store.Organization) (map[string]any, error) {
+	m, err := members(o)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.relate(c, s, []string{o.BudgetID}, []string{string(o.ObjectPermissionID)})
+	if err != nil {
+		return nil, err
+	}
+	r.put(m, o.BudgetID, string(o.ObjectPermissionID))
+	m["users"] = nil // the reference has it, and nothing in it
+	return m, nil
 }
 
 // findOrg reads an organization for a caller who may change it, or only see it.
@@ -122,7 +133,7 @@ func (a *API) findOrg(c *call, id string, change bool) (*store.Organization, err
 
 func (a *API) updateOrganization(c *call) (any, error) {
 	var p organizationParams
-	if err := c.body(&p); err != nil {
+	if err := c.bodyVia(&p, flatBudget); err != nil {
 		return nil, err
 	}
 	if err := p.limits.check(); err != nil {
@@ -153,32 +164,48 @@ func (a *API) updateOrganization(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.orgView(c, next)
+	return a.orgView(c, a.Store, next)
 }
 
-// orgView is an organization with budget, members and teams.
-func (a *API) orgView(c *call, o *store.Organization) (map[string]any, error) {
-	m, err := a.withBudget(c, o, store.Text(o.BudgetID))
+// orgView is an organization with budget, members and teams (LiteLLM_OrganizationTableWithMembers).
+func (a *API) orgView(c *call, s store.Store, o *store.Organization) (map[string]any, error) {
+	m, err := a.orgRow(c, s, o)
 	if err != nil {
 		return nil, err
 	}
-	people, err := a.Store.OrganizationMemberships().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("organization_id", o.OrganizationID)}})
+	people, err := s.OrganizationMemberships().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("organization_id", o.OrganizationID)}})
 	if err != nil {
 		return nil, err
 	}
-	teams, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("organization_id", o.OrganizationID)}})
+	teams, err := s.Teams().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("organization_id", o.OrganizationID)}})
 	if err != nil {
 		return nil, err
 	}
 	views := []any{}
 	for i := range teams {
-		v, err := a.teamView(c, a.Store, &teams[i])
+		v, err := a.teamView(c, s, &teams[i])
 		if err != nil {
 			return nil, err
 		}
 		views = append(views, v)
 	}
-	m["members"], m["teams"] = rows(people), views
+	m["teams"] = views
+	m["members"], err = a.orgShipViews(c, s, people)
+	return m, err
+}
+
+// flatBudget puts the limits that a request has in litellm_budget_table, as answers do, where they are looked for
+// (handle_nested_budget_structure_in_organization_update_request in organization_endpoints.py).
+func flatBudget(m map[string]any) (map[string]any, error) {
+	nested, _ := m["litellm_budget_table"].(map[string]any)
+	delete(m, "litellm_budget_table")
+	for _, name := range []string{
+		"budget_id", "soft_budget", "max_budget", "max_parallel_requests", "tpm_limit", "rpm_limit", "model_max_budget", "budget_duration",
+	} {
+		if v := nested[name]; v != nil {
+			m[name] = v
+		}
+	}
 	return m, nil
 }
 
@@ -204,6 +231,10 @@ func (a *API) deleteOrganizations(c *call) (any, error) {
 			if err != nil {
 				return err
 			}
+			view, err := a.orgView(c, tx, o)
+			if err != nil {
+				return err
+			}
 			keys, err := a.emptyOrg(c, tx, id)
 			if err != nil {
 				return err
@@ -215,7 +246,7 @@ func (a *API) deleteOrganizations(c *call) (any, error) {
 			if err := c.audit(tx, "deleted", "LiteLLM_OrganizationTable", id, o, nil); err != nil {
 				return err
 			}
-			gone = append(gone, o)
+			gone = append(gone, view)
 		}
 		return nil
 	})
@@ -285,7 +316,7 @@ func (a *API) organizationInfo(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.orgView(c, o)
+	return a.orgView(c, a.Store, o)
 }
 
 func (a *API) organizationInfos(c *call) (any, error) {
@@ -295,13 +326,16 @@ func (a *API) organizationInfos(c *call) (any, error) {
 	if err := c.body(&q); err != nil {
 		return nil, err
 	}
+	if len(q.IDs) == 0 {
+		return nil, badRequest("organizations", "Specify list of organization id's to query. Passed in=[]")
+	}
 	out := []any{}
 	for _, id := range q.IDs {
 		o, err := a.findOrg(c, id, false)
 		if err != nil {
 			return nil, err
 		}
-		v, err := a.orgView(c, o)
+		v, err := a.orgView(c, a.Store, o)
 		if err != nil {
 			return nil, err
 		}
@@ -335,7 +369,7 @@ func (a *API) listOrganizations(c *call) (any, error) {
 	}
 	out := []any{}
 	for i := range found {
-		v, err := a.orgView(c, &found[i])
+		v, err := a.orgView(c, a.Store, &found[i])
 		if err != nil {
 			return nil, err
 		}

@@ -54,9 +54,10 @@ func (a *API) addOrgMember(c *call) (any, error) {
 			return nil, err
 		}
 	}
-	var users, ships []any
-	err := a.Store.Tx(c.ctx(), func(tx store.Store) error {
-		users, ships = []any{}, []any{}
+	var shownUsers, shownShips []map[string]any
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		var users []*store.User
+		var ships []store.OrganizationMembership
 		for _, p := range people {
 			u, err := a.person(c, tx, p.UserID, p.UserEmail, "", "")
 			if err != nil {
@@ -81,12 +82,16 @@ func (a *API) addOrgMember(c *call) (any, error) {
 			}
 			users, ships = append(users, u), append(ships, ship)
 		}
-		return nil
+		if shownUsers, err = a.userViews(c, tx, users); err != nil {
+			return err
+		}
+		shownShips, err = a.orgShipViews(c, tx, ships)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"organization_id": q.ID, "updated_users": users, "updated_organization_memberships": ships}, nil
+	return map[string]any{"organization_id": q.ID, "updated_users": shownUsers, "updated_organization_memberships": shownShips}, nil
 }
 
 // orgMemberID finds the membership that a request names.
@@ -160,7 +165,11 @@ func (a *API) updateOrgMember(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.withBudget(c, next, next.BudgetID)
+	views, err := a.orgShipViews(c, a.Store, []store.OrganizationMembership{*next})
+	if err != nil {
+		return nil, err
+	}
+	return views[0], nil
 }
 
 func (a *API) deleteOrgMember(c *call) (any, error) {

@@ -46,7 +46,7 @@ func TestBudgetsAndTags(t *testing.T) {
 	m.post("/tag/info", `{"names":["a"]}`).ok().want("a.name", "a")
 	m.get("/tag/list").ok().want("0.name", "a")
 	m.post("/tag/delete", `{"name":"a"}`).ok()
-	m.post("/tag/info", `{"names":["a"]}`).refused(404, "not_found_error", "No tags found")
+	m.post("/tag/info", `{"names":["a"]}`).refused(404, "not_found_error", "Tags not found")
 	m.post("/budget/delete", `{"id":"none"}`).refused(404, "not_found_error", "not found")
 }
 

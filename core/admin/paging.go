@@ -16,9 +16,9 @@ func (c *call) page(param string, size, most int) (p page, err error) {
 
 func (p page) offset() int { return (p.number - 1) * p.size }
 
-// query asks for the page of rows.
-func (p page) query(where []store.Cond, sort string, desc bool) store.Query {
-	return store.Query{Where: where, Limit: p.size, Offset: p.offset(), Sort: sort, Desc: desc}
+// query asks for the page of rows, those with the highest value first.
+func (p page) query(where []store.Cond, sort string) store.Query {
+	return store.Query{Where: where, Limit: p.size, Offset: p.offset(), Sort: sort, Desc: true}
 }
 
 // pages is how many pages there are of so many rows.

@@ -25,9 +25,9 @@ type Policy struct {
 	Exists         func(string) bool // whether there is a model group or access group of the name; nil knows all
 	MaxBudget      *float64          // of the whole proxy
 
-	// Cost is what a chat costs, or an answer that there is; Estimate what one of a number of tokens costs. nil refuses.
+	// Cost is what a chat costs, or an answer that there is; Estimate what one of so many tokens costs. nil refuses.
 	Cost     func(model string, messages, answer []byte) (float64, error)
-	Estimate func(model string, input, output int64) (in, out float64, err error)
+	Estimate func(model string, input, output int64) (Estimate, error)
 	// ProviderBudgets is what GET /provider/budgets shows, by provider.
 	ProviderBudgets func(ctx context.Context) (map[string]any, error)
 

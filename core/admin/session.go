@@ -49,7 +49,7 @@ func (a *API) SignIn(r *http.Request, p Person) (*store.User, error) {
 			u = &store.User{UserID: p.UserID, SSOUserID: store.Text(p.UserID)}
 			if err = a.refresh(&p, u); err == nil {
 				if err = a.defaultUser(u); err == nil {
-					err = a.createUser(c, tx, &userParams{}, u, nil)
+					err = a.createUser(c, tx, &userParams{}, u, a.openTeams(c, tx))
 				}
 			}
 		} else {
@@ -65,6 +65,19 @@ func (a *API) SignIn(r *http.Request, p Person) (*store.User, error) {
 		return err
 	})
 	return u, err
+}
+
+// openTeams are the teams that everybody joins and that exist: nobody is kept out by one that was deleted.
+func (a *API) openTeams(c *call, tx store.Store) []teamWish {
+	teams, err := a.defaultTeams()
+	if err != nil {
+		a.Logger.Warn("default_internal_user_params.teams cannot be read", "error", err.Error())
+		return nil
+	}
+	return slices.DeleteFunc(teams, func(w teamWish) bool {
+		_, err := tx.Teams().Get(c.ctx(), w.TeamID)
+		return errors.Is(err, store.ErrNotFound)
+	})
 }
 
 // known returns the id of the user that a person is, or "" for somebody new.

@@ -55,7 +55,7 @@ func TestSpendReports(t *testing.T) {
 	m.get("/global/spend/keys").ok().want("0.api_key", key, "0.key_alias", "one", "0.total_spend", 0.75)
 	m.get("/global/spend/models").ok().want("0.model", "gpt-4o-mini", "0.total_spend", 0.5)
 	m.get("/global/spend/provider").ok().want("0.provider", "openai", "0.spend", 0.75)
-	m.get("/global/spend/teams").ok().want("total_spend_per_team.0.name", "core", "total_spend_per_team.0.value", 0.75, "daily_spend.0.core", 0.75)
+	m.get("/global/spend/teams").ok().want("total_spend_per_team.0.team_id", "core", "total_spend_per_team.0.total_spend", 0.75, "daily_spend.0.core", 0.75)
 	m.get("/global/spend/tags").ok().want("spend_per_tag.0.name", "job", "spend_per_tag.0.log_count", 2)
 	m.get("/global/spend/all_tag_names").ok().want("tag_names", []string{"job"})
 	m.get("/spend/tags").ok().want("0.individual_request_tag", "job", "0.log_count", 2, "0.total_spend", 0.75)

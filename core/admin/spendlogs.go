@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -288,16 +290,7 @@ func (a *API) spendKeys(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []any{}
-	for i := range found {
-		m, err := members(found[i])
-		if err != nil {
-			return nil, err
-		}
-		maskLogging(m)
-		out = append(out, m)
-	}
-	return out, nil
+	return a.keyViews(c, a.Store, found)
 }
 
 func (a *API) spendUsers(c *call) (any, error) {
@@ -364,11 +357,11 @@ func (a *API) tagSums(c *call, from, to string, tags []string) ([]store.Activity
 
 // ownKeys are the hashes of the keys that the caller may see.
 func (a *API) ownKeys(c *call) ([]string, error) {
-	sub := *c
-	where, err := a.keyFilter(&sub)
+	led, err := a.ledTeams(c)
 	if err != nil {
 		return nil, err
 	}
+	where := []store.Cond{a.visible(c, slices.Sorted(maps.Keys(led)), false, true)}
 	found, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: where})
 	if err != nil {
 		return nil, err
@@ -403,46 +396,6 @@ func (a *API) calculateSpend(c *call) (any, error) {
 	return map[string]any{"cost": cost}, nil
 }
 
-// estimateCost serves POST /cost/estimate: what many calls of a size would cost.
-func (a *API) estimateCost(c *call) (any, error) {
-	var q struct {
-		Model    string   `json:"model"`
-		Input    int64    `json:"input_tokens"`
-		Output   int64    `json:"output_tokens"`
-		PerDay   *float64 `json:"num_requests_per_day"`
-		PerMonth *float64 `json:"num_requests_per_month"`
-	}
-	if err := c.body(&q); err != nil {
-		return nil, err
-	}
-	if q.Model == "" {
-		return nil, missing("model")
-	}
-	if q.Input < 0 || q.Output < 0 {
-		return nil, badRequest("input_tokens", "input_tokens and output_tokens cannot be negative.")
-	}
-	if a.Policy.Estimate == nil {
-		return nil, badRequest("model", "There are no prices to calculate with.")
-	}
-	in, out, err := a.Policy.Estimate(q.Model, q.Input, q.Output)
-	if err != nil {
-		return nil, badRequest("model", err.Error())
-	}
-	answer := map[string]any{
-		"model": q.Model, "input_tokens": q.Input, "output_tokens": q.Output,
-		"num_requests_per_day": q.PerDay, "num_requests_per_month": q.PerMonth,
-		"input_cost_per_request": in, "output_cost_per_request": out, "cost_per_request": in + out,
-		"daily_cost": nil, "monthly_cost": nil,
-	}
-	if q.PerDay != nil {
-		answer["daily_cost"] = (in + out) * *q.PerDay
-	}
-	if q.PerMonth != nil {
-		answer["monthly_cost"] = (in + out) * *q.PerMonth
-	}
-	return answer, nil
-}
-
 func (a *API) auditLogs(c *call) (any, error) {
 	page, err := c.page("page_size", 10, 100)
 	if err != nil {
@@ -466,7 +419,12 @@ func (a *API) auditLogs(c *call) (any, error) {
 			where = append(where, store.Where("updated_at", op, at))
 		}
 	}
-	found, err := a.Store.AuditLogs().Find(c.ctx(), page.query(where, "updated_at", c.query("sort_order") != "asc"))
+	q := page.query(where, "updated_at")
+	columns := []string{"id", "updated_at", "changed_by", "changed_by_api_key", "action", "table_name", "object_id"}
+	if err := c.sorting(&q, columns, "desc"); err != nil {
+		return nil, err
+	}
+	found, err := a.Store.AuditLogs().Find(c.ctx(), q)
 	if err != nil {
 		return nil, err
 	}

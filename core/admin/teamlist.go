@@ -1,33 +1,31 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/sallyport-ai/sallyport/core/store"
 )
 
 // membershipViews are memberships with their budgets.
-func (a *API) membershipViews(c *call, where ...store.Cond) ([]map[string]any, error) {
-	all, err := a.Store.TeamMemberships().Find(c.ctx(), store.Query{Where: where})
+func (a *API) membershipViews(c *call, s store.Store, where ...store.Cond) ([]map[string]any, error) {
+	all, err := s.TeamMemberships().Find(c.ctx(), store.Query{Where: where})
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	for _, m := range all {
-		if m.BudgetID != "" {
-			ids = append(ids, string(m.BudgetID))
-		}
+	return a.shipViews(c, s, all)
+}
+
+func (a *API) shipViews(c *call, s store.Store, all []store.TeamMembership) ([]map[string]any, error) {
+	ids := make([]string, len(all))
+	for i := range all {
+		ids[i] = string(all[i].BudgetID)
 	}
-	budgets := map[string]store.Budget{}
-	if len(ids) > 0 {
-		found, err := a.Store.Budgets().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("budget_id", ids)}})
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range found {
-			budgets[b.BudgetID] = b
-		}
+	r, err := a.relate(c, s, ids, nil)
+	if err != nil {
+		return nil, err
 	}
 	out := []map[string]any{}
 	for i := range all {
@@ -36,7 +34,7 @@ func (a *API) membershipViews(c *call, where ...store.Cond) ([]map[string]any, e
 			return nil, err
 		}
 		m["litellm_budget_table"] = nil
-		if b, ok := budgets[string(all[i].BudgetID)]; ok {
+		if b, ok := r.budgets[ids[i]]; ok {
 			m["litellm_budget_table"] = b
 		}
 		out = append(out, m)
@@ -44,11 +42,17 @@ func (a *API) membershipViews(c *call, where ...store.Cond) ([]map[string]any, e
 	return out, nil
 }
 
+// noOrganization stands for none in a list of teams (SpecialManagementEndpointEnums in litellm/proxy/_types.py).
+const noOrganization = "default_organization"
+
 // teamFilter is what the caller asks for among the teams that he may see.
 func (a *API) teamFilter(c *call) ([]store.Cond, error) {
 	var where []store.Cond
 	for _, name := range []string{"organization_id", "team_id"} {
-		if v := c.query(name); v != "" {
+		switch v := c.query(name); {
+		case name == "organization_id" && v == noOrganization:
+			where = append(where, store.Where(name, store.IsNull))
+		case v != "":
 			where = append(where, store.Eq(name, v))
 		}
 	}
@@ -92,7 +96,13 @@ func (a *API) listTeams(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []any{}
+	slices.SortStableFunc(teams, func(x, y store.Team) int { return cmp.Compare(x.TeamAlias, y.TeamAlias) })
+	return a.wholeTeams(c, teams, c.query("user_id"))
+}
+
+// wholeTeams are teams with the keys and memberships that the caller may see: of one user, if one is named.
+func (a *API) wholeTeams(c *call, teams []store.Team, user string) ([]map[string]any, error) {
+	out := []map[string]any{}
 	for i := range teams {
 		t := &teams[i]
 		view, err := a.teamView(c, a.Store, t)
@@ -108,10 +118,16 @@ func (a *API) listTeams(c *call) (any, error) {
 		} else if !lead && !c.sees() {
 			keys = slices.DeleteFunc(keys, func(k store.Key) bool { return string(k.UserID) != c.who.UserID })
 		}
-		if view["team_memberships"], err = a.membershipViews(c, store.Eq("team_id", t.TeamID)); err != nil {
+		where := []store.Cond{store.Eq("team_id", t.TeamID)}
+		if user != "" {
+			where = append(where, store.Eq("user_id", user))
+		}
+		if view["team_memberships"], err = a.membershipViews(c, a.Store, where...); err != nil {
 			return nil, err
 		}
-		view["keys"] = rows(keys)
+		if view["keys"], err = a.keyViews(c, a.Store, keys); err != nil {
+			return nil, err
+		}
 		out = append(out, view)
 	}
 	return out, nil
@@ -126,30 +142,60 @@ func (a *API) pageTeams(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := page.query(where, "created_at", c.query("sort_order") != "asc")
-	if s := c.query("sort_by"); s != "" {
-		if !slices.Contains([]string{"team_id", "team_alias", "created_at", "spend", "max_budget", "updated_at"}, s) {
-			return nil, badRequest("sort_by", "sort_by must be team_id, team_alias, created_at, updated_at, spend or max_budget.")
-		}
-		q.Sort = s
+	gone, err := c.deleted()
+	if err != nil {
+		return nil, err
 	}
+	q := page.query(where, "created_at")
+	if err := c.sorting(&q, []string{"team_id", "team_alias", "created_at", "updated_at", "spend", "max_budget"}, "asc"); err != nil {
+		return nil, err
+	}
+	read := a.teamPage
+	if gone {
+		read = a.deletedTeamPage
+	}
+	views, total, err := read(c, q)
+	return page.answer("teams", views, total), err
+}
+
+func (a *API) teamPage(c *call, q store.Query) ([]map[string]any, int64, error) {
 	found, err := a.Store.Teams().Find(c.ctx(), q)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	total, err := a.Store.Teams().Count(c.ctx(), where...)
-	if err != nil {
-		return nil, err
-	}
-	views := []any{}
+	views := []map[string]any{}
 	for i := range found {
 		v, err := a.teamView(c, a.Store, &found[i])
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		views = append(views, v)
 	}
-	return page.answer("teams", views, total), nil
+	total, err := a.Store.Teams().Count(c.ctx(), q.Where...)
+	return views, total, err
+}
+
+// deletedTeamPage is teamPage of teams that were deleted (LiteLLM_DeletedTeamTable).
+func (a *API) deletedTeamPage(c *call, q store.Query) ([]map[string]any, int64, error) {
+	found, err := a.Store.DeletedTeams().Find(c.ctx(), q)
+	if err != nil {
+		return nil, 0, err
+	}
+	views := []map[string]any{}
+	for i := range found {
+		m, err := members(found[i])
+		if err != nil {
+			return nil, 0, err
+		}
+		v, err := a.teamView(c, a.Store, &found[i].Team)
+		if err != nil {
+			return nil, 0, err
+		}
+		maps.Copy(m, v)
+		views = append(views, m)
+	}
+	total, err := a.Store.DeletedTeams().Count(c.ctx(), q.Where...)
+	return views, total, err
 }
 
 // availableTeams are the teams that anybody may join (default_internal_user_params.available_teams).
@@ -208,6 +254,10 @@ func (a *API) filterTeams(c *call) (any, error) {
 		}
 		where = append(where, store.OneOf("team_id", mine))
 	}
-	found, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: where, Limit: 50, Sort: "team_alias"})
+	page, err := c.page("page_size", 50, 100)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.Store.Teams().Find(c.ctx(), page.query(where, "created_at"))
 	return rows(found), err
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -69,6 +70,9 @@ func (p *teamParams) check(c *call) error {
 	if err := p.limits.check(); err != nil {
 		return err
 	}
+	if p.MemberBudget != nil && *p.MemberBudget < 0 {
+		return badRequest("team_member_budget", "team_member_budget cannot be negative. Received: "+fmt.Sprint(*p.MemberBudget))
+	}
 	member := limits{MaxBudget: p.MemberBudget, BudgetDuration: p.MemberBudgetDuration, RPMLimit: p.MemberRPM, TPMLimit: p.MemberTPM}
 	if err := member.check(); err != nil {
 		return err
@@ -85,6 +89,17 @@ func (p *teamParams) check(c *call) error {
 		}
 	}
 	return c.checkMetadata()
+}
+
+// softBelow refuses an alert that comes when nothing can be spent any more.
+func (p *teamParams) softBelow(t *store.Team) error {
+	if t.SoftBudget == nil || t.MaxBudget == nil || *t.SoftBudget < *t.MaxBudget {
+		return nil
+	}
+	if p.SoftBudget == nil {
+		return badRequest("max_budget", fmt.Sprintf("max_budget (%v) must be strictly greater than soft_budget (%v)", *t.MaxBudget, *t.SoftBudget))
+	}
+	return badRequest("soft_budget", fmt.Sprintf("soft_budget (%v) must be strictly lower than max_budget (%v)", *t.SoftBudget, *t.MaxBudget))
 }
 
 // apply writes what the request gave into a team, besides its members.
@@ -113,6 +128,11 @@ func (p *teamParams) apply(c *call, t *store.Team) (err error) {
 		t.BudgetDuration, t.BudgetResetAt = text(p.BudgetDuration), nil
 		if at, err := store.NextReset(string(t.BudgetDuration), c.a.Now(), c.a.zone()); err == nil {
 			t.BudgetResetAt = store.Ptr(at)
+		}
+	}
+	if p.SoftBudget != nil || p.MaxBudget != nil {
+		if err := p.softBelow(t); err != nil {
+			return err
 		}
 	}
 	t.Metadata, err = c.metadata(t.Metadata, p.Metadata)
@@ -235,12 +255,8 @@ func (a *API) teamParts(c *call, tx store.Store, p *teamParams, t *store.Team) e
 			t.ModelID = &m.ID
 		}
 	}
-	if p.ObjectPermission != nil {
-		p.ObjectPermission.ObjectPermissionID = string(t.ObjectPermissionID)
-		if err := tx.ObjectPermissions().Put(c.ctx(), p.ObjectPermission); err != nil {
-			return err
-		}
-		t.ObjectPermissionID = store.Text(p.ObjectPermission.ObjectPermissionID)
+	if err := putPermission(c, tx, p.ObjectPermission, &t.ObjectPermissionID); err != nil {
+		return err
 	}
 	return a.memberBudget(c, tx, p, t)
 }
@@ -414,11 +430,33 @@ func (a *API) teamInfo(c *call) (any, error) {
 	} else if !lead && !c.sees() {
 		keys = slices.DeleteFunc(keys, func(k store.Key) bool { return c.who.UserID == "" || string(k.UserID) != c.who.UserID })
 	}
-	memberships, err := a.membershipViews(c, store.Eq("team_id", id))
+	memberships, err := a.membershipViews(c, a.Store, store.Eq("team_id", id))
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"team_id": id, "team_info": view, "keys": rows(keys), "team_memberships": memberships}, nil
+	if view["team_member_budget_table"], err = a.memberBudgetOf(c, t); err != nil {
+		return nil, err
+	}
+	shown, err := a.keyViews(c, a.Store, keys)
+	return map[string]any{"team_id": id, "team_info": view, "keys": shown, "team_memberships": memberships}, err
+}
+
+// memberBudgetOf is the budget of members that have none of their own, or nil.
+func (a *API) memberBudgetOf(c *call, t *store.Team) (any, error) {
+	var meta struct {
+		Budget string `json:"team_member_budget_id"`
+	}
+	if !isNull(t.Metadata) {
+		_ = json.Unmarshal(t.Metadata, &meta) // anything may be in there; what is no text is no id
+	}
+	if meta.Budget == "" {
+		return nil, nil
+	}
+	b, err := a.Store.Budgets().Get(c.ctx(), meta.Budget)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return b, err
 }
 
 // rows makes a nil list an empty one.

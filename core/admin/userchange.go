@@ -17,11 +17,12 @@ func (a *API) updateUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"user_id": u.UserID, "data": u}, nil
+	view, err := a.userView(c, a.Store, u)
+	return map[string]any{"user_id": u.UserID, "data": view}, err
 }
 
 func (a *API) updateOneUser(c *call, p *userParams) (*store.User, error) {
-	if err := p.check(c); err != nil {
+	if err := errors.Join(c.notOfUsers(), p.check(c)); err != nil {
 		return nil, err
 	}
 	id := value(p.UserID)
@@ -50,6 +51,9 @@ func (a *API) updateOneUser(c *call, p *userParams) (*store.User, error) {
 		var before store.User
 		next, err = tx.Users().Update(c.ctx(), id, func(u *store.User) error {
 			before = *u
+			if err := putPermission(c, tx, p.ObjectPermission, &u.ObjectPermissionID); err != nil {
+				return err
+			}
 			return p.apply(c, u)
 		})
 		if errors.Is(err, store.ErrConflict) {
@@ -107,9 +111,9 @@ func (a *API) updateUsers(c *call) (any, error) {
 	const most = 500
 	switch {
 	case len(q.Users) == 0:
-		return nil, badRequest("users", "No users provided for bulk update.")
+		return nil, badRequest("users", "No users found to update")
 	case len(q.Users) > most && !q.All:
-		return nil, badRequest("users", fmt.Sprintf("Maximum %d users can be updated at once.", most))
+		return nil, badRequest("users", fmt.Sprintf("Maximum %d users can be updated at once. Found %d users.", most, len(q.Users)))
 	}
 	results, good := []any{}, 0
 	for _, one := range q.Users {

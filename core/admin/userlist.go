@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -17,12 +16,9 @@ func (a *API) listUsers(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := page.query(where, "created_at", true)
-	if s := c.query("sort_by"); s != "" {
-		if !slices.Contains([]string{"user_id", "user_email", "created_at", "spend", "user_alias", "user_role"}, s) {
-			return nil, badRequest("sort_by", "sort_by must be user_id, user_email, user_alias, user_role, created_at or spend.")
-		}
-		q.Sort, q.Desc = s, c.query("sort_order") == "desc"
+	q := page.query(where, "created_at")
+	if err := c.sorting(&q, []string{"user_id", "user_email", "user_alias", "user_role", "created_at", "spend"}, "asc"); err != nil {
+		return nil, err
 	}
 	found, err := a.Store.Users().Find(c.ctx(), q)
 	if err != nil {
@@ -32,16 +28,18 @@ func (a *API) listUsers(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []any{}
+	pointers := make([]*store.User, len(found))
 	for i := range found {
-		m, err := members(found[i])
-		if err != nil {
+		pointers[i] = &found[i]
+	}
+	out, err := a.userViews(c, a.Store, pointers)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range out {
+		if m["key_count"], err = a.Store.Keys().Count(c.ctx(), store.Eq("user_id", found[i].UserID), store.Where("team_id", store.NotEqual, llm.SessionTeam)); err != nil {
 			return nil, err
 		}
-		if m["key_count"], err = a.Store.Keys().Count(c.ctx(), store.Eq("user_id", found[i].UserID)); err != nil {
-			return nil, err
-		}
-		out = append(out, m)
 	}
 	return page.answer("users", out, total), nil
 }
@@ -56,10 +54,14 @@ func (a *API) userFilter(c *call) ([]store.Cond, error) {
 		where = append(where, store.Eq("user_role", v))
 	}
 	if v := c.query("user_ids"); v != "" {
-		where = append(where, store.OneOf("user_id", strings.Split(v, ",")))
+		if ids := csv(v); len(ids) == 1 {
+			where = append(where, store.Where("user_id", store.Contains, ids[0])) // one is searched for
+		} else {
+			where = append(where, store.OneOf("user_id", ids))
+		}
 	}
 	if v := c.query("sso_user_ids"); v != "" {
-		where = append(where, store.OneOf("sso_user_id", strings.Split(v, ",")))
+		where = append(where, store.OneOf("sso_user_id", csv(v)))
 	}
 	if v := c.query("user_email"); v != "" {
 		where = append(where, store.Where("user_email", store.Contains, v))
@@ -106,7 +108,11 @@ func (a *API) filterUsers(c *call) (any, error) {
 			where = append(where, store.Where(name, store.Contains, v))
 		}
 	}
-	found, err := a.Store.Users().Find(c.ctx(), store.Query{Where: where, Limit: 50, Sort: "user_email"})
+	page, err := c.page("page_size", 50, 100)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.Store.Users().Find(c.ctx(), page.query(where, "created_at"))
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -38,6 +39,7 @@ type userParams struct {
 	Teams                json.RawMessage `json:"teams"`
 	Organizations        *[]string       `json:"organizations"`
 	AutoCreateKey        *bool           `json:"auto_create_key"`
+	TeamID               *string         `json:"team_id"`
 	SSOUserID            *string         `json:"sso_user_id"`
 	Password             *string         `json:"password"`
 	Spend                *float64        `json:"spend"`
@@ -60,6 +62,9 @@ func userRoles() map[llm.Role]string {
 }
 
 func (p *userParams) check(c *call) error {
+	if err := c.noInvitation(); err != nil {
+		return err
+	}
 	if err := p.limits.check(); err != nil {
 		return err
 	}
@@ -189,29 +194,78 @@ func (a *API) newUser(c *call) (any, error) {
 	if err := p.check(c); err != nil {
 		return nil, err
 	}
-	teams, err := wishes(p.Teams)
+	teams, err := a.wishesFor(c, &p)
 	if err != nil {
 		return nil, err
 	}
 	if err := a.mayMakeUser(c, &p); err != nil {
 		return nil, err
 	}
-	u := store.User{UserID: value(p.UserID)}
-	if err := p.apply(c, &u); err != nil {
+	wish := store.User{UserID: value(p.UserID)}
+	if err := p.apply(c, &wish); err != nil {
 		return nil, err
 	}
-	if err := a.defaultUser(&u); err != nil {
+	if err := a.defaultUser(&wish); err != nil {
 		return nil, err
 	}
-	err = a.Store.Tx(c.ctx(), func(tx store.Store) error { return a.createUser(c, tx, &p, &u, teams) })
+	var u store.User
+	var key string
+	var row *store.Key
+	var k *keyParams
+	err = a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		u, row = wish, nil
+		if err := a.createUser(c, tx, &p, &u, teams); err != nil || p.AutoCreateKey != nil && !*p.AutoCreateKey {
+			return err
+		}
+		sub, first, err := c.firstKey(&u)
+		if err != nil {
+			return err
+		}
+		k = first
+		key, row, err = a.insertKey(sub, tx, k, nil, false)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.userKey(c, &p, &u)
+	if row != nil {
+		a.forget(row.Token)
+	}
+	return a.newUserView(c, &u, key, row, k)
+}
+
+// wishesFor are the teams that a new user is to join: those that the request names, or those of
+// default_internal_user_params. Who is no administrator may name teams that he administers.
+func (a *API) wishesFor(c *call, p *userParams) ([]teamWish, error) {
+	teams, err := wishes(p.Teams)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	if id := value(p.TeamID); id != "" {
+		teams = append(teams, teamWish{TeamID: id})
+	}
+	if len(teams) == 0 && isNull(p.Teams) {
+		return a.defaultTeams()
+	}
+	for _, w := range teams {
+		if _, err := a.findTeam(c, w.TeamID, true); err != nil && !c.admin() {
+			return nil, err
+		}
+	}
+	return teams, nil
+}
+
+// defaultTeams are the teams that everybody joins (default_internal_user_params.teams).
+func (a *API) defaultTeams() ([]teamWish, error) {
+	list, ok := a.Policy.UserDefaults["teams"]
+	if !ok || list == nil {
+		return nil, nil
+	}
+	raw, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	return wishes(raw)
 }
 
 // mayMakeUser lets administrators of organizations make people for these, and nobody but administrators others.
@@ -245,19 +299,16 @@ func (a *API) createUser(c *call, tx store.Store, p *userParams, u *store.User, 
 			return err
 		}
 		if n > 0 {
-			return badRequest("user_email", "User with email "+string(u.UserEmail)+" already exists in DB")
+			return problem(http.StatusConflict, "bad_request_error", "user_email", "User with email "+string(u.UserEmail)+" already exists")
 		}
 	}
-	if p.ObjectPermission != nil {
-		p.ObjectPermission.ObjectPermissionID = ""
-		if err := tx.ObjectPermissions().Create(c.ctx(), p.ObjectPermission); err != nil {
-			return err
-		}
-		u.ObjectPermissionID = store.Text(p.ObjectPermission.ObjectPermissionID)
+	u.ObjectPermissionID = ""
+	if err := putPermission(c, tx, p.ObjectPermission, &u.ObjectPermissionID); err != nil {
+		return err
 	}
 	if err := tx.Users().Create(c.ctx(), u); err != nil {
 		if errors.Is(err, store.ErrConflict) {
-			return badRequest("user_id", "User with this user_id or sso_user_id already exists. user_id="+u.UserID)
+			return problem(http.StatusConflict, "bad_request_error", "user_id", "User with id "+u.UserID+" or its sso_user_id already exists")
 		}
 		return reference400(err)
 	}
@@ -302,112 +353,12 @@ func (a *API) joinAs(c *call, tx store.Store, u *store.User, w teamWish) error {
 	return a.enrol(c, tx, t, []newMember{{m, w.Budget}})
 }
 
-// userKey makes a key for a new user, unless the request does not want one, and the answer.
-func (a *API) userKey(c *call, p *userParams, u *store.User) (map[string]any, error) {
-	out, err := members(u)
-	if err != nil {
-		return nil, err
-	}
-	out["key"], out["token"], out["expires"] = "", nil, nil
-	if p.AutoCreateKey == nil || *p.AutoCreateKey {
-		var k keyParams
-		raw, err := json.Marshal(c.sent)
-		if err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(raw, &k); err != nil {
-			return nil, undecodable(err)
-		}
-		k.UserID = &u.UserID
-		sub := *c
-		sub.sent = map[string]json.RawMessage{}
-		for name, v := range c.sent {
-			// What limits the person is his; the key has no limits of its own, except those that only a key has.
-			switch name {
-			case "max_budget", "soft_budget", "budget_duration", "tpm_limit", "rpm_limit", "max_parallel_requests", "models", "spend", "model_max_budget":
-			default:
-				sub.sent[name] = v
-			}
-		}
-		k.SoftBudget = nil
-		sub.sent["user_id"] = json.RawMessage("true")
-		made, err := a.createKey(&sub, &k, nil, false)
-		if err != nil {
-			return nil, err
-		}
-		key, _ := made.(map[string]any)
-		for _, name := range []string{"key", "token", "token_id", "key_name", "expires", "key_alias"} {
-			out[name] = key[name]
-		}
-	}
-	return out, nil
-}
-
 func (a *API) findUser(c *call, id string) (*store.User, error) {
 	u, err := a.Store.Users().Get(c.ctx(), id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, notFound("user_id", "User "+id+" not found")
 	}
 	return u, err
-}
-
-func (a *API) userInfo(c *call) (any, error) {
-	id := c.query("user_id")
-	if id == "" {
-		id = c.who.UserID
-	}
-	if id == "" {
-		return nil, missingQuery("user_id")
-	}
-	if !c.sees() && id != c.who.UserID {
-		shared, err := a.sharesOrg(c, id)
-		if err != nil {
-			return nil, err
-		}
-		if !shared {
-			return nil, forbidden("You are not allowed to see this user. Got user_id=" + id + ", your user_id=" + c.who.UserID)
-		}
-	}
-	u, err := a.Store.Users().Get(c.ctx(), id)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	var info any
-	var teamIDs []string
-	switch {
-	case err == nil:
-		info, teamIDs = u, u.Teams
-	case id != c.who.UserID:
-		return nil, notFound("user_id", "User "+id+" not found")
-	}
-	keys, err := a.Store.Keys().Find(c.ctx(), store.Query{Where: []store.Cond{store.Eq("user_id", id)}})
-	if err != nil {
-		return nil, err
-	}
-	views := []any{}
-	for i := range keys {
-		v, err := members(keys[i])
-		if err != nil {
-			return nil, err
-		}
-		maskLogging(v)
-		views = append(views, v)
-	}
-	teams := []any{}
-	if len(teamIDs) > 0 {
-		found, err := a.Store.Teams().Find(c.ctx(), store.Query{Where: []store.Cond{store.OneOf("team_id", teamIDs)}})
-		if err != nil {
-			return nil, err
-		}
-		for i := range found {
-			v, err := a.teamView(c, a.Store, &found[i])
-			if err != nil {
-				return nil, err
-			}
-			teams = append(teams, v)
-		}
-	}
-	return map[string]any{"user_id": id, "user_info": info, "keys": views, "teams": teams}, nil
 }
 
 // sharesOrg reports whether the caller administers an organization of the user's.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/sallyport-ai/sallyport/core/admin"
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -57,11 +58,22 @@ func (a *App) cost(model string, messages, answer []byte) (float64, error) {
 }
 
 // estimate is what one call of a size costs. It serves POST /cost/estimate.
-func (a *App) estimate(model string, input, output int64) (in, out float64, err error) {
-	p, err := a.current.Load().priceOf(model)
+func (a *App) estimate(model string, input, output int64) (admin.Estimate, error) {
+	l := a.current.Load()
+	p, err := l.priceOf(model)
 	if err != nil {
-		return 0, 0, err
+		return admin.Estimate{}, err
 	}
-	c, _ := price.Of(p, llm.Usage{Prompt: input, Completion: output, Total: input + output}, price.Call{})
-	return c.Input, c.Output, nil
+	of := func(input, output int64) price.Cost {
+		c, _ := price.Of(p, llm.Usage{Prompt: input, Completion: output, Total: input + output}, price.Call{})
+		return c
+	}
+	c, one := of(input, output), of(1, 1)
+	e := admin.Estimate{Input: c.Input, Output: c.Output, Margin: c.Margin, Total: c.Total, PerInput: &one.Input, PerOutput: &one.Output}
+	if all := l.members(model); len(all) > 0 {
+		e.Provider = all[0].Provider
+	} else if entry, ok := l.prices.table.Lookup("", model, "", ""); ok {
+		e.Provider = entry.Provider()
+	}
+	return e, nil
 }
