@@ -262,7 +262,7 @@ func (f *follow) poll(ctx context.Context) error {
 			return err
 		}
 		f.seq = latest
-		f.tell(ctx, []store.Change{{Kind: store.KindEverything}})
+		f.tell(ctx, []store.Change{{Seq: latest, Kind: store.KindEverything}})
 		return nil
 	}
 	for {
@@ -301,13 +301,15 @@ func (a *App) changed(ctx context.Context, list []store.Change) {
 			refs = append(refs, store.Ref{Entity: store.Entity(c.Kind), ID: c.ID})
 		}
 	}
-	before := a.spentBefore(list)
+	lives := a.touched(list)
+	var unread error
 	if everything {
-		err = errors.Join(err, db.loader.Refresh(ctx))
+		unread = db.loader.Refresh(ctx)
 	} else if len(refs) > 0 {
-		err = errors.Join(err, db.loader.RefreshRefs(ctx, refs...))
+		unread = db.loader.RefreshRefs(ctx, refs...)
 	}
-	a.tellSpent(ctx, before)
+	a.tellChanged(list, lives, unread == nil)
+	err = errors.Join(err, unread)
 	if err != nil && ctx.Err() == nil {
 		a.log.Warn("what changed in the database could not be read", "error", err)
 	}

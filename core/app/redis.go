@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/callback/spend"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
 	meeting "github.com/sallyport-ai/sallyport/core/router/shared"
@@ -111,35 +111,49 @@ func (a *App) closeRedis() {
 	}
 }
 
-// spentOf is what a scope had spent before a change.
-type spentOf struct {
-	*llm.Live
-	spent  float64
-	change int64
-}
-
-// spentBefore notes what the scopes of changed rows have spent, for tellSpent.
-func (a *App) spentBefore(list []store.Change) (out []spentOf) {
+// touched says that rows changed whose spend all replicas count together, and returns the states of their scopes: what was
+// read before counts for certain no more.
+func (a *App) touched(list []store.Change) (lives []*llm.Live) {
 	if a.shared == nil {
 		return nil
 	}
-	for _, c := range list {
-		if kind, ok := scopeKind(c.Kind); ok {
-			if live := a.registry.Find(kind, c.ID); live != nil {
-				spent, _ := live.Spent()
-				out = append(out, spentOf{live, spent, c.Seq})
-			}
+	touch := func(live *llm.Live, change int64) {
+		if live != nil {
+			live.Changed(change)
+			lives = append(lives, live)
 		}
 	}
-	return out
+	for _, c := range list {
+		if c.Kind == store.KindEverything {
+			for _, live := range a.registry.Used(0) {
+				touch(live, c.Seq)
+			}
+			continue
+		}
+		if kind, ok := scopeKind(c.Kind); ok {
+			touch(a.registry.Find(kind, c.ID), c.Seq)
+		}
+		if c.Kind == store.KindUser && c.ID == store.ProxyBudgetUser {
+			touch(a.registry.Find(llm.ScopeProxy, spend.ProxyID), c.Seq)
+		}
+	}
+	return lives
 }
 
-// tellSpent tells all replicas of spend that became less: a period ended, or somebody set it. What became more is what
-// other replicas wrote, which Redis has already.
-func (a *App) tellSpent(ctx context.Context, before []spentOf) {
-	for _, s := range before {
-		if now, _ := s.Spent(); now < s.spent-s.spent*1e-9 {
-			a.shared.Spent(ctx, s.Kind, s.ID, now, s.change)
+// tellChanged tells all replicas of spend that became less by changes: a period ended, or somebody set it. read says that
+// what the database has now was read; otherwise it is told when it was.
+func (a *App) tellChanged(list []store.Change, lives []*llm.Live, read bool) {
+	if a.shared == nil || len(list) == 0 {
+		return
+	}
+	last := list[len(list)-1].Seq
+	a.shared.Learned(last)
+	if !read {
+		return
+	}
+	for _, live := range lives {
+		if live.Learned(last) {
+			a.shared.Tell(live)
 		}
 	}
 }

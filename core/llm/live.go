@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -20,6 +21,8 @@ type Live struct {
 	open    int64
 	spent   float64 // this period's, including what no database has yet
 	held    float64 // for requests under way
+	asked   float64 // part of held that somebody else is yet to say yes to; see Take
+	shared  float64 // part of held that somebody else holds as well
 	unsaved float64 // part of spent that no database has yet
 	window  int64   // begin of the period of a scope that is Counted, unix nanoseconds; 0 not begun
 	period  uint32  // rises when spent begins anew: holds of an earlier one are not given back
@@ -29,10 +32,13 @@ type Live struct {
 	barred  int64   // until then, in unix nanoseconds, the budget is known to be spent by all replicas together
 	others  float64 // what they had spent
 	freed   chan struct{}
+	account
 }
 
 // NewLive makes the state of a scope that has used nothing.
-func NewLive(kind ScopeKind, id string) *Live { return &Live{Kind: kind, ID: id} }
+func NewLive(kind ScopeKind, id string) *Live {
+	return &Live{Kind: kind, ID: id, account: account{birth: rand.Uint64(), seenAt: -1}}
+}
 
 // tolerance is the part of a budget that the sum of many amounts may be off by.
 const tolerance = 1e-9
@@ -51,7 +57,7 @@ func (l *Live) Reserve(s *Scope, ask *Ask, h *Hold) (refusal Refusal, wait time.
 	return Passed, 0
 }
 
-// Take takes without a check: somebody else has said yes.
+// Take takes without a check: somebody else says whether there is room. Its money counts as asked for until Granted.
 func (l *Live) Take(s *Scope, ask *Ask, h *Hold) {
 	*h = Hold{Scope: s, RequestsLeft: -1, TokensLeft: -1}
 	l.mu.Lock()
@@ -62,6 +68,28 @@ func (l *Live) Take(s *Scope, ask *Ask, h *Hold) {
 	}
 	l.roll(s, ask.Now)
 	l.take(s, ask, h)
+	if h.money {
+		h.asked = true
+		l.asked += h.cost
+	}
+}
+
+// Granted says that what Take took was let pass. shared tells that somebody else holds it, too.
+func (l *Live) Granted(h *Hold, shared bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h.Shared = shared
+	if !h.money || h.period != l.period {
+		return
+	}
+	if h.asked {
+		h.asked = false
+		l.asked = max(0, l.asked-h.cost)
+	}
+	if shared {
+		h.known = true
+		l.shared += h.cost
+	}
 }
 
 func (l *Live) check(s *Scope, ask *Ask) (Refusal, time.Duration) {
@@ -98,6 +126,9 @@ func (l *Live) afford(s *Scope, ask *Ask) Refusal {
 			return OverBudget
 		}
 		if ask.Share > 1 {
+			if l.seenAt >= 0 && l.others+l.total >= limit {
+				return OverBudget
+			}
 			// Alone, a replica may spend its part of what was left when a database last knew.
 			room := (limit - l.spent + l.unsaved) / float64(ask.Share)
 			if l.unsaved >= room {
@@ -178,6 +209,7 @@ func (l *Live) Settle(h *Hold, now, tokens int64, cost float64) {
 		}
 		l.spent += cost
 		l.unsaved += cost
+		l.total += max(0, cost)
 	}
 }
 
@@ -191,14 +223,28 @@ func (l *Live) release(h *Hold, now int64) {
 	if h.open {
 		l.open = max(0, l.open-1)
 	}
-	if h.money && h.period == l.period {
-		l.held = max(0, l.held-h.cost)
+	if h.money {
+		l.gave++
+		l.giveBack(h)
 	}
 	if l.freed != nil && (h.open || h.money || h.counts) {
 		close(l.freed)
 		l.freed = nil
 	}
-	*h = Hold{Scope: h.Scope, counts: h.counts, RequestsLeft: h.RequestsLeft, TokensLeft: h.TokensLeft}
+	*h = Hold{Scope: h.Scope, counts: h.counts, gave: l.gave, RequestsLeft: h.RequestsLeft, TokensLeft: h.TokensLeft}
+}
+
+func (l *Live) giveBack(h *Hold) {
+	if h.period != l.period {
+		return
+	}
+	l.held = max(0, l.held-h.cost)
+	if h.asked {
+		l.asked = max(0, l.asked-h.cost)
+	}
+	if h.known {
+		l.shared = max(0, l.shared-h.cost)
+	}
 }
 
 // roll begins a new window if that of a Counted scope is over.
@@ -209,7 +255,7 @@ func (l *Live) roll(s *Scope, now int64) {
 }
 
 func (l *Live) restart(spent float64) {
-	l.spent, l.held, l.window = spent, 0, 0
+	l.spent, l.held, l.asked, l.shared, l.window, l.floor, l.seenAt = spent, 0, 0, 0, 0, 0, -1
 	l.period++
 	if l.Kind.Counted() {
 		l.unsaved = 0
@@ -234,6 +280,7 @@ func (l *Live) Load(spent float64) {
 		if total < l.spent*(1-tolerance) {
 			// The period began anew, or somebody lowered the spend: what is told once a period may be told again.
 			l.warned = 0
+			l.lowered()
 		}
 		l.spent = total
 	}
@@ -258,6 +305,9 @@ func (l *Live) Saved(amount float64) {
 	defer l.mu.Unlock()
 	if l.unsaved -= amount; l.unsaved < 1e-15 {
 		l.unsaved = 0
+	}
+	if l.floor > 0 {
+		l.floor += amount
 	}
 }
 
@@ -314,12 +364,12 @@ func (l *Live) Open() int64 {
 	return l.open
 }
 
-// Unused reports whether nothing would be lost if the state were dropped: nobody asked since a time, nothing is held,
-// and a database has all that was spent.
+// Unused reports whether nothing would be lost if the state were dropped: nobody asked since a time, nothing is held or
+// left to be told, and a database has all that was spent.
 func (l *Live) Unused(since int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.used < since && l.open == 0 && l.held == 0 && l.unsaved == 0
+	return l.used < since && l.open == 0 && l.held == 0 && l.unsaved == 0 && l.reset == 0
 }
 
 // Warn reports whether the soft budget is reached and nobody was told in this period.

@@ -164,6 +164,9 @@ type Hold struct {
 	open   bool
 	money  bool
 	counts bool // requests are counted
+	asked  bool // its money is part of Live.asked
+	known  bool // its money is part of Live.shared
+	gave   uint64
 
 	// Shared says that what was taken here was taken for all replicas together, too. Turn tells the attempts of one request
 	// apart there; 0 is the request itself.
@@ -173,6 +176,10 @@ type Hold struct {
 	// What was left when the request passed, for the response's headers; -1 where there is no limit.
 	RequestsLeft, TokensLeft int64
 }
+
+// Gave is the number of the last time that the hold's scope had got money back when the hold gave its own back; see
+// Account.Gave.
+func (h *Hold) Gave() uint64 { return h.gave }
 
 // Taken tells what a hold took: tokens and US dollars, and whether it has a place among the open requests, counts among
 // those of the minute, and holds money.

@@ -2,6 +2,7 @@ package spend
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -22,6 +23,11 @@ func (l *Loader) RefreshRefs(ctx context.Context, refs ...store.Ref) error {
 	for _, r := range refs {
 		if kind, ok := kindOf(r.Entity); ok && l.s.Registry != nil {
 			if live := l.s.Registry.Find(kind, r.ID); live != nil {
+				lives = append(lives, live)
+			}
+		}
+		if r.Entity == store.EntityUser && r.ID == store.ProxyBudgetUser && l.s.Registry != nil {
+			if live := l.s.Registry.Find(llm.ScopeProxy, ProxyID); live != nil {
 				lives = append(lives, live)
 			}
 		}
@@ -55,7 +61,7 @@ func (l *Loader) refresh(ctx context.Context, lives []*llm.Live) error {
 			return err
 		}
 		for r, amount := range spent {
-			byRef[r].Load(amount)
+			byRef[r].Read(amount)
 		}
 		refs = refs[n:]
 	}
@@ -85,17 +91,23 @@ func refOf(live *llm.Live) (store.Ref, bool) {
 	case llm.ScopeTeam:
 		return store.Ref{Entity: store.EntityTeam, ID: live.ID}, true
 	case llm.ScopeTeamMember:
-		return store.Ref{Entity: store.EntityTeamMember, ID: live.ID}, true
+		return memberRef(store.EntityTeamMember, live.ID)
 	case llm.ScopeOrganization:
 		return store.Ref{Entity: store.EntityOrganization, ID: live.ID}, true
 	case llm.ScopeOrgMember:
-		return store.Ref{Entity: store.EntityOrgMember, ID: live.ID}, true
+		return memberRef(store.EntityOrgMember, live.ID)
 	case llm.ScopeEndUser:
 		return store.Ref{Entity: store.EntityEndUser, ID: live.ID}, true
 	case llm.ScopeTag:
 		return store.Ref{Entity: store.EntityTag, ID: live.ID}, true
 	}
 	return store.Ref{}, false
+}
+
+// memberRef undoes store.MemberID: the group's id ends at the first colon.
+func memberRef(e store.Entity, id string) (store.Ref, bool) {
+	group, user, ok := strings.Cut(id, ":")
+	return store.Ref{Entity: e, ID: group, User: user}, ok && user != ""
 }
 
 func kindOf(e store.Entity) (llm.ScopeKind, bool) {

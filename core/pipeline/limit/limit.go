@@ -54,10 +54,12 @@ type Shared interface {
 	// Enter is Reserve for the scopes of the deployment that x is about to call. It appends to x.Holds. spent is what was
 	// spent of a budget that refuses.
 	Enter(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope) (refused int, why llm.Refusal, spent float64, err error)
-	// Undo gives back what a hold of x took, as if it had never asked. It must not block.
+	// Undo gives back what a hold of x took, here and together, as if it had never asked. It must not block.
 	Undo(x *llm.Exchange, h *llm.Hold)
-	// Settle gives back what x holds and counts what it used. It must not block.
-	Settle(x *llm.Exchange, now, tokens int64, cost float64)
+	// Settle gives back what a hold of x holds and counts what it used, here and together. It must not block.
+	Settle(x *llm.Exchange, h *llm.Hold, now, tokens int64, cost float64)
+	// Charge counts money that a scope spent without a hold, here and together. It must not block.
+	Charge(s *llm.Scope, now int64, cost float64)
 	// Alone is of how many replicas this is one while they cannot count together, and 0 while they can.
 	Alone() int64
 }
@@ -257,6 +259,7 @@ func (l *Limiter) Enter(ctx context.Context, x *llm.Exchange, d *llm.Deployment)
 		h := &x.Holds[len(x.Holds)-1]
 		if s.Parallel == 0 {
 			s.Take(s, &x.Asked, h)
+			s.Granted(h, false)
 			continue
 		}
 		for {
@@ -321,10 +324,7 @@ func (l *Limiter) Leave(x *llm.Exchange, d *llm.Deployment) {
 	for len(x.Holds) > len(x.Scopes) {
 		h := &x.Holds[len(x.Holds)-1]
 		if h.Scope != nil {
-			if l.s.Shared != nil {
-				l.s.Shared.Undo(x, h)
-			}
-			h.Scope.Undo(h, x.Asked.Now)
+			l.undo(x, h)
 		}
 		x.Holds = x.Holds[:len(x.Holds)-1]
 	}
@@ -333,15 +333,31 @@ func (l *Limiter) Leave(x *llm.Exchange, d *llm.Deployment) {
 // Aside implements pipeline.Aside: it charges the scopes of the deployment. Those of the request are charged by Settle.
 func (l *Limiter) Aside(x *llm.Exchange, a *llm.Earlier) {
 	a.Cost = l.s.Cost(x, &llm.Reply{Deployment: a.Deployment, Usage: a.Usage})
-	now, tokens := time.Now().UnixNano(), l.tokens(a.Usage)
+	now := time.Now().UnixNano()
 	for _, s := range a.Deployment.Scopes {
-		if s.Parallel != 0 {
-			continue // its place was given back, and costs nothing
+		// Its place was given back, and deployments have no other limits than places and money.
+		if l.s.Shared != nil {
+			l.s.Shared.Charge(s, now, a.Cost)
+			continue
 		}
-		var h llm.Hold
-		s.Take(s, &x.Asked, &h)
-		s.Settle(&h, now, tokens, a.Cost)
+		s.Charge(s, now, a.Cost)
 	}
+}
+
+func (l *Limiter) undo(x *llm.Exchange, h *llm.Hold) {
+	if l.s.Shared != nil {
+		l.s.Shared.Undo(x, h)
+		return
+	}
+	h.Scope.Undo(h, x.Asked.Now)
+}
+
+func (l *Limiter) settle(x *llm.Exchange, h *llm.Hold, now, tokens int64, cost float64) {
+	if l.s.Shared != nil {
+		l.s.Shared.Settle(x, h, now, tokens, cost)
+		return
+	}
+	h.Scope.Settle(h, now, tokens, cost)
 }
 
 // Settle implements pipeline.Settle: it gives back what was held and counts what was used.
@@ -363,15 +379,12 @@ func (l *Limiter) release(x *llm.Exchange, tokens int64, cost float64) {
 	now := time.Now().UnixNano()
 	aside, asideCost := x.Asides()
 	all, allCost := tokens+l.tokens(aside), cost+asideCost
-	if l.s.Shared != nil {
-		l.s.Shared.Settle(x, now, all, allCost)
-	}
 	for i := range x.Holds {
 		h := &x.Holds[i]
 		if i < len(x.Scopes) {
-			h.Scope.Settle(h, now, all, allCost)
+			l.settle(x, h, now, all, allCost)
 		} else { // the deployment's, which did not do the rest
-			h.Scope.Settle(h, now, tokens, cost)
+			l.settle(x, h, now, tokens, cost)
 		}
 		if s := h.Scope; l.s.SoftBudget != nil && s.Warn(s) {
 			l.s.SoftBudget(s)

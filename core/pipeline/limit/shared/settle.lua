@@ -1,15 +1,33 @@
--- Gives back what a request holds of one scope and counts what it used. KEYS: minute, open, money.
--- ARGV: now in ms, time of the reserve in ms, tokens held, tokens used, request ("" if it took no place), cost held,
--- cost, 1 to undo, 1 if it counted in the minute, 1 if its money is counted
+-- Gives back what a request holds of one scope and counts what it used. KEYS: minute, open, money, held.
+-- ARGV: now in ms, time of the reserve in ms, tokens held, tokens used, its place among the open requests ("" none), 1 to
+-- undo, 1 if it counted in the minute, number of the settlement, replica, hold of money ("" none), its cost, how often the
+-- process had given back money by then (0 if it was not let pass), 1 if the process had counted alone, and what it tells of
+-- the scope's money if it has a budget.
 local now, then_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
-local held, used = tonumber(ARGV[3]), tonumber(ARGV[4])
-local step, steps, lease = 5000, 12, 600000
-if ARGV[9] == '1' then
+local held, used, number = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[8])
+local step, steps = 5000, 12
+-- Settlements of a replica come in order: one that comes again has been counted.
+local function again()
+  local field = 'n:' .. ARGV[9]
+  local n = tonumber(redis.call('HGET', KEYS[1], field))
+  if not n then
+    local all = redis.call('HGETALL', KEYS[1])
+    for i = 1, #all, 2 do
+      -- Numbers of replicas that have told nothing since the last day are of no use.
+      local seen = string.match(all[i], '^m:(.*)$')
+      if seen and tonumber(all[i + 1]) < now - 86400000 then redis.call('HDEL', KEYS[1], all[i], 'n:' .. seen) end
+    end
+  end
+  if n and n >= number then return true end
+  redis.call('HSET', KEYS[1], field, number, 'm:' .. ARGV[9], now)
+  return false
+end
+if ARGV[7] == '1' and not again() then
   local at, was = math.floor(now / step), math.floor(then_ms / step)
   local f = was % (steps + 2)
   if redis.call('HGET', KEYS[1], 'a' .. f) == tostring(was) then
     if held > 0 then redis.call('HINCRBY', KEYS[1], 't' .. f, -held) end
-    if ARGV[8] == '1' then redis.call('HINCRBY', KEYS[1], 'r' .. f, -1) end
+    if ARGV[6] == '1' then redis.call('HINCRBY', KEYS[1], 'r' .. f, -1) end
   end
   if held > 0 and redis.call('HEXISTS', KEYS[1], 'h') == 1 then
     if redis.call('HINCRBY', KEYS[1], 'h', -held) < 0 then redis.call('HSET', KEYS[1], 'h', 0) end
@@ -20,19 +38,15 @@ if ARGV[9] == '1' then
       redis.call('HSET', KEYS[1], 'a' .. f, at, 'r' .. f, 0, 't' .. f, 0)
     end
     redis.call('HINCRBY', KEYS[1], 't' .. f, used)
-    redis.call('PEXPIRE', KEYS[1], 75000)
   end
+  redis.call('PEXPIRE', KEYS[1], 75000)
 end
 if ARGV[5] ~= '' then redis.call('ZREM', KEYS[2], ARGV[5]) end
-if ARGV[10] == '1' then
-  local field = 'h' .. math.floor((then_ms + lease) / 60000)
-  if tonumber(ARGV[6]) > 0 and redis.call('HEXISTS', KEYS[3], field) == 1 then
-    if tonumber(redis.call('HINCRBYFLOAT', KEYS[3], field, '-' .. ARGV[6])) < 1e-12 then redis.call('HDEL', KEYS[3], field) end
-  end
-  -- Without a sum there is nothing to add to: whoever asks next brings what was spent.
-  if tonumber(ARGV[7]) ~= 0 and redis.call('HEXISTS', KEYS[3], 's') == 1 then
-    redis.call('HINCRBYFLOAT', KEYS[3], 's', ARGV[7])
-    if redis.call('HEXISTS', KEYS[3], 'w') == 0 then redis.call('HSET', KEYS[3], 'w', now) end
+if ARGV[14] then
+  local _, last, came = learn(now, 14, number, ARGV[13] == '1')
+  if ARGV[10] ~= '' and not drop(ARGV[10], ARGV[11]) and last and number > last and tonumber(ARGV[12]) > came then
+    -- Redis lost the hold, and it came again with what its process held.
+    lump(ARGV[14], tonumber(redis.call('HGET', KEYS[3], 'l:' .. ARGV[14]) or 0) - tonumber(ARGV[11]), now)
   end
 end
 return 0

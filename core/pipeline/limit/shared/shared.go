@@ -19,14 +19,14 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
+//go:embed money.lua
+var moneyScript string
+
 //go:embed reserve.lua
 var reserveScript string
 
 //go:embed settle.lua
 var settleScript string
-
-//go:embed spent.lua
-var spentScript string
 
 // Settings of Counts. Client and Replica are required; zero values of the others take the defaults.
 type Settings struct {
@@ -56,27 +56,27 @@ type Counts struct {
 	s       Settings
 	reserve *redis.Script
 	settle  *redis.Script
-	spent   *redis.Script
 
-	turns    atomic.Uint32 // attempts so far
+	turns    atomic.Uint32 // times that somebody asked
 	failures atomic.Int32
 	broken   atomic.Bool
-	replicas atomic.Int64 // as last known
+	alone    atomic.Int32  // looks until Redis is told what was let pass without it: two, as the first may come in between
+	doubt    chan struct{} // Redis may have lost its data
+	replicas atomic.Int64  // as last known
+	seq      atomic.Int64  // the last change of the database whose effect is known here
 
 	mu      sync.Mutex
+	number  uint64 // of the last settlement
 	pending []settlement
 	dropped int64
+	known   map[*llm.Live]*llm.Scope // scopes whose money Redis may have to be told again
+	owed    map[*llm.Live]owed       // those of them that it is to be told now
 	wake    chan struct{}
+	sending sync.Mutex // one batch at a time, so that settlements come in order
 
 	ctx  context.Context
 	stop context.CancelFunc
 	jobs sync.WaitGroup
-}
-
-// settlement is what one hold leaves to be told.
-type settlement struct {
-	keys []string
-	args []any
 }
 
 // New starts counting.
@@ -91,13 +91,14 @@ func New(s Settings) *Counts {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Counts{
-		s: s, reserve: redis.NewScript(reserveScript), settle: redis.NewScript(settleScript), spent: redis.NewScript(spentScript),
-		wake: make(chan struct{}, 1),
+		s: s, reserve: redis.NewScript(moneyScript + reserveScript), settle: redis.NewScript(moneyScript + settleScript),
+		known: map[*llm.Live]*llm.Scope{}, owed: map[*llm.Live]owed{}, wake: make(chan struct{}, 1),
+		doubt: make(chan struct{}, 1),
 	}
 	c.replicas.Store(1)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.load(c.ctx)
-	if err := c.beat(c.ctx); err != nil {
+	if _, err := c.beat(c.ctx); err != nil {
 		c.failures.Store(breakAfter)
 		c.failed(err)
 	}
@@ -123,50 +124,54 @@ func (c *Counts) Broken() bool { return c.broken.Load() }
 // Reserve implements limit.Shared. What it takes together it takes here as well, so that a replica which must go on alone
 // knows what it used.
 func (c *Counts) Reserve(ctx context.Context, x *llm.Exchange) (refused int, why llm.Refusal, wait time.Duration, err error) {
-	refused, a, err := c.together(ctx, x, x.Scopes, 0)
+	refused, a, err := c.together(ctx, x, x.Scopes)
 	return refused, a.code, a.wait, err
 }
 
 // Enter implements limit.Shared.
 func (c *Counts) Enter(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope) (refused int, why llm.Refusal, spent float64, err error) {
-	refused, a, err := c.together(ctx, x, scopes, max(1, c.turns.Add(1)))
+	refused, a, err := c.together(ctx, x, scopes)
 	return refused, a.code, a.spent, err
 }
 
 // together takes of all scopes for all replicas, or of none, and appends to x.Holds what it took.
-func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, turn uint32) (refused int, why answer, err error) {
+func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope) (refused int, why answer, err error) {
 	x.Asked.Share = c.Alone()
 	if x.Asked.Share > 0 {
+		c.note(scopes)
 		return 0, why, errBroken
 	}
 	from := len(x.Holds)
-	c.takeHere(x, scopes, turn)
+	c.takeHere(x, scopes, max(1, c.turns.Add(1)))
 	at, answers, err := c.ask(ctx, x, scopes, x.Holds[from:])
 	if err != nil {
-		c.forgetPlaces(x, from)
+		c.note(scopes)
+		c.forgetHolds(x, from)
 		c.undoHere(x, from)
 		x.Asked.Share = c.replicas.Load()
 		return 0, why, err
 	}
 	refused = -1
 	for i, place := range at {
-		h, a := &x.Holds[from+place], answers[i]
-		if a.code != llm.Passed {
-			if refused < 0 {
-				refused, why = place, a
-			}
-			continue
+		if a := answers[i]; a.code != llm.Passed && refused < 0 {
+			refused, why = place, a
 		}
-		h.Shared, h.RequestsLeft, h.TokensLeft = true, a.requests, a.tokens
 	}
-	if refused < 0 {
-		return 0, why, nil
+	for i, place := range at {
+		h, a := &x.Holds[from+place], answers[i]
+		switch {
+		case refused < 0:
+			h.Scope.Granted(h, true)
+			h.RequestsLeft, h.TokensLeft = a.requests, a.tokens
+		case a.code == llm.Passed:
+			c.queue(c.giveBack(x, h, x.Asked.Now, 0, true))
+		}
 	}
-	for i := range x.Holds[from:] {
-		c.tell(x, &x.Holds[from+i], x.Asked.Now, 0, 0, true)
+	if refused >= 0 {
+		c.undoHere(x, from)
+		return refused, why, nil
 	}
-	c.undoHere(x, from)
-	return refused, why, nil
+	return 0, why, nil
 }
 
 func (c *Counts) takeHere(x *llm.Exchange, scopes []*llm.Scope, turn uint32) {
@@ -190,21 +195,22 @@ func (c *Counts) undoHere(x *llm.Exchange, from int) {
 	x.Holds = x.Holds[:from]
 }
 
-// forgetPlaces gives places among the open requests back that Redis may have given without being heard. Tokens and money
-// that it may hold are free again by themselves.
-func (c *Counts) forgetPlaces(x *llm.Exchange, from int) {
+// forgetHolds gives places among the open requests and money back that Redis may have given without being heard. Requests
+// and tokens that it may have counted are free again by themselves.
+func (c *Counts) forgetHolds(x *llm.Exchange, from int) {
 	for i := range x.Holds[from:] {
-		if h := &x.Holds[from+i]; h.Scope.Parallel != 0 {
-			c.queue(settlement{c.keys(h.Scope), []any{0, 0, 0, 0, member(x, h), "0", "0", "0", "0", "0"}})
+		h := &x.Holds[from+i]
+		if h.Scope.Parallel == 0 && !h.Scope.Budget.Limited {
+			continue
 		}
+		t := c.giveBack(x, h, x.Asked.Now, 0, true)
+		t.counts = false
+		c.queue(t)
 	}
 }
 
-// member names a request, or one attempt of it, among those that are open.
+// member names one attempt of a request among those that are open.
 func member(x *llm.Exchange, h *llm.Hold) string {
-	if h.Turn == 0 {
-		return x.ID.String()
-	}
 	return x.ID.String() + "." + strconv.FormatUint(uint64(h.Turn), 36)
 }
 
@@ -214,22 +220,27 @@ type answer struct {
 	wait             time.Duration
 	requests, tokens int64
 	spent            float64 // of a budget
+	others           float64 // of spent, without what was ever told here
+	change           int64   // that ended its last period; -1 if there is no budget
 }
 
 // ask runs the script for every scope that limits, in one pipeline. at are their places in scopes.
 func (c *Counts) ask(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, holds []llm.Hold) (at []int, answers []answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.s.Timeout)
 	defer cancel()
+	var told []llm.Account
 	run := func() ([]*redis.Cmd, error) {
 		pipe := c.s.Client.Pipeline()
 		var cmds []*redis.Cmd
-		at = at[:0]
+		at, told = at[:0], told[:0]
 		for i, s := range scopes {
 			if s.Idle() || s.Limits == (llm.Limits{}) && !s.Budget.Limited {
 				continue
 			}
 			at = append(at, i)
-			cmds = append(cmds, c.reserve.EvalSha(ctx, pipe, c.keys(s), c.arguments(x, s, &holds[i])...))
+			args, account := c.arguments(x, s, &holds[i])
+			told = append(told, account)
+			cmds = append(cmds, c.reserve.EvalSha(ctx, pipe, c.keys(s), args...))
 		}
 		if len(cmds) == 0 {
 			return nil, nil
@@ -248,12 +259,24 @@ func (c *Counts) ask(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, 
 		return nil, nil, err
 	}
 	c.failures.Store(0)
+	fresh := false
 	for _, cmd := range cmds {
 		list, err := cmd.Int64Slice()
-		if err != nil || len(list) != 5 {
+		if err != nil || len(list) != 8 {
 			return nil, nil, errors.Join(errors.New("redis: an answer is not understood"), err)
 		}
-		answers = append(answers, answer{codeOf(list[0]), time.Duration(list[1]) * time.Millisecond, list[2], list[3], float64(list[4]) / 1e9})
+		fresh = fresh || list[5] == 1
+		answers = append(answers, answer{codeOf(list[0]), time.Duration(list[1]) * time.Millisecond, list[2], list[3], float64(list[4]) / 1e9, float64(list[7]) / 1e9, list[6]})
+	}
+	if fresh {
+		c.look() // Redis may have lost its data
+	}
+	for i, place := range at {
+		if a := &answers[i]; a.change >= 0 {
+			s := scopes[place]
+			s.Seen(a.others, a.change)
+			s.Told(told[i].Reset)
+		}
 	}
 	return at, answers, nil
 }
@@ -271,227 +294,44 @@ func codeOf(n int64) llm.Refusal {
 // keys are where a scope is counted. The part in braces keeps them on one node of a cluster.
 func (c *Counts) keys(s *llm.Scope) []string {
 	tag := c.s.Prefix + ":{" + s.Kind.String() + ":" + strings.NewReplacer("{", "(", "}", ")").Replace(s.ID) + "}:"
-	return []string{tag + "minute", tag + "open", tag + "money"}
+	return []string{tag + "minute", tag + "open", tag + "money", tag + "held"}
 }
 
-func (c *Counts) arguments(x *llm.Exchange, s *llm.Scope, h *llm.Hold) []any {
+// arguments are those of the script that asks, and what they tell of money.
+func (c *Counts) arguments(x *llm.Exchange, s *llm.Scope, h *llm.Hold) (args []any, told llm.Account) {
 	limit, free := "", "0"
-	var base, unsaved float64
 	if s.Budget.Limited && !x.Asked.Free {
 		limit = amount(s.Budget.Cap(x.Asked.Now))
-		base, unsaved = s.Unsaved()
 	}
 	if s.Free {
 		free = "1"
 	}
 	tokens, cost, _, _, _ := h.Taken()
-	return []any{
-		x.Asked.Now / int64(time.Millisecond), s.RPM, s.TPM, s.Parallel, tokens, limit, amount(cost), member(x, h),
-		amount(base), c.s.Replica, amount(unsaved), s.Budget.Period.Milliseconds(), free,
+	args = []any{x.Asked.Now / int64(time.Millisecond), s.RPM, s.TPM, s.Parallel, tokens, limit, amount(cost), member(x, h), free}
+	if limit == "" {
+		return args, told
 	}
+	return c.account(args, s, x.Asked.Now)
+}
+
+// account appends what is known of a scope's money.
+func (c *Counts) account(args []any, s *llm.Scope, now int64) (out []any, told llm.Account) {
+	seq := c.seq.Load() // before what it vouches for
+	a := s.Account(s, now)
+	ends := int64(0)
+	if !s.Budget.ResetAt.IsZero() {
+		ends = s.Budget.ResetAt.UnixMilli()
+	}
+	return append(args, strconv.FormatUint(a.Birth, 36), amount(a.Total), amount(a.Unsaved), amount(a.Base), amount(a.Floor),
+		amount(a.Held), amount(a.Loose), a.Gave, a.Window/int64(time.Millisecond), max(seq, a.Reset), a.Reset,
+		s.Budget.Period.Milliseconds(), ends, amount(a.Seen), a.SeenAt), a
 }
 
 func amount(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
-
-// Undo implements limit.Shared.
-func (c *Counts) Undo(x *llm.Exchange, h *llm.Hold) { c.tell(x, h, x.Asked.Now, 0, 0, true) }
-
-// Settle implements limit.Shared.
-func (c *Counts) Settle(x *llm.Exchange, now, tokens int64, cost float64) {
-	for i := range x.Holds {
-		c.tell(x, &x.Holds[i], now, tokens, cost, false)
-	}
-}
-
-// tell queues what one hold gives back and used.
-func (c *Counts) tell(x *llm.Exchange, h *llm.Hold, now, tokens int64, cost float64, undo bool) {
-	if !h.Shared {
-		return
-	}
-	h.Shared = false
-	held, heldCost, open, counts, _ := h.Taken()
-	request := ""
-	if open {
-		request = member(x, h)
-	}
-	c.queue(settlement{c.keys(h.Scope), []any{
-		now / int64(time.Millisecond), x.Asked.Now / int64(time.Millisecond), held, tokens, request, amount(heldCost), amount(cost),
-		flag(undo), flag(counts), flag(h.Scope.Budget.Limited),
-	}})
-}
-
-func (c *Counts) queue(s settlement) {
-	c.mu.Lock()
-	if len(c.pending) >= maxPending {
-		c.dropped++
-		c.mu.Unlock()
-		return
-	}
-	c.pending = append(c.pending, s)
-	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
 
 func flag(b bool) string {
 	if b {
 		return "1"
 	}
 	return "0"
-}
-
-// send tells Redis what requests used, as it comes.
-func (c *Counts) send() {
-	for {
-		select {
-		case <-c.wake:
-		case <-c.ctx.Done():
-			return
-		}
-		for c.sendSome() {
-		}
-	}
-}
-
-// sendSome sends a batch and reports whether there is more. What could not be sent waits until Redis is back.
-func (c *Counts) sendSome() bool {
-	if c.broken.Load() {
-		return false
-	}
-	c.mu.Lock()
-	n := min(len(c.pending), settleBatch)
-	batch := c.pending[:n:n]
-	c.mu.Unlock()
-	if n == 0 {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), settlePatience)
-	defer cancel()
-	pipe := c.s.Client.Pipeline()
-	for _, s := range batch {
-		c.settle.EvalSha(ctx, pipe, s.keys, s.args...)
-	}
-	_, err := pipe.Exec(ctx)
-	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		c.load(ctx)
-		return true
-	}
-	if err != nil {
-		c.failed(err)
-		return !c.broken.Load()
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pending = c.pending[n:]
-	if len(c.pending) == 0 {
-		c.pending = nil
-	}
-	return len(c.pending) > 0
-}
-
-// Spent says that what a scope has spent was set, or that its period ended: in the change of this number.
-func (c *Counts) Spent(ctx context.Context, kind llm.ScopeKind, id string, spent float64, change int64) {
-	ctx, cancel := context.WithTimeout(ctx, settlePatience)
-	defer cancel()
-	keys := c.keys(&llm.Scope{Kind: kind, ID: id})
-	if err := c.spent.Run(ctx, c.s.Client, keys, amount(spent), change).Err(); err != nil {
-		c.failed(err)
-	}
-}
-
-// failed counts failures, and after some in a row leaves Redis alone.
-func (c *Counts) failed(err error) {
-	if errors.Is(err, context.Canceled) {
-		return // the caller left
-	}
-	if c.failures.Add(1) < breakAfter || c.broken.Swap(true) {
-		return
-	}
-	c.s.Logger.Error("Redis does not answer: limits are counted by each replica alone, with its share, until it does",
-		"replicas", c.replicas.Load(), "error", err)
-}
-
-// watch says that this replica is there, learns how many there are, and notices when Redis is back.
-func (c *Counts) watch() {
-	last := time.Now()
-	t := time.NewTicker(probeEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-		case <-c.ctx.Done():
-			return
-		}
-		broken := c.broken.Load()
-		if !broken && time.Since(last) < beat {
-			continue
-		}
-		last = time.Now()
-		if err := c.beat(c.ctx); err != nil {
-			c.failed(err)
-			continue
-		}
-		if broken {
-			c.load(c.ctx)
-			c.failures.Store(0)
-			c.broken.Store(false)
-			c.s.Logger.Info("Redis answers again: limits are counted by all replicas together")
-			select {
-			case c.wake <- struct{}{}:
-			default:
-			}
-		}
-	}
-}
-
-func (c *Counts) beat(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	key := c.s.Prefix + ":replicas"
-	now := time.Now()
-	pipe := c.s.Client.Pipeline()
-	pipe.ZAdd(ctx, key, redis.Z{Score: float64(now.UnixMilli()), Member: c.s.Replica})
-	pipe.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.Add(-gone).UnixMilli(), 10))
-	n := pipe.ZCard(ctx, key)
-	pipe.Expire(ctx, key, time.Hour)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return err
-	}
-	c.replicas.Store(max(1, n.Val()))
-	return nil
-}
-
-// load makes the scripts known to every node.
-func (c *Counts) load(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	all := func(ctx context.Context, client redis.Scripter) {
-		for _, s := range []*redis.Script{c.reserve, c.settle, c.spent} {
-			if err := s.Load(ctx, client).Err(); err != nil {
-				return
-			}
-		}
-	}
-	if cluster, ok := c.s.Client.(*redis.ClusterClient); ok {
-		_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-			all(ctx, node)
-			return nil
-		})
-		return
-	}
-	all(ctx, c.s.Client)
-}
-
-// Close tells what is left, if Redis answers, and ends.
-func (c *Counts) Close() error {
-	c.stop()
-	c.jobs.Wait()
-	for c.sendSome() {
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = c.s.Client.ZRem(ctx, c.s.Prefix+":replicas", c.s.Replica).Err()
-	return c.s.Client.Close()
 }

@@ -1,0 +1,103 @@
+package llm
+
+// account is the part of a Live that several replicas keep together.
+type account struct {
+	birth  uint64  // tells this state from every other one, of this scope too
+	total  float64 // settled since the state was made; it never falls
+	gave   uint64  // how often money was given back
+	floor  float64 // what a database had at least when it was last read; 0 is not known
+	read   bool    // a database was read since the last change
+	fell   bool    // the spend fell, and nobody knows by which change
+	change int64   // number of a change whose effect was not read yet; 0 is none
+	others float64 // what all had spent, less what was settled here until then
+	seenAt int64   // the change that had begun the period then; -1 if others is not known
+	reset  int64   // number of the change by which the spend fell, until all replicas know; 0 is none
+}
+
+// Account is what a process knows of the money of a scope, for others that count the same scope. Every Account says all
+// over again what those before it said: it does not matter if some are lost, repeated or late.
+type Account struct {
+	Birth   uint64  // tells the state from every other one: also from one of the same scope made before or elsewhere
+	Total   float64 // settled here since the state was made, in US dollars; it never falls
+	Base    float64 // what a database has of this period, as last known
+	Unsaved float64 // what was settled here and no database has
+	Floor   float64 // what a database has of this period for certain, as it was read; 0 is not known
+	Held    float64 // held by calls under way that were let pass
+	Loose   float64 // part of Held that nobody else holds; see Live.Granted
+	Gave    uint64  // how often money was given back so far
+	Window  int64   // begin of the period of a scope that is Counted, unix nanoseconds; 0 is not begun
+	Seen    float64 // what all had spent when they were last asked, and what was settled here since
+	SeenAt  int64   // number of the change that had begun the period then; -1 if nobody was asked
+	Reset   int64   // number of the change by which the spend fell, if that is to be told; 0 is none
+}
+
+// Account returns what is known at a moment, in unix nanoseconds.
+func (l *Live) Account(s *Scope, now int64) Account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.roll(s, now)
+	return Account{
+		Birth: l.birth, Total: l.total, Base: l.spent - l.unsaved, Unsaved: l.unsaved, Floor: l.floor, Held: max(0, l.held-l.asked),
+		Loose: max(0, l.held-l.asked-l.shared), Gave: l.gave, Window: l.window, Reset: l.reset, Seen: l.others + l.total, SeenAt: l.seenAt,
+	}
+}
+
+// Read is Load by whoever reads while nobody writes: the amount is a database's for certain.
+func (l *Live) Read(spent float64) {
+	l.Load(spent)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.floor, l.read = spent, true
+}
+
+// Changed says that the row which has the spend was changed, by a change of this number: what was read before it counts
+// for certain no more, and if the spend turns out to have fallen, it was by this change.
+func (l *Live) Changed(change int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.floor, l.read, l.seenAt = 0, false, -1
+	l.change = max(l.change, change)
+	if l.fell {
+		l.lowered()
+	}
+}
+
+// Learned says that the effect of a change, and of those before it, was read if Read was called since. It reports whether
+// the spend fell by it, and that is to be told.
+func (l *Live) Learned(change int64) (fell bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.read && l.change <= change {
+		l.change = 0
+	}
+	return l.reset != 0
+}
+
+// Told says that all replicas know that the spend fell by a change.
+func (l *Live) Told(change int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reset <= change {
+		l.reset = 0
+	}
+}
+
+// Seen says what all had spent together in the period that began with a change, less the Total that they knew of here.
+func (l *Live) Seen(others float64, change int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case change > l.seenAt:
+		l.others, l.seenAt = others, change
+	case change == l.seenAt:
+		l.others = max(l.others, others)
+	}
+}
+
+// lowered notes that the spend fell.
+func (l *Live) lowered() {
+	l.seenAt = -1
+	if l.fell = l.change == 0; !l.fell {
+		l.reset, l.change = l.change, 0
+	}
+}
