@@ -212,8 +212,8 @@ func (in *instance) lookup(field uint32, key string) ([]byte, int32) {
 		}
 		return in.scratch, 0
 	}
-	if field == abi.FieldMedia {
-		return in.lookupMedia(key)
+	if field == abi.FieldMedia || field == abi.FieldMediaSum {
+		return in.lookupMedia(field, key)
 	}
 	return in.lookupAnswer(field, key)
 }

@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
 
@@ -18,9 +19,8 @@ func appendMedia(dst []byte, list []openai.MediaPart) []byte {
 		dst = appendText(dst, abi.TagMessage, m.Role)
 		dst = appendText(dst, abi.TagMediaType, m.Type)
 		dst = appendText(dst, abi.TagMIME, m.MIME)
-		if size, sum, ok := m.Digest(); ok {
+		if size, ok := m.Size(); ok {
 			dst = abi.AppendNumber(dst, abi.TagSize, uint64(size))
-			dst = abi.AppendText(dst, abi.TagSHA256, hex.EncodeToString(sum[:]))
 		}
 		dst = abi.AppendText(dst, abi.TagAt, m.Path)
 		dst = appendText(dst, abi.TagURL, m.URL)
@@ -30,8 +30,8 @@ func appendMedia(dst []byte, list []openai.MediaPart) []byte {
 	return dst
 }
 
-// lookupMedia is lookup for the bytes of a media in the view.
-func (in *instance) lookupMedia(key string) ([]byte, int32) {
+// lookupMedia is lookup for the bytes of a media in the view, or for their sum.
+func (in *instance) lookupMedia(field uint32, key string) ([]byte, int32) {
 	if in.media == nil {
 		return nil, abi.ErrForbidden
 	}
@@ -42,6 +42,14 @@ func (in *instance) lookupMedia(key string) ([]byte, int32) {
 	if i < 0 || i >= len(in.media) {
 		return nil, abi.ErrNotFound
 	}
-	in.scratch = in.media[i].Bytes(in.scratch[:0])
+	m := &in.media[i]
+	if _, ok := m.Size(); !ok {
+		return nil, abi.ErrNotFound
+	}
+	in.scratch = m.Bytes(in.scratch[:0])
+	if field == abi.FieldMediaSum {
+		sum := sha256.Sum256(in.scratch)
+		in.scratch = hex.AppendEncode(in.scratch[:0], sum[:])
+	}
 	return in.scratch, 0
 }

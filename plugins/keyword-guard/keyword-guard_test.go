@@ -149,6 +149,7 @@ func TestConfigMistakes(t *testing.T) {
 	mistake("does not begin with a letter", map[string]any{"words": []any{"***"}})
 	mistake(`it is "reject" or "mask"`, map[string]any{"action": "block"})
 	mistake("400 to 499", map[string]any{"status": 500})
+	mistake(`it is "allow" or "refuse"`, map[string]any{"media": "block"})
 	mistake(`"mask" is empty`, map[string]any{"action": "mask", "mask": ""})
 }
 
@@ -170,6 +171,82 @@ func TestModule(t *testing.T) {
 	if got := strings.Join(o.Texts(), "|"); o.Err != nil || got != `in "***"|nothing|*** \ \n` {
 		t.Errorf("got %s, error %v", got, o.Err)
 	}
+}
+
+// Words are found in the arguments of calls, in history and in answers, and in answers however they are cut.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, ".")
+	reject := plugintest.Load(t, wasm.Settings{Path: path, Config: map[string]any{"words": []any{"project aurora"}}})
+	mask := plugintest.Load(t, wasm.Settings{Path: path, Config: map[string]any{"words": []any{"project aurora", "secret"}, "action": "mask"}})
+	call := func(arguments string) string {
+		return `[{"id":"c","type":"function","function":{"name":"f","arguments":` + string(llm.AppendQuoted(nil, arguments)) + `}}]`
+	}
+	history := func(arguments string) []byte {
+		return []byte(`{"messages":[{"role":"assistant","content":null,"tool_calls":` + call(arguments) + `}]}`)
+	}
+	if status, _ := reject.Request(t, llm.OpChat, history(`{"q":"Project\n\u0061urora"}`)).Refusal(); status != 400 {
+		t.Errorf("history: status %d", status)
+	}
+	if status, _ := reject.Request(t, llm.OpChat, history(`{"project":"aurora"}`)).Refusal(); status != 0 {
+		t.Errorf("history: a name and its value are no phrase: status %d", status)
+	}
+	o := mask.Request(t, llm.OpChat, history(`{"q":"the secret","n":[1,"secrets"]}`))
+	if got := string(o.Exchange.Body.Raw()); o.Err != nil || got != string(history(`{"q":"the ***","n":[1,"secrets"]}`)) {
+		t.Errorf("history: %s, %v", got, o.Err)
+	}
+	answer := func(text, arguments string) []byte {
+		return []byte(`{"choices":[{"index":0,"message":{"role":"assistant","content":` + string(llm.AppendQuoted(nil, text)) + `,"tool_calls":` + call(arguments) + `}}]}`)
+	}
+	if status, message := reject.Response(t, answer("", `{"q":"project aurora"}`)).Refusal(); status != 400 || message != answerMessage {
+		t.Errorf("answer: %d %q", status, message)
+	}
+	o = mask.Response(t, answer("my secret", `{"secret":"a secret"}`))
+	if got := string(o.Reply.First.Data); o.Err != nil || got != string(answer("my ***", `{"***":"a ***"}`)) {
+		t.Errorf("answer: %s, %v", got, o.Err)
+	}
+	const text = "a secret, secrets, Project  Aurora and asecret secret"
+	for size := 1; size < len(text); size++ {
+		var chunks []string
+		for at := 0; at < len(text); at += size {
+			piece := string(llm.AppendQuoted(nil, text[at:min(at+size, len(text))]))
+			chunks = append(chunks, `{"choices":[{"index":0,"delta":{"content":`+piece+`}}]}`)
+		}
+		chunks = append(chunks, `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
+		if s := mask.StreamChunks(t, wasm.GuardSettings{}, chunks); s.Text() != "a ***, secrets, *** and asecret ***" || s.Err != nil {
+			t.Fatalf("pieces of %d: %q, %v", size, s.Text(), s.Err)
+		}
+		s := reject.StreamChunks(t, wasm.GuardSettings{}, chunks)
+		if status, _ := s.Refusal(); status != 400 || strings.Contains(strings.ToLower(s.Text()), "aurora") {
+			t.Fatalf("pieces of %d: %d, %q", size, status, s.Text())
+		}
+	}
+}
+
+// Media are refused if the operator says so, whatever the part claims to be.
+func TestMedia(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, ".")
+	refuse := plugintest.Load(t, wasm.Settings{Path: path, Config: map[string]any{"media": "refuse", "roles": []any{"user"}}})
+	allow := plugintest.Load(t, wasm.Settings{Path: path})
+	f := func(role, part string, want int) {
+		t.Helper()
+		body := []byte(`{"messages":[{"role":"` + role + `","content":[{"type":"text","text":"hi"},` + part + `]}]}`)
+		status, message := refuse.Request(t, llm.OpChat, body).Refusal()
+		if status != want || want != 0 && message != mediaMessage {
+			t.Errorf("%s: %d %q", part, status, message)
+		}
+		if status, _ := allow.Request(t, llm.OpChat, body).Refusal(); status != 0 {
+			t.Errorf("%s: status %d although media are allowed", part, status)
+		}
+	}
+	f("user", `{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}`, 400)
+	f("user", `{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}`, 400)
+	f("user", `{"type":"input_audio","input_audio":{"data":"QUJD","format":"wav"}}`, 400)
+	f("user", `{"type":"file","file":{"file_id":"file-1"}}`, 400)
+	f("user", `{"type":"text","text":"x","image_url":{"url":"https://example.com/a.png"}}`, 400)
+	f("user", `{"type":"text","text":"x"}`, 0)
+	f("system", `{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}`, 0)
 }
 
 // BenchmarkGuard measures a request of ten messages that holds no blocked word, through the gateway's host.

@@ -1,5 +1,5 @@
-// Keyword-guard is a guardrail that looks for blocked words and phrases in the texts of a request, and either rejects
-// the request or masks what it found.
+// Keyword-guard is a guardrail that looks for blocked words and phrases in the texts of a request or an answer, and either
+// rejects it or masks what it found. It can refuse requests with media, which it cannot look at.
 package main
 
 import (
@@ -22,6 +22,8 @@ func main() {}
 
 const (
 	defaultMessage = "The request contains a word or phrase that is not allowed."
+	answerMessage  = "The answer contains a word or phrase that is not allowed."
+	mediaMessage   = "The request contains an image, sound, video or file, which is not allowed."
 	defaultMask    = "***"
 )
 
@@ -46,6 +48,10 @@ type guard struct {
 	mask    string   // what a word is replaced by; empty rejects
 	status  int
 	message string
+	answer  string // the message for answers
+
+	noMedia bool // requests with media are refused
+	media   string
 }
 
 // New builds the guard from its config block. README.md lists the settings.
@@ -54,6 +60,15 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 		roles:   c.Strings("roles"),
 		status:  c.Int("status", 400),
 		message: c.String("message", defaultMessage),
+		answer:  c.String("message", answerMessage),
+		media:   c.String("media_message", mediaMessage),
+	}
+	switch media := c.String("media", "allow"); media {
+	case "allow":
+	case "refuse":
+		g.noMedia = true
+	default:
+		return sallyport.Hooks{}, errors.New(`setting "media" is ` + strconv.Quote(media) + `: it is "allow" or "refuse"`)
 	}
 	words := c.Strings("words", defaultWords()...)
 	mask := c.String("mask", defaultMask)
@@ -73,7 +88,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	if g.words, err = match(words, c.Bool("whole_words", true)); err != nil {
 		return sallyport.Hooks{}, err
 	}
-	return sallyport.Hooks{Request: g.check}, nil
+	return sallyport.Hooks{Request: g.check, Stream: g.window}, nil
 }
 
 // match makes the matcher.
@@ -97,6 +112,13 @@ func match(words []string, whole bool) (*scan.Words, error) {
 }
 
 func (g *guard) check(r *sallyport.Request) sallyport.Verdict {
+	if g.noMedia {
+		for i := range r.Media {
+			if g.concerns(r.Media[i].Role) {
+				return sallyport.Reject(g.status, g.media)
+			}
+		}
+	}
 	for i := range r.Texts {
 		t := &r.Texts[i]
 		if !g.concerns(t.Role) {
@@ -111,6 +133,38 @@ func (g *guard) check(r *sallyport.Request) sallyport.Verdict {
 		if _, _, _, found := g.words.Find(t.Text, 0); found {
 			return sallyport.Reject(g.status, g.message)
 		}
+	}
+	return sallyport.Continue()
+}
+
+// window looks at a part of an answer, together with what the caller got before. A match at its end is decided on with what
+// follows: it may be the beginning of a longer word.
+func (g *guard) window(w *sallyport.Window) sallyport.Verdict {
+	if !g.concerns("assistant") {
+		return sallyport.Continue()
+	}
+	s, gone := w.Context+w.Text, len(w.Context)
+	var masked []byte
+	from := gone
+	for at := 0; ; {
+		_, start, end, found := g.words.Find(s, at)
+		if !found {
+			break
+		}
+		at = max(end, start+1)
+		switch {
+		case end <= gone:
+			continue
+		case end == len(s) && !w.Final:
+			return sallyport.Hold()
+		case g.mask == "":
+			return sallyport.Reject(g.status, g.answer)
+		}
+		masked = append(append(masked, s[from:max(start, from)]...), g.mask...)
+		from = end
+	}
+	if from > gone {
+		w.Replace(string(append(masked, s[from:]...)))
 	}
 	return sallyport.Continue()
 }

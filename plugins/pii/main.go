@@ -1,4 +1,5 @@
-// Pii is a guardrail that finds personal data in the texts of a request, and masks it or refuses the request.
+// Pii is a guardrail that finds personal data in the texts of a request, arguments of tool calls among them, and masks it or
+// refuses the request.
 package main
 
 import (
@@ -160,7 +161,7 @@ func (p *plugin) request(r *sallyport.Request) sallyport.Verdict {
 		if len(p.roles) > 0 && !slices.Contains(p.roles, t.Role) {
 			continue
 		}
-		found := p.judge(t.Text, p.finder.find(t.Text))
+		found := p.judge(t.Text, p.find(t.Text, t.Argument.Member()))
 		if len(found) == 0 {
 			continue
 		}
@@ -198,6 +199,23 @@ func (p *plugin) answer(w *sallyport.Window) sallyport.Verdict {
 		}
 	}
 	return sallyport.Continue()
+}
+
+// find finds personal data in a text. The name of the member that has it as its value tells of digits what a word in front of
+// them would.
+func (p *plugin) find(text, member string) []span {
+	if member == "" {
+		return p.finder.find(text)
+	}
+	front := member + ": "
+	found := p.finder.find(front + text)
+	kept := found[:0]
+	for _, f := range found {
+		if f.end > len(front) {
+			kept = append(kept, span{max(f.start-len(front), 0), f.end - len(front), f.kind})
+		}
+	}
+	return kept
 }
 
 // judge removes what the operator allows from what was found.

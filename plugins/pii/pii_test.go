@@ -350,6 +350,48 @@ func TestUnmask(t *testing.T) {
 	}
 }
 
+// Arguments of calls are masked in the history of a request, and a tool gets the real values: of whole answers, and of
+// streams however they are cut.
+func TestArguments(t *testing.T) {
+	t.Parallel()
+	p := plugintest.Load(t, wasm.Settings{Path: plugintest.Build(t, "."), Config: map[string]any{"unmask": true}})
+	const body = `{"messages":[{"role":"user","content":"Write to ann@example.com."},{"role":"assistant","content":null,"tool_calls":[` +
+		`{"id":"c1","type":"function","function":{"name":"mail","arguments":"{\"to\":[\"\\u0061nn@example.com\"],\"phone\":\"55512345\",\"card\":4111111111111111}"}}]},` +
+		`{"role":"tool","tool_call_id":"c1","content":"sent to bob \"b\" <bob@example.com>"}]}`
+	const masked = `{"messages":[{"role":"user","content":"Write to <EMAIL_1>."},{"role":"assistant","content":null,"tool_calls":[` +
+		`{"id":"c1","type":"function","function":{"name":"mail","arguments":"{\"to\":[\"<EMAIL_1>\"],\"phone\":\"<PHONE_1>\",\"card\":\"<CARD_1>\"}"}}]},` +
+		`{"role":"tool","tool_call_id":"c1","content":"sent to bob \"b\" <<EMAIL_2>>"}]}`
+	ask := func(x *llm.Exchange) {
+		if err := x.Body.Parse([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Guard(p.Name(), nil).Before(&x.Life, x); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(x.Body.Raw()); got != masked {
+			t.Errorf("the model gets\n%s\nwant\n%s", got, masked)
+		}
+	}
+	const said, want = `{"to":"<EMAIL_2>","body":"for \u003cEMAIL_1\u003e\n","n":1}`, `{"to":"bob@example.com","body":"for ann@example.com\n","n":1}`
+	quote := func(s string) string { return string(llm.AppendQuoted(nil, s)) }
+	call := `{"index":0,"id":"c2","type":"function","function":{"name":"mail","arguments":`
+	o := p.Response(t, []byte(`{"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[`+call+quote(said)+`}}]},"finish_reason":"tool_calls"}]}`), ask)
+	if got := string(o.Reply.First.Data); o.Err != nil || !strings.Contains(got, quote(want)) {
+		t.Errorf("whole: %s, error %v", got, o.Err)
+	}
+	for size := 1; size <= len(said); size++ {
+		chunks := []string{`{"choices":[{"index":0,"delta":{"role":"assistant","content":null,"tool_calls":[` + call + `""}}]}}]}`}
+		for at := 0; at < len(said); at += size {
+			piece := quote(said[at:min(at+size, len(said))])
+			chunks = append(chunks, `{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":`+piece+`}}]}}]}`)
+		}
+		chunks = append(chunks, `{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`)
+		if s := p.StreamChunks(t, wasm.GuardSettings{}, chunks, plugintest.Reading{Change: ask}); s.Arguments(0) != want || s.Err != nil {
+			t.Fatalf("stream in pieces of %d: %q, error %v", size, s.Arguments(0), s.Err)
+		}
+	}
+}
+
 // BenchmarkGuard measures a request of ten messages in the gateway's host: prose without personal data, and prose in which
 // every message has an address and a number.
 func BenchmarkGuard(b *testing.B) {

@@ -45,9 +45,8 @@ const (
 	TagMedia     Tag = 138 // nested: TagIndex with the message or choice, TagMessage with its role, and the following
 	TagMediaType Tag = 139 // text: "image", "audio", "video", "file", or another type that a part says it has
 	TagMIME      Tag = 140 // text: as the caller says
-	TagSize      Tag = 141 // number: bytes; absent, like TagSHA256, if the media is elsewhere
-	TagSHA256    Tag = 142 // text: of the bytes, in hex
-	TagAt        Tag = 143 // text: path of the part; TagURL, TagCallID (of an uploaded file) and TagKey (its name) may follow
+	TagSize      Tag = 141 // number: bytes; absent if the media is elsewhere
+	TagAt        Tag = 142 // text: path of the part; TagURL, TagCallID (of an uploaded file) and TagKey (its name) may follow
 )
 
 // Fields of the answer that the host function field can read in the response hook.
@@ -57,5 +56,8 @@ const (
 	FieldAnswer      uint32 = 7 // the whole answer; the key is empty
 )
 
-// FieldMedia reads the bytes of a media. The key is its number in the view, from 0. Since minor version 2.
-const FieldMedia uint32 = 8
+// Fields of the media in the view. The key is the number of one, from 0. Since minor version 2.
+const (
+	FieldMedia    uint32 = 8 // its bytes
+	FieldMediaSum uint32 = 9 // their SHA-256, in hex
+)

@@ -3,6 +3,8 @@
 package sallyport
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -15,7 +17,7 @@ type More struct {
 	Values   map[string]string // by path: what Value and JSON return
 	RawBody  []byte            // what Body returns
 	Metadata map[string]any    // what Metadata returns
-	Media    [][]byte          // what MediaBytes returns, by number
+	Media    [][]byte          // what MediaBytes and MediaSHA256 go by
 }
 
 // With gives a request made by a test what the gateway would answer.
@@ -41,11 +43,16 @@ func (m More) field(field uint32, key string) ([]byte, bool) {
 		return nil, false
 	case abi.FieldBody:
 		return m.RawBody, m.RawBody != nil
-	case abi.FieldMedia:
-		if i, err := strconv.Atoi(key); err == nil && i < len(m.Media) {
+	case abi.FieldMedia, abi.FieldMediaSum:
+		i, err := strconv.Atoi(key)
+		if err != nil || i < 0 || i >= len(m.Media) {
+			return nil, false
+		}
+		if field == abi.FieldMedia {
 			return m.Media[i], true
 		}
-		return nil, false
+		sum := sha256.Sum256(m.Media[i])
+		return hex.AppendEncode(nil, sum[:]), true
 	}
 	value, ok := m.Values[key]
 	return []byte(value), ok

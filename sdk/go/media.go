@@ -28,8 +28,8 @@ type Media struct {
 	Role    string // of the message
 	Type    string // "image", "audio", "video", "file", or another type that a part says it has
 	MIME    string // as the caller says; empty if he does not
+	Inline  bool   // the message holds it; else it is elsewhere
 	Size    int    // bytes of what the message holds, without base64
-	SHA256  string // of the same, in hex; empty if the media is elsewhere
 	URL     string // where it is, if it is elsewhere
 	ID      string // of an uploaded file
 	Name    string // of a file
@@ -48,9 +48,7 @@ func (m *Media) decode(in abi.Reader) error {
 		case abi.TagMIME:
 			m.MIME = text(in.Value)
 		case abi.TagSize:
-			m.Size = int(in.Number())
-		case abi.TagSHA256:
-			m.SHA256 = text(in.Value)
+			m.Size, m.Inline = int(in.Number()), true
 		case abi.TagURL:
 			m.URL = text(in.Value)
 		case abi.TagCallID:
@@ -68,7 +66,7 @@ func (m *Media) decode(in abi.Reader) error {
 
 // media reads the bytes of one, if there are not more of them than the hook wants.
 func (m More) media(list []Media, i, limit int) ([]byte, bool) {
-	if i < 0 || i >= len(list) || list[i].SHA256 == "" || list[i].Size > limit {
+	if i < 0 || i >= len(list) || !list[i].Inline || list[i].Size > limit {
 		return nil, false
 	}
 	return m.field(abi.FieldMedia, strconv.Itoa(i))
@@ -78,6 +76,17 @@ func (m More) media(list []Media, i, limit int) ([]byte, bool) {
 // them, or if the request does not hold them.
 func (r *Request) MediaBytes(i, limit int) (data []byte, ok bool) {
 	return r.more.media(r.Media, i, limit)
+}
+
+// MediaSHA256 asks the gateway for the SHA-256 of a media, in hex, by its place in Media; "" if the request does not hold it.
+func (r *Request) MediaSHA256(i int) string { return r.more.mediaSum(i) }
+
+// MediaSHA256 is Request.MediaSHA256 for an answer.
+func (r *Response) MediaSHA256(i int) string { return r.more.mediaSum(i) }
+
+func (m More) mediaSum(i int) string {
+	b, _ := m.field(abi.FieldMediaSum, strconv.Itoa(i))
+	return text(b)
 }
 
 // MediaBytes is Request.MediaBytes for an answer.

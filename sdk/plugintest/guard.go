@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"testing"
@@ -69,6 +70,34 @@ func (s Streamed) Text() string {
 		for _, t := range list {
 			if text, ok := llm.Text([]byte(c)[t.Text.Start:t.Text.End]); ok && t.Choice == 0 && t.Kind == openai.Content {
 				all += string(text)
+			}
+		}
+	}
+	return all
+}
+
+// Arguments joins the arguments of the calls with an index, of all choices.
+func (s Streamed) Arguments(index int) string {
+	all := ""
+	for _, c := range s.Chunks {
+		var chunk struct {
+			Choices []struct {
+				Delta struct {
+					Calls []struct {
+						Index    int
+						Function struct{ Arguments string }
+					} `json:"tool_calls"`
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(c), &chunk); err != nil {
+			return "not a chunk: " + c
+		}
+		for _, choice := range chunk.Choices {
+			for _, call := range choice.Delta.Calls {
+				if call.Index == index {
+					all += call.Function.Arguments
+				}
 			}
 		}
 	}

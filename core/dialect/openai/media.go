@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -41,13 +40,21 @@ func (m *MediaPart) Bytes(dst []byte) []byte {
 	return append(dst, text...)
 }
 
-// Digest returns the size in bytes and the SHA-256 of what the message holds. ok is false if the media is elsewhere.
-func (m *MediaPart) Digest() (size int, sum [sha256.Size]byte, ok bool) {
+// Size is how many bytes the message holds of the media. ok is false if the media is elsewhere.
+func (m *MediaPart) Size() (size int, ok bool) {
 	if !m.own {
-		return 0, sum, false
+		return 0, false
 	}
-	b := m.Bytes(nil)
-	return len(b), sha256.Sum256(b), true
+	trimmed := bytes.TrimRight(m.data, "=")
+	for _, c := range trimmed {
+		if !wordByte(c) && c != '+' && c != '/' && c != '-' && c != '_' {
+			return len(m.Bytes(nil)), true // escapes, line breaks, or what is not base64
+		}
+	}
+	if len(trimmed)%4 == 1 || len(trimmed) < len(m.data) && len(m.data)%4 != 0 {
+		return len(m.Bytes(nil)), true
+	}
+	return len(trimmed) * 3 / 4, true
 }
 
 // maxMedia is how many media a request or an answer may hold for whoever looks at them.

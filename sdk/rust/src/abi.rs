@@ -157,8 +157,7 @@ pub mod tag {
     pub const MEDIA_TYPE: u16 = 139;
     pub const MIME: u16 = 140;
     pub const SIZE: u16 = 141;
-    pub const SHA256: u16 = 142;
-    pub const AT: u16 = 143;
+    pub const AT: u16 = 142;
     pub const RECORD: u16 = 160;
     pub const DEPLOYMENT_ID: u16 = 161;
     pub const PROVIDER: u16 = 162;

@@ -118,6 +118,11 @@ impl<'a> Response<'a> {
         media::bytes(&self.media, i, limit)
     }
 
+    /// The SHA-256 of a media, in hex; nothing if it is elsewhere.
+    pub fn media_sha256(&self, i: usize) -> Option<String> {
+        media::sha256(i)
+    }
+
     pub(crate) fn read(view: &'a mut [u8]) -> Result<Response<'a>, Error> {
         let (mut view, mut r, mut next) = (View::new(view), Response::default(), Answer::default());
         while let Some(field) = view.next()? {

@@ -9,6 +9,7 @@ pub(crate) const ANSWER_VALUE: u32 = 5;
 pub(crate) const ANSWER_JSON: u32 = 6;
 pub(crate) const ANSWER: u32 = 7;
 pub(crate) const MEDIA: u32 = 8;
+pub(crate) const MEDIA_SUM: u32 = 9;
 
 /// Errors of host functions.
 pub(crate) const NOT_FOUND: i32 = -1;

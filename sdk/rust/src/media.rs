@@ -42,10 +42,8 @@ pub struct Media<'a> {
     pub kind: &'a str,
     /// The MIME type, as the caller says.
     pub mime: &'a str,
-    /// Bytes of what the message holds, without base64.
-    pub size: u64,
-    /// SHA-256 of the same, in hex; empty if the media is elsewhere.
-    pub sha256: &'a str,
+    /// Bytes of what the message holds, without base64; nothing if the media is elsewhere.
+    pub size: Option<u64>,
     /// Where it is, if it is elsewhere.
     pub url: &'a str,
     /// Id of an uploaded file.
@@ -65,8 +63,7 @@ impl<'a> Media<'a> {
                 tag::MESSAGE => m.role = text(field.value),
                 tag::MEDIA_TYPE => m.kind = text(field.value),
                 tag::MIME => m.mime = text(field.value),
-                tag::SIZE => m.size = field.number()?,
-                tag::SHA256 => m.sha256 = text(field.value),
+                tag::SIZE => m.size = Some(field.number()?),
                 tag::URL => m.url = text(field.value),
                 tag::CALL_ID => m.id = text(field.value),
                 tag::KEY => m.name = text(field.value),
@@ -80,9 +77,13 @@ impl<'a> Media<'a> {
 
 /// The bytes of a media, if there are not more of them than the hook wants.
 pub(crate) fn bytes(list: &[Media<'_>], i: usize, limit: usize) -> Option<Vec<u8>> {
-    let m = list.get(i)?;
-    if m.sha256.is_empty() || m.size > limit as u64 {
+    if list.get(i)?.size? > limit as u64 {
         return None;
     }
     host::field(host::MEDIA, &i.to_string())
+}
+
+/// The SHA-256 of a media, in hex.
+pub(crate) fn sha256(i: usize) -> Option<String> {
+    host::text_field(host::MEDIA_SUM, &i.to_string())
 }

@@ -88,6 +88,11 @@ impl<'a> Request<'a> {
         media::bytes(&self.media, i, limit)
     }
 
+    /// The SHA-256 of a media, in hex; nothing if it is elsewhere.
+    pub fn media_sha256(&self, i: usize) -> Option<String> {
+        media::sha256(i)
+    }
+
     /// Sends the request to another model group.
     pub fn set_model(&mut self, group: impl Into<String>) {
         self.set_model = Some(group.into());

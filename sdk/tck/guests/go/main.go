@@ -99,7 +99,7 @@ func (e *echo) argument(a *sallyport.Argument) {
 func (e *echo) media(list []sallyport.Media) {
 	for _, m := range list {
 		e.text("media", strconv.Itoa(m.Message))
-		for _, s := range []string{m.Role, m.Type, m.MIME, strconv.Itoa(m.Size), m.SHA256, m.URL, m.ID, m.Name, m.Path} {
+		for _, s := range []string{m.Role, m.Type, m.MIME, strconv.Itoa(m.Size), strconv.FormatBool(m.Inline), m.URL, m.ID, m.Name, m.Path} {
 			e.text("of media", s)
 		}
 	}

@@ -101,7 +101,8 @@ impl Echo {
     fn media(&mut self, list: &[Media]) {
         for m in list {
             self.text("media", &m.message.to_string());
-            for s in [m.role, m.kind, m.mime, &m.size.to_string(), m.sha256, m.url, m.id, m.name, m.path] {
+            let (size, inline) = (m.size.unwrap_or(0).to_string(), m.size.is_some().to_string());
+            for s in [m.role, m.kind, m.mime, &size, &inline, m.url, m.id, m.name, m.path] {
                 self.text("of media", s);
             }
         }
