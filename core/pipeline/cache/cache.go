@@ -267,9 +267,25 @@ func (h *Hook) Settle(x *llm.Exchange, _ *llm.Reply, _ error) {
 	u.release()
 }
 
-// Delete removes the entries with the keys.
+// Delete removes the entries with the keys, and returns how many there were; -1 if the store cannot know. A key that does not
+// begin with the namespace is meant in it, as in the reference (litellm/caching/redis_cache.py, check_and_fix_namespace).
 func (h *Hook) Delete(ctx context.Context, keys ...string) (int, error) {
-	return h.s.Store.Delete(ctx, keys...)
+	if ns := h.s.Namespace; ns != "" {
+		for _, k := range keys[:len(keys):len(keys)] {
+			if !strings.HasPrefix(k, ns+":") {
+				keys = append(keys, ns+":"+k)
+			}
+		}
+	}
+	n, err := h.s.Store.Delete(ctx, keys...)
+	if err != nil || h.s.Similar == nil {
+		return n, err
+	}
+	alike, err := h.s.Similar.Index.Delete(ctx, keys...)
+	if n < 0 || alike < 0 {
+		return -1, err
+	}
+	return max(n, alike), err // mostly the same entries, found in two ways
 }
 
 // Flush removes all entries.

@@ -32,7 +32,7 @@ type entry struct {
 	usage   llm.Usage
 	saved   float64 // US dollars that the answer cost
 	finish  []byte
-	label   []byte // content type of a verbatim answer; model of an item
+	label   []byte // content type of a verbatim answer; model of an item; key of one that is found by meaning
 	parts   []byte // each the lengths of event and data, and then both
 }
 

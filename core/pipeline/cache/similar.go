@@ -124,6 +124,9 @@ func (u *use) similar(ctx context.Context, x *llm.Exchange) *llm.Reply {
 	r := u.serve(x, raw, now)
 	if r != nil {
 		x.Cached.Similarity = likeness
+		if u.e.kind != kindVerbatim && len(u.e.label) > 0 {
+			x.Cached.Key = string(u.e.label) // the entry's own, by which it can be removed
+		}
 		u.h.s.Count(EventSimilar)
 	}
 	return r
@@ -269,7 +272,9 @@ func (p *putting) teach(ctx context.Context, s *Similar) (err error) {
 		}
 	}
 	e := p.entry
-	id := hex.EncodeToString(e.sum[:])
 	e.sum = p.like.sum
-	return s.Index.Add(ctx, p.like.scope(p.namespace), id, p.like.vector, e.append(nil), p.ttl)
+	if e.kind != kindVerbatim {
+		e.label = []byte(p.key)
+	}
+	return s.Index.Add(ctx, p.like.scope(p.namespace), p.key, p.like.vector, e.append(nil), p.ttl)
 }

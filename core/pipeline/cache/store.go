@@ -46,6 +46,8 @@ type Semantic interface {
 	// Add puts an entry into the scope for ttl, in place of the one with the same id; 0 is for as long as there is room.
 	// It keeps neither vector nor value.
 	Add(ctx context.Context, scope, id string, vector []float32, value []byte, ttl time.Duration) error
+	// Delete removes the entries with the ids, of whatever scope, and returns how many there were; -1 if the store cannot know.
+	Delete(ctx context.Context, ids ...string) (int, error)
 	// Flush, Ping and Close are as for Store.
 	Flush(ctx context.Context) error
 	Ping(ctx context.Context) error

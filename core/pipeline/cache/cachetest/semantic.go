@@ -62,6 +62,7 @@ func Semantic(t *testing.T, o SemanticOptions) {
 	run("Replace", n.testReplace)
 	run("Lifetime", n.testLifetime)
 	run("Values", n.testValues)
+	run("Delete", n.testDelete)
 	run("Flush", n.testFlush)
 	run("Together", testSemanticTogether)
 	run("Ping", func(t *testing.T, s cache.Semantic) {
@@ -168,6 +169,27 @@ func (n nearest) testValues(t *testing.T, s cache.Semantic) {
 	clear(vector)
 	copy(value, "XXXX")
 	n.want(t, s, "s", Axis(40), 0.9, "kept", 1)
+}
+
+func (n nearest) testDelete(t *testing.T, s cache.Semantic) {
+	if got, err := s.Delete(t.Context(), "a"); err != nil || got > 0 {
+		t.Errorf("delete of what is not there: %d, %v", got, err)
+	}
+	for i, id := range []string{"a", "ns:b", "c", "d*"} {
+		add(t, s, "s", id, Axis(10*i), id, time.Hour)
+	}
+	add(t, s, "other", "a", Axis(0), "a", time.Hour)
+	if got, err := s.Delete(t.Context(), "a", "ns:b", "nothing", "*"); err != nil || got != 3 && got != -1 {
+		t.Errorf("delete: %d, %v", got, err)
+	}
+	n.miss(t, s, "s", Axis(0), 0.9)
+	n.miss(t, s, "other", Axis(0), 0.9)
+	n.miss(t, s, "s", Axis(10), 0.9)
+	n.want(t, s, "s", Axis(20), 0.9, "c", 1)
+	n.want(t, s, "s", Axis(30), 0.9, "d*", 1)
+	if got, err := s.Delete(t.Context()); err != nil || got > 0 {
+		t.Errorf("delete of nothing: %d, %v", got, err)
+	}
 }
 
 func (n nearest) testFlush(t *testing.T, s cache.Semantic) {

@@ -269,7 +269,7 @@ func (s *Store) Add(ctx context.Context, scope, id string, vector []float32, val
 	}
 	err := s.call(ctx, http.MethodPut, "/points?wait=true", object{"points": []object{{
 		"id": pointID(scope, id), "vector": vector,
-		"payload": object{"scope": scope, "until": until, "by": owner, "entry": base64.StdEncoding.EncodeToString(value)},
+		"payload": object{"scope": scope, "id": id, "until": until, "by": owner, "entry": base64.StdEncoding.EncodeToString(value)},
 	}}}, nil)
 	if missing(err) { // somebody removed the collection
 		s.mu.Lock()
@@ -277,6 +277,20 @@ func (s *Store) Add(ctx context.Context, scope, id string, vector []float32, val
 		s.mu.Unlock()
 	}
 	return err
+}
+
+// Delete implements cache.Semantic. Qdrant does not say how many there were.
+func (s *Store) Delete(ctx context.Context, ids ...string) (int, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	err := s.call(ctx, http.MethodPost, "/points/delete?wait=true", object{
+		"filter": object{"must": []object{is("by", owner), {"key": "id", "match": object{"any": ids}}}},
+	}, nil)
+	if err != nil && !missing(err) {
+		return 0, err
+	}
+	return -1, nil
 }
 
 // Flush implements cache.Semantic. Points of others stay.

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -172,7 +173,7 @@ func (s *Store) Add(ctx context.Context, scope, id string, vector []float32, val
 	if err := s.prepare(ctx, len(vector)); err != nil {
 		return err
 	}
-	key := s.prefix() + hashed(scope, id)
+	key := s.prefix() + hashed(scope) + ":" + hashed(id)
 	_, err := s.c.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.HSet(ctx, key, fieldScope, hashed(scope), fieldVector, blob(vector), fieldEntry, value)
 		if ttl > 0 {
@@ -188,28 +189,61 @@ func (s *Store) Add(ctx context.Context, scope, id string, vector []float32, val
 	return nil
 }
 
-// Flush implements cache.Semantic. The index stays.
-func (s *Store) Flush(ctx context.Context) error {
-	if c, ok := s.c.(*redis.ClusterClient); ok {
-		return c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return s.flush(ctx, node) })
+// Delete implements cache.Semantic. It looks at the names of all entries: nobody does it for each request.
+func (s *Store) Delete(ctx context.Context, ids ...string) (n int, err error) {
+	for _, id := range ids {
+		one, err := s.remove(ctx, s.prefix()+"*:"+hashed(id))
+		if err != nil {
+			return n, err
+		}
+		n += one
 	}
-	return s.flush(ctx, s.c)
+	return n, nil
 }
 
-func (s *Store) flush(ctx context.Context, c redis.Cmdable) error {
+// Flush implements cache.Semantic. The index stays.
+func (s *Store) Flush(ctx context.Context) error {
+	_, err := s.remove(ctx, s.prefix()+"*")
+	return err
+}
+
+// remove removes the keys that a pattern matches, on all servers.
+func (s *Store) remove(ctx context.Context, pattern string) (int, error) {
+	c, ok := s.c.(*redis.ClusterClient)
+	if !ok {
+		return removeFrom(ctx, s.c, pattern)
+	}
+	var all atomic.Int64
+	err := c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		n, err := removeFrom(ctx, node, pattern)
+		all.Add(int64(n))
+		return err
+	})
+	return int(all.Load()), err
+}
+
+func removeFrom(ctx context.Context, c redis.Cmdable, pattern string) (n int, err error) {
 	var cursor uint64
 	for {
-		keys, next, err := c.Scan(ctx, cursor, s.prefix()+"*", scanCount).Result()
+		keys, next, err := c.Scan(ctx, cursor, pattern, scanCount).Result()
 		if err != nil {
-			return problem(err)
+			return n, problem(err)
 		}
 		if len(keys) > 0 {
-			if err := c.Unlink(ctx, keys...).Err(); err != nil {
-				return problem(err)
+			// One command a key: those of a cluster's node are in different slots.
+			cmds, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+				for _, k := range keys {
+					p.Unlink(ctx, k)
+				}
+				return nil
+			})
+			if err != nil {
+				return n, problem(err)
 			}
+			n += len(cmds)
 		}
 		if cursor = next; cursor == 0 {
-			return nil
+			return n, nil
 		}
 	}
 }

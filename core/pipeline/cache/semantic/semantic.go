@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -300,6 +301,19 @@ func (x *Index) Len() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return len(x.ids)
+}
+
+// Delete implements cache.Semantic. It looks at all entries: nobody does it for each request.
+func (x *Index) Delete(_ context.Context, ids ...string) (n int, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, it := range x.ids {
+		if slices.Contains(ids, it.id.name) {
+			x.remove(it)
+			n++
+		}
+	}
+	return n, nil
 }
 
 // Flush implements cache.Semantic.

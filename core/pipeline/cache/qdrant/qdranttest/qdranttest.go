@@ -35,7 +35,8 @@ type point struct {
 type condition struct {
 	Key   string `json:"key"`
 	Match *struct {
-		Value any `json:"value"`
+		Value any   `json:"value"`
+		Any   []any `json:"any"`
 	} `json:"match"`
 	Range *struct {
 		GT float64 `json:"gt"`
@@ -44,6 +45,9 @@ type condition struct {
 
 func (c condition) holds(payload map[string]any) bool {
 	v := payload[c.Key]
+	if c.Match != nil && c.Match.Any != nil {
+		return slices.Contains(c.Match.Any, v)
+	}
 	if c.Match != nil {
 		return v == c.Match.Value
 	}
