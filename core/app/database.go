@@ -190,13 +190,13 @@ func (a *App) openDatabase(ctx context.Context, cfg *config.Config, src source) 
 		return nil, errors.Join(fmt.Errorf("%w: set SALLYPORT_STATE_DIR to a folder that can be written", err), db.Store.Close())
 	}
 	db.loader = spend.NewLoader(spend.LoaderSettings{
-		Store: db.Spend(), Journal: db.journal, Registry: &a.registry, URL: cfg.Variables.SpendLogsURL, Logger: a.log,
+		Store: db.Spend(), Journal: db.journal, Beside: filepath.Join(dir, journalName), Registry: &a.registry, URL: cfg.Variables.SpendLogsURL, Logger: a.log,
 		Every: func() time.Duration {
 			return secondsOr(a.currentConfig(cfg).GeneralSettings.ProxyBatchWriteAt, 10*time.Second)
 		},
 	})
 	// What is not written is missing from the spend that keys are loaded with.
-	if err := errors.Join(db.loader.Flush(ctx), db.loader.Recover(ctx, filepath.Join(dir, journalName))); err != nil {
+	if err := errors.Join(db.loader.Flush(ctx), db.loader.Recover(ctx)); err != nil {
 		a.log.Error("spend of an earlier run was not written yet", "error", err)
 	}
 	db.ctx, db.stop = context.WithCancel(context.Background())

@@ -490,14 +490,3 @@ func (j *Journal) Close() error {
 	}
 	return errors.Join(err, unlockDir(j.lock))
 }
-
-// writeZeros allocates the blocks of a file where the file system has no call for it.
-func writeZeros(f *os.File, size int) error {
-	block := make([]byte, 64<<10)
-	for at := 0; at < size; at += len(block) {
-		if _, err := f.WriteAt(block[:min(len(block), size-at)], int64(at)); err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -31,6 +31,7 @@ type LoaderSettings struct {
 	Timeout  time.Duration        // of one transaction; default 30 s
 	URL      string               // where rows are posted instead of being stored (SPEND_LOGS_URL)
 	Client   *http.Client         // for URL; default has a timeout of 10 s
+	Beside   string               // what the folders of other processes begin with; "" there are none. See Recover
 	Logger   *slog.Logger
 }
 
@@ -100,9 +101,14 @@ func (l *Loader) Run(ctx context.Context) {
 			return
 		}
 		l.s.Journal.Retry()
-		if err := l.Flush(ctx); err == nil {
-			_ = l.Refresh(ctx)
+		if err := l.Flush(ctx); err != nil {
+			continue
 		}
+		// Again and again: at the start a process may not have ended yet whose folder this one would have taken over.
+		if err := l.Recover(ctx); err != nil && ctx.Err() == nil {
+			l.s.Logger.Error("spend of another process was not written yet", "error", err)
+		}
+		_ = l.Refresh(ctx)
 	}
 }
 
@@ -358,16 +364,19 @@ func (l *Loader) post(ctx context.Context, entries []store.SpendEntry) error {
 	return nil
 }
 
-// Recover writes what other processes left in folders beside the journal's, those that nobody uses any more, and deletes
-// it.
-func (l *Loader) Recover(ctx context.Context, dir string) error {
-	paths, err := filepath.Glob(dir + "*")
+// Recover writes what other processes left in folders beside the journal's, those that nobody uses any more, and empties
+// them.
+func (l *Loader) Recover(ctx context.Context) error {
+	if l.s.Beside == "" {
+		return nil
+	}
+	paths, err := filepath.Glob(l.s.Beside + "*")
 	if err != nil {
 		return err
 	}
 	var failures []error
 	for _, path := range paths {
-		if rest := strings.TrimPrefix(path, dir); path == l.s.Journal.Dir() || rest != "" && !strings.HasPrefix(rest, ".") {
+		if rest := strings.TrimPrefix(path, l.s.Beside); path == l.s.Journal.Dir() || rest != "" && !strings.HasPrefix(rest, ".") {
 			continue
 		}
 		if err := l.recover(ctx, path); err != nil && !errors.Is(err, errLocked) {
@@ -378,17 +387,19 @@ func (l *Loader) Recover(ctx context.Context, dir string) error {
 }
 
 func (l *Loader) recover(ctx context.Context, dir string) error {
-	if numbers, err := segmentNumbers(dir); err != nil || len(numbers) == 0 {
-		return nil //nolint:nilerr // no folder, or none of a journal
+	if !holdsRecords(dir) {
+		return nil
 	}
-	j, err := open(dir, Options{Logger: l.s.Logger})
+	j, err := takeOver(dir, Options{Logger: l.s.Logger})
 	if err != nil {
 		return err
 	}
 	other := NewLoader(LoaderSettings{
 		Store: l.s.Store, Journal: j, Batch: l.s.Batch, Timeout: l.s.Timeout, URL: l.s.URL, Client: l.s.Client, Logger: l.s.Logger,
 	})
-	err = other.Flush(ctx)
+	if err = other.Flush(ctx); err == nil {
+		err = j.empty()
+	}
 	l.stats.written.Add(other.stats.written.Load())
-	return errors.Join(err, j.Close())
+	return errors.Join(err, j.lock.Close())
 }

@@ -221,22 +221,39 @@ func TestPosted(t *testing.T) {
 	}
 }
 
-// TestRecover shows that the folder of a process that is gone is written and given up.
+// TestRecover shows that the folder of a process that is gone is written once and given up, also if the process ends only
+// later, and that whoever takes the folder next goes on behind it.
 func TestRecover(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir() + "/journal"
-	first, second := openJournal(t, dir, Options{}), openJournal(t, dir, Options{})
+	open := func() *Journal { return openJournal(t, dir, Options{Segment: 4096}) }
+	first, second := open(), open()
 	put(t, first, 5, 1)
-	put(t, second, 7, 1)
-	if err := second.Close(); err != nil {
-		t.Fatal(err)
-	}
+	put(t, second, 40, 1)
 	s := newFakeStore()
-	l := NewLoader(LoaderSettings{Store: s, Journal: first})
-	if err := errors.Join(l.Flush(t.Context()), l.Recover(t.Context(), dir), l.Recover(t.Context(), dir)); err != nil {
-		t.Fatal(err)
+	l := NewLoader(LoaderSettings{Store: s, Journal: first, Beside: dir})
+	recovered := func(rows int) {
+		t.Helper()
+		for range 2 {
+			if err := errors.Join(l.Flush(t.Context()), l.Recover(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			if s.rows != rows {
+				t.Errorf("%d rows, want %d", s.rows, rows)
+			}
+		}
 	}
-	if s.rows != 12 {
-		t.Errorf("%d rows", s.rows)
+	recovered(5) // the other still runs
+	for range 2 {
+		if err := second.Close(); err != nil {
+			t.Fatal(err)
+		}
+		recovered(s.rows + 40)
+		if holdsRecords(second.Dir()) {
+			t.Error("the folder still holds records")
+		}
+		second = open()
+		put(t, second, 40, 1)
 	}
+	recovered(85)
 }

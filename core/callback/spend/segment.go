@@ -89,3 +89,14 @@ func segmentNumbers(dir string) ([]uint32, error) {
 func seq(number uint32, at int) int64 { return int64(number)<<32 | int64(at) }
 
 func placeOf(seq int64) (number uint32, at int) { return uint32(seq >> 32), int(uint32(seq)) }
+
+// writeZeros allocates the blocks of a file where the file system has no call for it.
+func writeZeros(f *os.File, size int) error {
+	block := make([]byte, 64<<10)
+	for at := 0; at < size; at += len(block) {
+		if _, err := f.WriteAt(block[:min(len(block), size-at)], int64(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
