@@ -199,7 +199,10 @@ func answerTexts(chunk []byte) []answerText {
 		if t.Kind != openai.Content {
 			where += fmt.Sprintf("%v: ", t.Kind)
 		}
-		if s, ok := llm.Text(chunk[t.Text.Start:t.Text.End]); ok {
+		if t.Kind == openai.Arguments {
+			where += fmt.Sprintf("call %d: ", t.Call)
+		}
+		if s, ok := t.Form.Append(nil, chunk, t.Text); ok {
 			texts = append(texts, answerText{where, string(s)})
 		}
 	}

@@ -187,6 +187,38 @@ func TestModule(t *testing.T) {
 }
 
 // BenchmarkGuard measures a request of ten messages that holds nothing of the lists, through the gateway's host: a hundred
+// Lists count for answers, however they are cut, and for the arguments of calls.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, ".")
+	config := lists(map[string]any{"words": []any{"heron"}, "patterns": []any{`TICKET-\d{4,}`}, "action": "mask"}, map[string]any{"words": []any{"aurora"}, "name": "codes"})
+	config["allow"] = []any{"blue heron sanctuary"}
+	p := plugintest.Load(t, wasm.Settings{Path: path, Config: config})
+	const text, want = "A heron, blue heron sanctuary, blue heron, TICKET-123456 and TICKET-12 herons", "A ***, blue heron sanctuary, blue ***, *** and TICKET-12 herons"
+	for size := 1; size < len(text); size++ {
+		if s := p.StreamChunks(t, wasm.GuardSettings{}, pieces(text, size)); s.Text() != want || s.Err != nil {
+			t.Fatalf("pieces of %d: %q, %v", size, s.Text(), s.Err)
+		}
+		s := p.StreamChunks(t, wasm.GuardSettings{}, pieces(text+" and aurora, too", size))
+		if status, message := s.Refusal(); status != 400 || message != "The answer contains something that is not allowed (codes)." || strings.Contains(s.Text(), "aurora") {
+			t.Fatalf("pieces of %d: %d %q, %q", size, status, message, s.Text())
+		}
+	}
+	o := p.Request(t, llm.OpChat, []byte(`{"messages":[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"q\":\"TICKET\\u002d1234\"}"}}]}]}`))
+	if got := string(o.Exchange.Body.Raw()); o.Err != nil || !strings.Contains(got, `"{\"q\":\"***\"}"`) {
+		t.Errorf("history: %s, %v", got, o.Err)
+	}
+}
+
+// pieces are the chunks of a streamed answer that is cut into pieces of a size.
+func pieces(text string, size int) (chunks []string) {
+	for at := 0; at < len(text); at += size {
+		piece := string(llm.AppendQuoted(nil, text[at:min(at+size, len(text))]))
+		chunks = append(chunks, `{"choices":[{"index":0,"delta":{"content":`+piece+`}}]}`)
+	}
+	return append(chunks, `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
+}
+
 // words, patterns whose literals are not in the text, and a pattern that runs on every text.
 func BenchmarkGuard(b *testing.B) {
 	path := plugintest.Build(b, ".")

@@ -1,5 +1,5 @@
 // Keywords is a guardrail that looks for words, phrases and regular expressions from lists, with exceptions, and refuses
-// requests or masks what it found.
+// requests and answers or masks what it found.
 package main
 
 import (
@@ -24,6 +24,7 @@ func main() {}
 
 const (
 	defaultMessage = "The request contains something that is not allowed ({list})."
+	answerMessage  = "The answer contains something that is not allowed ({list})."
 	defaultMask    = "***"
 	maxPatterns    = 200
 )
@@ -37,6 +38,7 @@ type guard struct {
 	status   int
 	hits     []hit
 	run      []bool // patterns that the text at hand may match
+	reach    int    // bytes of the longest exception
 }
 
 // use says what a match of an entry means.
@@ -76,6 +78,7 @@ type list struct {
 	roles   []string // looked at; empty is all
 	mask    string   // what a match is replaced by; empty refuses the request
 	message string
+	answer  string // the message for answers
 }
 
 // pattern is a regular expression. It is run on texts that hold one of its literals, or on all if it has none.
@@ -103,6 +106,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 		if err := g.addWord(entry{use: allowed, word: scan.Word{Text: w}}); err != nil {
 			return sallyport.Hooks{}, errors.New("setting \"allow[" + strconv.Itoa(i) + "]\": " + err.Error())
 		}
+		g.reach = max(g.reach, len(w))
 	}
 	g.run = make([]bool, len(g.patterns))
 	var words []scan.Word
@@ -113,12 +117,13 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	if g.words, err = scan.NewWords(words); err != nil {
 		return sallyport.Hooks{}, err
 	}
-	return sallyport.Hooks{Request: g.request}, nil
+	return sallyport.Hooks{Request: g.request, Stream: g.window}, nil
 }
 
 func (g *guard) addList(c *sallyport.Config) error {
 	l := &list{name: c.String("name", "list "+strconv.Itoa(len(g.lists)+1)), roles: c.Strings("roles")}
 	l.message = strings.ReplaceAll(c.String("message", defaultMessage), "{list}", l.name)
+	l.answer = strings.ReplaceAll(c.String("message", answerMessage), "{list}", l.name)
 	mask := c.String("mask", defaultMask)
 	switch action := c.String("action", "block"); action {
 	case "block":
@@ -195,6 +200,28 @@ func (g *guard) request(r *sallyport.Request) sallyport.Verdict {
 		}
 		t.Replace(g.replace(t.Text, hits))
 	}
+	return sallyport.Continue()
+}
+
+// window looks at a part of an answer, together with what the caller got before. A match at its end is decided on with what
+// follows: it may be the beginning of a longer one, or of an exception.
+func (g *guard) window(w *sallyport.Window) sallyport.Verdict {
+	const role = "assistant"
+	s, gone := w.Context+w.Text, len(w.Context)
+	hits := slices.DeleteFunc(g.find(s, role), func(h hit) bool { return h.end <= gone })
+	if len(hits) == 0 {
+		return sallyport.Continue()
+	}
+	if !w.Final && slices.ContainsFunc(hits, func(h hit) bool { return h.end+g.reach >= len(s) }) {
+		return sallyport.Hold()
+	}
+	for i := range hits {
+		if l := g.lists[hits[i].list]; l.mask == "" {
+			return sallyport.Reject(g.status, strings.ReplaceAll(l.answer, "{role}", role))
+		}
+		hits[i].start, hits[i].end = max(hits[i].start-gone, 0), hits[i].end-gone
+	}
+	w.Replace(g.replace(w.Text, hits))
 	return sallyport.Continue()
 }
 

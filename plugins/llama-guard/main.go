@@ -86,7 +86,12 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 func (p *plugin) request(r *sallyport.Request) sallyport.Verdict {
 	var turns []turn
 	for i := range r.Texts {
-		turns = append(turns, turn{role(r.Texts[i].Role), r.Texts[i].Text})
+		t := &r.Texts[i]
+		text := t.Text
+		if key := t.Argument.Member(); key != "" {
+			text = key + ": " + text
+		}
+		turns = append(turns, turn{role(t.Role), text})
 	}
 	if p.own(turns, r.Header) {
 		return sallyport.Continue()
@@ -103,10 +108,22 @@ func (p *plugin) response(r *sallyport.Response) sallyport.Verdict {
 	if p.own(turns, r.Header) {
 		return sallyport.Continue()
 	}
-	for i := range r.Texts {
-		// One choice at a time: they are alternatives, not a conversation.
-		text := turn{"assistant", r.Context + r.Texts[i].Text}
-		if v := p.judge(append(turns[:len(turns):len(turns)], text), "Agent"); v != sallyport.Continue() {
+	// One choice at a time: they are alternatives, not a conversation. What a choice has in its parts and in its calls of
+	// tools is one turn.
+	for i := 0; i < len(r.Texts); {
+		choice := r.Texts[i].Choice
+		said := turns[:len(turns):len(turns)]
+		for first := true; i < len(r.Texts) && r.Texts[i].Choice == choice; i++ {
+			text := r.Texts[i].Text
+			if key := r.Texts[i].Argument.Member(); key != "" {
+				text = key + ": " + text
+			}
+			if first {
+				text, first = r.Context+text, false
+			}
+			said = append(said, turn{"assistant", text})
+		}
+		if v := p.judge(said, "Agent"); v != sallyport.Continue() {
 			return v
 		}
 	}

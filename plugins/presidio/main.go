@@ -113,7 +113,8 @@ func (p *plugin) request(r *sallyport.Request) sallyport.Verdict {
 	var which []int
 	for i := range r.Texts {
 		all[i] = r.Texts[i].Text
-		if len(p.roles) == 0 || slices.Contains(p.roles, r.Texts[i].Role) {
+		t := &r.Texts[i]
+		if (len(p.roles) == 0 || slices.Contains(p.roles, t.Role)) && !field(t.Text, t.Argument) {
 			which = append(which, i)
 		}
 	}
@@ -146,6 +147,26 @@ func (p *plugin) request(r *sallyport.Request) sallyport.Verdict {
 	return sallyport.Continue()
 }
 
+// field reports whether a text is the name of a member of arguments, and a word that a program would have for one: each text
+// is a call of the analyzer, and half of the texts in arguments are such.
+func field(text string, a *sallyport.Argument) bool {
+	if a == nil || a.Key != "" || len(text) > 40 {
+		return false
+	}
+	digits := 0
+	for _, c := range []byte(text) {
+		switch {
+		case '0' <= c && c <= '9':
+			digits++
+		case c|0x20 < 'a' || c|0x20 > 'z':
+			if c != '_' {
+				return false
+			}
+		}
+	}
+	return digits < 4
+}
+
 func (p *plugin) refuse(entities []string) sallyport.Verdict {
 	return sallyport.Reject(p.status, strings.ReplaceAll(p.message, "{entities}", strings.Join(entities, ", ")))
 }
@@ -157,9 +178,11 @@ func (p *plugin) response(r *sallyport.Response) sallyport.Verdict {
 	if !p.answers {
 		return sallyport.Continue()
 	}
-	all, which := make([]string, len(r.Texts)), make([]int, len(r.Texts))
+	all, which := make([]string, len(r.Texts)), make([]int, 0, len(r.Texts))
 	for i := range r.Texts {
-		all[i], which[i] = r.Texts[i].Text, i
+		if all[i] = r.Texts[i].Text; !field(all[i], r.Texts[i].Argument) {
+			which = append(which, i)
+		}
 	}
 	masked, blocked, err := p.mask(all, which, p.language, newNames(false, nil))
 	if err != nil {

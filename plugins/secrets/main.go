@@ -1,4 +1,4 @@
-// Secrets is a guardrail that finds credentials in the texts of a request, and redacts them or refuses the request.
+// Secrets is a guardrail that finds credentials in the texts of a request or an answer, and redacts them or refuses it.
 package main
 
 import (
@@ -20,6 +20,7 @@ func main() {}
 
 const (
 	defaultMessage = "The request contains a credential ({types}). Remove it, and replace it where it is in use: it has left its place."
+	answerMessage  = "The answer contains a credential ({types})."
 	defaultMask    = "[REDACTED]"
 	defaultEntropy = "3.0"
 )
@@ -32,6 +33,7 @@ type guard struct {
 	allowed []string // values; one that ends in "*" stands for all that begin like it
 	status  int
 	message string
+	answer  string // the message for answers
 	finder  finder
 }
 
@@ -43,6 +45,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 		allowed: c.Strings("allow_values"),
 		status:  c.Int("status", 400),
 		message: c.String("message", defaultMessage),
+		answer:  c.String("message", answerMessage),
 	}
 	switch action := c.String("action", "block"); action {
 	case "block":
@@ -62,7 +65,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	if err := g.finder.configure(c); err != nil {
 		return sallyport.Hooks{}, err
 	}
-	return sallyport.Hooks{Request: g.request}, nil
+	return sallyport.Hooks{Request: g.request, Stream: g.window}, nil
 }
 
 func (f *finder) configure(c *sallyport.Config) error {
@@ -98,7 +101,7 @@ func (g *guard) request(r *sallyport.Request) sallyport.Verdict {
 		if len(g.roles) > 0 && !slices.Contains(g.roles, t.Role) {
 			continue
 		}
-		found := g.judge(t.Text, g.finder.find(t.Text))
+		found := g.judge(t.Text, g.find(t.Text, t.Argument.Member()))
 		if len(found) == 0 {
 			continue
 		}
@@ -114,13 +117,72 @@ func (g *guard) request(r *sallyport.Request) sallyport.Verdict {
 	if !refuse {
 		return sallyport.Continue()
 	}
+	return g.refuse(g.message, seen)
+}
+
+func (g *guard) refuse(message string, seen [kinds]bool) sallyport.Verdict {
 	var names []string
 	for k, yes := range seen {
 		if yes {
 			names = append(names, kind(k).String())
 		}
 	}
-	return sallyport.Reject(g.status, strings.ReplaceAll(g.message, "{types}", strings.Join(names, ", ")))
+	return sallyport.Reject(g.status, strings.ReplaceAll(message, "{types}", strings.Join(names, ", ")))
+}
+
+// Bounds of a word at the end of a window that may be a credential whose form is not known yet.
+const (
+	leastWord = 32
+	mostWord  = 8 << 10
+)
+
+// window looks at a part of an answer, together with what the caller got before. Where it ends within what may be a
+// credential, nothing of it leaves until the end is known.
+func (g *guard) window(w *sallyport.Window) sallyport.Verdict {
+	if len(g.roles) > 0 && !slices.Contains(g.roles, "assistant") {
+		return sallyport.Continue()
+	}
+	s, gone := w.Context+w.Text, len(w.Context)
+	found := slices.DeleteFunc(g.judge(s, g.find(s, w.Argument.Member())), func(f span) bool { return f.end <= gone })
+	if !w.Final {
+		if n := len(found); n > 0 && found[n-1].end == len(s) {
+			return sallyport.Hold()
+		}
+		if n := len(s) - 1 - strings.LastIndexAny(s, " \t\r\n"); n >= leastWord && n < mostWord {
+			return sallyport.Hold()
+		}
+	}
+	if len(found) == 0 {
+		return sallyport.Continue()
+	}
+	if g.redact {
+		for i := range found {
+			found[i].start, found[i].end = max(found[i].start-gone, 0), found[i].end-gone
+		}
+		w.Replace(g.replace(w.Text, found))
+		return sallyport.Continue()
+	}
+	var seen [kinds]bool
+	for _, f := range found {
+		seen[f.kind] = true
+	}
+	return g.refuse(g.answer, seen)
+}
+
+// find finds credentials in a text. The name of the member that has it as its value is the name of an assignment.
+func (g *guard) find(text, member string) []span {
+	if member == "" {
+		return g.finder.find(text)
+	}
+	front := member + `: "`
+	found := g.finder.find(front + text + `"`)
+	kept := found[:0]
+	for _, f := range found {
+		if f.start, f.end = max(f.start-len(front), 0), min(f.end-len(front), len(text)); f.end > 0 {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // judge removes what the operator allows from what was found.

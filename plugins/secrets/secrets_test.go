@@ -233,6 +233,43 @@ func TestModule(t *testing.T) {
 	}
 }
 
+// Credentials in answers are found however they are cut, and in the arguments of calls by the names of their members.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, ".")
+	redact := plugintest.Load(t, wasm.Settings{Path: path, Config: map[string]any{"action": "redact"}})
+	block := plugintest.Load(t, wasm.Settings{Path: path})
+	jwt := "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIn0." + random(43)
+	text := "Use gh" + "p_" + random(36) + ", then " + jwt + " with password: tr0ub4dor-3x and " + strings.Repeat("words ", 30) + "."
+	want := "Use [REDACTED], then [REDACTED] with password: [REDACTED] and " + strings.Repeat("words ", 30) + "."
+	for size := 1; size < 50; size++ {
+		if s := redact.StreamChunks(t, wasm.GuardSettings{}, pieces(text, size)); s.Text() != want || s.Err != nil {
+			t.Fatalf("pieces of %d: %q, %v", size, s.Text(), s.Err)
+		}
+		s := block.StreamChunks(t, wasm.GuardSettings{}, pieces(text, size))
+		if status, message := s.Refusal(); status != 400 || !strings.HasPrefix(message, "The answer contains a credential (github_token") || strings.Contains(s.Text(), random(8)) {
+			t.Fatalf("pieces of %d: %d %q, %q", size, status, message, s.Text())
+		}
+	}
+	call := func(arguments string) []byte {
+		quoted := string(llm.AppendQuoted(nil, arguments))
+		return []byte(`{"messages":[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":` + quoted + `}}]}]}`)
+	}
+	o := redact.Request(t, llm.OpChat, call(`{"user":"ann","password":"tr0ub4dor-3x","note":"tr0ub4dor-3x"}`))
+	if got := string(o.Exchange.Body.Raw()); o.Err != nil || got != string(call(`{"user":"ann","password":"[REDACTED]","note":"tr0ub4dor-3x"}`)) {
+		t.Errorf("history: %s, %v", got, o.Err)
+	}
+}
+
+// pieces are the chunks of a streamed answer that is cut into pieces of a size.
+func pieces(text string, size int) (chunks []string) {
+	for at := 0; at < len(text); at += size {
+		piece := string(llm.AppendQuoted(nil, text[at:min(at+size, len(text))]))
+		chunks = append(chunks, `{"choices":[{"index":0,"delta":{"content":`+piece+`}}]}`)
+	}
+	return append(chunks, `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
+}
+
 // BenchmarkGuard measures a request of ten messages that holds no secret, through the gateway's host.
 func BenchmarkGuard(b *testing.B) {
 	path := plugintest.Build(b, ".")
