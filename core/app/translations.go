@@ -52,7 +52,7 @@ func (b *builder) databricks(v compat.Vendor, most int64) provider.Provider {
 	}
 	rest := b.placed(v, most, func(d *llm.Deployment) (*provider.Place, error) {
 		s, err := sign(d)
-		return &provider.Place{Base: databricks.Base(d.Base), Signer: s, NoResponses: true}, err
+		return &provider.Place{Base: databricks.Base(d.Base), Signer: s}, err
 	})
 	return provider.Split(rest, databricks.New(databricks.Settings{Sign: sign, MaxResponse: most}), llm.OpChat, llm.OpCompletion)
 }

@@ -161,7 +161,8 @@ func (b *builder) compatibleSettings(v compat.Vendor, most int64) openai.Setting
 		Name: v.Name, Base: v.Base, BaseSuffix: v.BaseSuffix, KeyOptional: v.KeyOptional, DefaultKey: v.DefaultKey,
 		KeyHeader: v.KeyHeader, KeyVars: v.KeyVars, BaseVars: v.BaseVars, Rename: v.Rename, Unsupported: v.Unsupported,
 		NoStreamOptions: v.NoStreamOptions, Lacks: v.Lacks, Offers: v.Offers, MaxResponse: most,
-		Responses: v.Responses, NewLimit: v.NewLimit, Reasons: v.Reasons, Caches: v.Caches, Extended: v.Extended,
+		Responses: v.Responses, Answers: openai.Responses{Models: v.ResponsesOf, Stateless: v.Stateless, Root: v.ResponsesAt},
+		NewLimit: v.NewLimit, Reasons: v.Reasons, Caches: v.Caches, Extended: v.Extended,
 	}
 }
 

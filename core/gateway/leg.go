@@ -80,8 +80,7 @@ func (t *turn) dialect(x *llm.Exchange, endpoint provider.Endpoint) error {
 	if x.Dialect == llm.DialectOpenAI {
 		return nil
 	}
-	s, ok := endpoint.(provider.Speaker)
-	x.AsNative = ok && s.Speaks(x.Dialect) && !x.Edited() && len(x.Overrides) == 0 && !t.Pipeline.ReadsAnswers()
+	x.AsNative = provider.Natively(endpoint, x) && !x.Edited() && len(x.Overrides) == 0 && !t.Pipeline.ReadsAnswers()
 	if x.AsNative {
 		return nil
 	}

@@ -30,3 +30,19 @@ type Speaker interface {
 	// and sends x.Native; Decode sets r.Dialect and yields parts of the dialect.
 	Speaks(d llm.Dialect) bool
 }
+
+// Picky is an Endpoint whose vendor offers chats in other dialects than OpenAI's too, but not all that one can ask for in
+// them, such as keeping what was said.
+type Picky interface {
+	// Takes reports whether the chat of x can be sent as it came. It is asked where Speaks says no.
+	Takes(x *llm.Exchange) bool
+}
+
+// Natively reports whether the chat of x can be sent to e in the dialect as it came.
+func Natively(e Endpoint, x *llm.Exchange) bool {
+	if s, ok := e.(Speaker); ok && s.Speaks(x.Dialect) {
+		return true
+	}
+	p, ok := e.(Picky)
+	return ok && p.Takes(x)
+}

@@ -105,5 +105,8 @@ func (e *rewritingEndpoint) Speaks(d llm.Dialect) bool {
 	return ok && s.Speaks(d)
 }
 
+// Takes implements Picky.
+func (e *rewritingEndpoint) Takes(x *llm.Exchange) bool { return Natively(e.Endpoint, x) }
+
 // Supported implements Parameters.
 func (p *rewriting) Supported(op llm.Operation) ([]string, bool) { return SupportedBy(p.inner, op) }

@@ -47,11 +47,25 @@ func (e *splitEndpoint) of(op llm.Operation) Endpoint {
 }
 
 // Encode implements Endpoint.
-func (e *splitEndpoint) Encode(x *llm.Exchange, c *llm.Call) error { return e.of(x.Op).Encode(x, c) }
+func (e *splitEndpoint) Encode(x *llm.Exchange, c *llm.Call) error { return e.by(x).Encode(x, c) }
 
 // Decode implements Endpoint.
 func (e *splitEndpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
-	return e.of(x.Op).Decode(x, a, r)
+	return e.by(x).Decode(x, a, r)
+}
+
+// by is the part that serves x. A chat in another dialect goes to the one that takes it as it came.
+func (e *splitEndpoint) by(x *llm.Exchange) Endpoint {
+	part := e.of(x.Op)
+	if x.AsNative && part != e.main && !Natively(part, x) {
+		return e.main
+	}
+	return part
+}
+
+// Takes implements Picky.
+func (e *splitEndpoint) Takes(x *llm.Exchange) bool {
+	return Natively(e.of(llm.OpChat), x) || Natively(e.main, x)
 }
 
 // Speaks implements Speaker.

@@ -54,3 +54,6 @@ func (e *endpoint) Speaks(d llm.Dialect) bool {
 	s, ok := e.main.(provider.Speaker)
 	return ok && s.Speaks(d)
 }
+
+// Takes implements provider.Picky.
+func (e *endpoint) Takes(x *llm.Exchange) bool { return provider.Natively(e.main, x) }

@@ -38,11 +38,14 @@ type Vendor struct {
 	Lacks           []llm.Operation // what it does not offer of chats, completions and embeddings
 	Offers          []llm.Operation // what it offers besides
 
-	Responses bool // it has OpenAI's Responses API, and the reference uses it
-	NewLimit  bool // the models that think know max_completion_tokens only
-	Reasons   bool // it has a use for the reasoning_content of earlier answers
-	Caches    bool // it knows cache_control in messages
-	Extended  bool // it knows all extensions of the reference, as a gateway of its kind
+	Responses   bool     // it has OpenAI's Responses API
+	ResponsesOf []string // parts of the names of the models that have it; nil: all do
+	Stateless   bool     // it keeps no responses, so that only requests with store: false go to it as they came
+	ResponsesAt string   // what stands before /responses in the path, below the base
+	NewLimit    bool     // the models that think know max_completion_tokens only
+	Reasons     bool     // it has a use for the reasoning_content of earlier answers
+	Caches      bool     // it knows cache_control in messages
+	Extended    bool     // it knows all extensions of the reference, as a gateway of its kind
 
 	// What follows is done by Edit.
 	Developer bool     // it knows the role developer; for others those messages are system messages

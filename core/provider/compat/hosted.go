@@ -25,7 +25,9 @@ func hosted() []Vendor {
 			Lacks:       []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
 			Offers:      []llm.Operation{llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpResource},
 			NoNames:     true,
-			Source:      "https://console.groq.com/docs/openai",
+			// https://console.groq.com/docs/responses-api
+			Responses: true, Stateless: true,
+			Source: "https://console.groq.com/docs/openai",
 		},
 		{
 			Name: "codestral", Base: "https://codestral.mistral.ai/v1",
@@ -47,7 +49,9 @@ func hosted() []Vendor {
 			BaseVars: []string{"TOGETHER_AI_API_BASE"},
 			KeyVars:  []string{"TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"},
 			Offers:   []llm.Operation{llm.OpImage, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpRerank, llm.OpResource},
-			Source:   "https://docs.together.ai/docs/inference/openai-compatibility",
+			// https://docs.together.ai/docs/inference/responses-api: others may answer in a form that is none
+			Responses: true, ResponsesOf: []string{"MiniMaxAI/MiniMax-M2.7"}, Stateless: true,
+			Source: "https://docs.together.ai/docs/inference/openai-compatibility",
 		},
 		{
 			Name: "fireworks_ai", Base: "https://api.fireworks.ai/inference/v1",
@@ -74,7 +78,9 @@ func hosted() []Vendor {
 				"function_call", "functions", "logit_bias", "logprobs", "n", "parallel_tool_calls", "seed", "stop",
 				"tool_choice", "tools", "top_logprobs",
 			},
-			Lacks:  []llm.Operation{llm.OpCompletion},
+			Lacks: []llm.Operation{llm.OpCompletion},
+			// https://docs.perplexity.ai/docs/agent-api/openai-compatibility: models with their vendor in the name
+			Responses: true, ResponsesOf: []string{"/"}, ResponsesAt: "/v1",
 			Source: "https://docs.perplexity.ai/api-reference/chat-completions-post",
 		},
 		{
@@ -126,6 +132,8 @@ func hosted() []Vendor {
 		{
 			Name: "dashscope", Base: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
 			BaseVars: []string{"DASHSCOPE_API_BASE"}, KeyVars: []string{"DASHSCOPE_API_KEY"}, Rename: tokens(),
+			// https://www.alibabacloud.com/help/en/model-studio/compatibility-with-openai-responses-api
+			Responses: true, ResponsesOf: []string{"qwen3-max", "qwen3.5-"},
 			Source: "https://www.alibabacloud.com/help/en/model-studio/embedding-interfaces-compatible-with-openai",
 		},
 		{
@@ -250,6 +258,8 @@ func hosted() []Vendor {
 		{
 			Name: "scaleway", Base: "https://api.scaleway.ai/v1", KeyVars: []string{"SCW_SECRET_KEY"},
 			Offers: []llm.Operation{llm.OpTranscription, llm.OpRerank},
+			// https://www.scaleway.com/en/docs/generative-apis/reference-content/openai-compatibility/, in beta
+			Responses: true, Stateless: true,
 			Source: "https://www.scaleway.com/en/docs/generative-apis/reference-content/openai-compatibility/",
 		},
 		{

@@ -28,6 +28,8 @@ func local() []Vendor {
 			Name: "lm_studio", Base: "http://localhost:1234/v1",
 			BaseVars: []string{"LM_STUDIO_API_BASE"}, KeyVars: []string{"LM_STUDIO_API_KEY"},
 			KeyOptional: true, DefaultKey: fake, Rename: tokens(),
+			// https://lmstudio.ai/docs/developer/openai-compat/responses; what it keeps cannot be fetched.
+			Responses: true, Stateless: true,
 			Source: "https://lmstudio.ai/docs/app/api/endpoints/openai",
 		},
 		{

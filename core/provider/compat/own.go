@@ -27,7 +27,9 @@ func own() []Vendor {
 			Name: "databricks", Own: true, BaseVars: []string{"DATABRICKS_API_BASE"}, KeyVars: []string{"DATABRICKS_API_KEY"},
 			Settings:    []Setting{{"client_id", []string{"DATABRICKS_CLIENT_ID"}}, {"client_secret", []string{"DATABRICKS_CLIENT_SECRET"}}},
 			KeySettings: []string{"client_secret"},
-			Source:      "https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference",
+			// https://docs.databricks.com/gcp/en/machine-learning/model-serving/query-openai-responses: models of OpenAI's.
+			Responses: true, ResponsesOf: []string{"gpt-5"}, Stateless: true,
+			Source: "https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference",
 		},
 		{
 			Name: "watsonx", Own: true, BaseVars: []string{"WATSONX_API_BASE", "WATSONX_URL", "WX_URL", "WML_URL"},

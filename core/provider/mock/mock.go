@@ -96,6 +96,9 @@ func (e *endpoint) Speaks(d llm.Dialect) bool {
 	return ok && s.Speaks(d)
 }
 
+// Takes implements provider.Picky.
+func (e *endpoint) Takes(x *llm.Exchange) bool { return provider.Natively(e.next, x) }
+
 // timeout is how long a mocked timeout takes.
 func (e *endpoint) timeout(x *llm.Exchange) time.Duration {
 	if x.Controls.Timeout > 0 {

@@ -193,6 +193,7 @@ const (
 
 func (e *endpoint) bindRules() error {
 	e.rules = map[string]rule{}
+	e.answers = e.hasResponses()
 	for _, name := range e.p.s.Unsupported {
 		if slices.Contains(e.d.AllowedParams, name) {
 			continue

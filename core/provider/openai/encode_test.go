@@ -342,3 +342,61 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+// TestTakesResponses says which requests for responses go to a vendor as they came.
+func TestTakesResponses(t *testing.T) {
+	t.Parallel()
+	check := func(has bool, answers openai.Responses, d llm.Deployment, body string, want bool) {
+		t.Helper()
+		d.Group, d.Provider, d.Base = "mine", "v", "https://v.example"
+		e, err := openai.New(openai.Settings{Name: "v", KeyOptional: true, Responses: has, Answers: answers}).Bind(&d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := new(llm.Exchange)
+		x.Reset()
+		x.Op, x.Dialect = llm.OpChat, llm.DialectResponses
+		if err := x.Native.Parse([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		if got := provider.Natively(e, x); got != want {
+			t.Errorf("%+v %s %s: got %v", answers, d.Model, body, got)
+		}
+		x.AsNative = true
+		var c llm.Call
+		if err := e.Encode(x, &c); err != nil {
+			t.Fatal(err)
+		}
+		if string(c.Path) != answers.Root+"/responses" {
+			t.Errorf("%+v: path %s", answers, c.Path)
+		}
+	}
+	f := func(answers openai.Responses, d llm.Deployment, body string, want bool) {
+		t.Helper()
+		check(true, answers, d, body, want)
+	}
+	m := llm.Deployment{Model: "qwen3-max"}
+	const plain, unkept = `{"input":"hi"}`, `{"input":"hi","store":false}`
+	f(openai.Responses{}, m, plain, true)
+	f(openai.Responses{Root: "/v1"}, m, plain, true)
+	f(openai.Responses{Models: []string{"qwen3-"}}, m, plain, true)
+	f(openai.Responses{Models: []string{"gpt-"}}, m, plain, false)
+	check(false, openai.Responses{}, m, plain, false)
+	declared := llm.Deployment{Model: "m", Info: map[string]any{"supported_endpoints": []any{"/v1/chat/completions", "/v1/responses"}}}
+	check(false, openai.Responses{}, declared, plain, true)
+	f(openai.Responses{Models: []string{"gpt-"}}, declared, plain, true)
+	chats := llm.Deployment{Model: "m", Info: map[string]any{"supported_endpoints": []any{"/v1/chat/completions"}}}
+	check(false, openai.Responses{}, chats, plain, false)
+
+	kept := openai.Responses{Stateless: true}
+	f(kept, m, plain, false)
+	f(kept, m, unkept, true)
+	f(kept, m, `{"input":"hi","store":false,"previous_response_id":null,"background":false,"include":[],"truncation":"disabled"}`, true)
+	for _, member := range []string{
+		`"previous_response_id":"r"`, `"background":true`, `"include":["reasoning.encrypted_content"]`, `"conversation":"c"`,
+		`"prompt":{"id":"p"}`, `"prompt_cache_key":"k"`, `"safety_identifier":"s"`, `"truncation":"auto"`,
+	} {
+		f(kept, m, `{"input":"hi","store":false,`+member+`}`, false)
+	}
+	f(openai.Responses{Stateless: true, Models: []string{"gpt-"}}, m, unkept, false)
+}

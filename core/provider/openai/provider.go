@@ -28,6 +28,7 @@ type Settings struct {
 	Rename      []llm.Pair // parameters the vendor knows under another name: Name becomes Value
 	Unsupported []string   // parameters the vendor refuses
 	Responses   bool       // the vendor has OpenAI's Responses API; the zero value of Name: it has
+	Answers     Responses  // what it has of it
 	NewLimit    bool       // its models that think know max_completion_tokens only; likewise
 	Reasons     bool       // it has a use for the reasoning_content of earlier answers
 	Caches      bool       // it knows cache_control
@@ -42,6 +43,13 @@ type Settings struct {
 	Place func(d *llm.Deployment) (*provider.Place, error)
 
 	MaxResponse int64 // bytes of an answer, a stream's in sum; 0 is 64 MB
+}
+
+// Responses says what a vendor has of OpenAI's Responses API. The zero value is all of it, for all models.
+type Responses struct {
+	Models    []string // parts of the names of the models that have it; nil: all do
+	Stateless bool     // it keeps no responses, and knows nothing of those that were
+	Root      string   // what stands before /responses in the path, below the base, such as "/v1"
 }
 
 const (
@@ -138,6 +146,7 @@ type endpoint struct {
 	bare   []byte          // head without the lines that describe the body
 	names  map[string]bool // names of the lines in head, in lower case
 
+	answers  bool // the model has the Responses API
 	rules    map[string]rule
 	defaults []member // added when the request does not have them
 	forced   []member // set in every request

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/dialect/responses"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -17,10 +18,44 @@ var _ provider.Speaker = (*endpoint)(nil)
 // Speaks implements provider.Speaker: a request for the Responses API goes to vendors that have it as it came
 // (https://platform.openai.com/docs/api-reference/responses).
 func (e *endpoint) Speaks(d llm.Dialect) bool {
-	if d != llm.DialectResponses || !e.p.s.Responses || e.place.NoResponses || e.place.Path != nil && e.place.Path(llm.OpResource) == "" {
+	return d == llm.DialectResponses && e.answers && !e.p.s.Answers.Stateless
+}
+
+// hasResponses reports whether requests for the Responses API can go to the model as they came: the vendor has it, or the
+// operator says so in model_info.supported_endpoints (https://docs.litellm.ai/docs/response_api_native_passthrough).
+func (e *endpoint) hasResponses() bool {
+	if e.place.NoResponses || e.place.Path != nil && e.place.Path(llm.OpResource) == "" || !e.p.s.Responses && !e.declared() {
+		return false
+	}
+	models := e.p.s.Answers.Models
+	if models != nil && !e.declared() && !slices.ContainsFunc(models, func(part string) bool { return strings.Contains(e.d.Model, part) }) {
 		return false
 	}
 	return !slices.ContainsFunc(e.defaults, func(m member) bool { return !ofBoth(m.name) })
+}
+
+// declared reports whether the operator says that the server has the Responses API.
+func (e *endpoint) declared() bool {
+	list, _ := e.d.Info["supported_endpoints"].([]any)
+	return slices.Contains(list, any("/v1/responses"))
+}
+
+// Takes implements provider.Picky: a vendor that keeps no responses gets those requests that ask for nothing to be kept and
+// build on nothing that was, as they came. What such vendors do not know of the API is named in
+// https://console.groq.com/docs/responses-api.
+func (e *endpoint) Takes(x *llm.Exchange) bool {
+	if x.Dialect != llm.DialectResponses || !e.answers || string(x.Native.Get("store")) != "false" {
+		return false
+	}
+	for _, name := range [...]string{
+		"previous_response_id", "conversation", "background", "prompt", "include", "prompt_cache_key", "safety_identifier",
+	} {
+		if v := x.Native.Get(name); !dialect.Null(v) && string(v) != "false" && string(v) != "[]" {
+			return false
+		}
+	}
+	cut := x.Native.Get("truncation")
+	return dialect.Null(cut) || string(cut) == `"disabled"`
 }
 
 // ofBoth reports whether a parameter that a deployment sets in the words of chat completions can be set in a request for
@@ -38,8 +73,8 @@ func ofBoth(name string) bool {
 // encodeNative writes the caller's own request for a response. Its bytes stay as they are but for the model, the id of
 // the response before, the members that are for the gateway, and those that the deployment sets, adds or leaves out.
 func (e *endpoint) encodeNative(x *llm.Exchange, c *llm.Call) error {
-	path := append(make([]byte, 0, len(e.root)+len(e.query)+12), e.root...)
-	path = append(path, "/responses"...)
+	path := append(make([]byte, 0, len(e.root)+len(e.query)+16), e.root...)
+	path = append(append(path, e.p.s.Answers.Root...), "/responses"...)
 	if e.query != "" {
 		path = append(append(path, '?'), e.query...)
 	}
