@@ -291,12 +291,12 @@ func TestBadVariablesOfTheProcess(t *testing.T) {
 
 func TestAmbientVariablesNeedNoAttention(t *testing.T) {
 	t.Parallel()
-	_, rep, err := Load(Options{Dir: t.TempDir(), Environ: []string{"HOSTNAME=box", "PROXY_LOGOUT_URL=x"}})
+	_, rep, err := Load(Options{Dir: t.TempDir(), Environ: []string{"HOSTNAME=box", "LITELLM_HOSTED_UI=x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range rep.Entries {
-		if e.Path == "HOSTNAME" && e.Severity != Info || e.Path == "PROXY_LOGOUT_URL" && e.Severity != Warning {
+		if e.Path == "HOSTNAME" && e.Severity != Info || e.Path == "LITELLM_HOSTED_UI" && e.Severity != Warning {
 			t.Errorf("%+v", e)
 		}
 	}

@@ -126,7 +126,7 @@ func variablesAToF() []Setting {
 			Doc: "Writes what the trace exporter does (batches, addresses, errors) to the debug log."},
 		{Path: "DIRECT_URL", Type: TypeString, Default: "DATABASE_URL", Area: "store", Status: InEffect, Secret: true,
 			Doc: "PostgreSQL address used for schema changes only, so that DATABASE_URL may go through a pooler."},
-		{Path: "DISABLE_ADMIN_UI", Type: TypeBool, Default: "false", Area: "ui",
+		{Path: "DISABLE_ADMIN_UI", Type: TypeBool, Default: "false", Area: "ui", Status: InEffect,
 			Doc: "The UI and its login pages are replaced by a short page that says they are switched off; the API is unaffected."},
 		{Path: "DISABLE_SCHEMA_UPDATE", Type: TypeBool, Default: "false", Area: "store", Status: InEffect,
 			Doc: "The start changes nothing in the database schema and stops when something is missing."},

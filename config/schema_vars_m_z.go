@@ -63,7 +63,7 @@ func variablesMToZ() []Setting {
 			Doc: "User id that is always an administrator after login, and the id under which the UI password login acts."},
 		{Path: "PROXY_BASE_URL", Type: TypeString, Default: "taken from the request", Area: "listener",
 			Doc: "Public address of the gateway, used in login redirects, e-mails, alerts and the UI."},
-		{Path: "PROXY_LOGOUT_URL", Type: TypeString, Default: "the login page", Area: "ui",
+		{Path: "PROXY_LOGOUT_URL", Type: TypeString, Default: "the login page", Area: "ui", Status: InEffect,
 			Doc: "Where the browser goes after logging out of the UI."},
 		{Path: "PROXY_MASTER_KEY", Type: TypeString, Area: "auth", Status: InEffect, Secret: true,
 			Doc: "Master key used when neither general_settings.master_key nor LITELLM_MASTER_KEY is set."},

@@ -13,6 +13,9 @@ type LoginSettings struct {
 	CustomSignInSettings      PluginOptions `config:"custom_ui_sso_sign_in_handler_settings"`
 	// UIAccessMode is "all", "admin_only" or an object; see AdminsOnly.
 	UIAccessMode any `config:"ui_access_mode"`
+	// DisableMasterKeyReturn leaves the master key's row out of lists of keys.
+	DisableMasterKeyReturn bool `config:"disable_master_key_return"`
+	AllowUserAuth          bool `config:"allow_user_auth"`
 }
 
 // AdminsOnly reports whether only administrators may sign in.
@@ -53,7 +56,10 @@ type LoginVariables struct {
 	ProxyAdminID string `config:"PROXY_ADMIN_ID"`
 	UIUsername   string `config:"UI_USERNAME"` // never empty
 	// UIPassword is empty when the master key is the password.
-	UIPassword Secret `config:"UI_PASSWORD"`
+	UIPassword     Secret `config:"UI_PASSWORD"`
+	DisableAdminUI bool   `config:"DISABLE_ADMIN_UI"`
+	// ProxyLogoutURL is empty when the login page is meant.
+	ProxyLogoutURL string `config:"PROXY_LOGOUT_URL"`
 	// PluginDir is a folder with plugins.
 	PluginDir string `config:"SALLYPORT_PLUGIN_DIR"`
 }
@@ -84,8 +90,9 @@ func readLoginVariables(env *Env) LoginVariables {
 		MicrosoftTenant:     env.Get("MICROSOFT_TENANT"),
 		AllowedEmailDomains: env.Get("ALLOWED_EMAIL_DOMAINS"), ProxyAdminID: or("PROXY_ADMIN_ID", "default_user_id"),
 		UIUsername: or("UI_USERNAME", "admin"), UIPassword: Secret(env.Get("UI_PASSWORD")),
-		PluginDir: env.Get("SALLYPORT_PLUGIN_DIR"),
+		PluginDir: env.Get("SALLYPORT_PLUGIN_DIR"), ProxyLogoutURL: env.Get("PROXY_LOGOUT_URL"),
 	}
+	v.DisableAdminUI, _ = parseBool(env.Get("DISABLE_ADMIN_UI"))
 	v.GenericIncludeClientID, _ = parseBool(env.Get("GENERIC_INCLUDE_CLIENT_ID"))
 	if s := env.Get("GENERIC_CLIENT_USE_PKCE"); s != "" {
 		on, _ := parseBool(s)

@@ -80,7 +80,7 @@ func (a *API) newKeyFrom(c *call, service bool) (any, error) {
 	err := c.bodyVia(&p, func(m map[string]any) (map[string]any, error) {
 		fillDefaults(m, a.Policy.Defaults)
 		if a.Policy.KeyGenerate != nil {
-			return a.Policy.KeyGenerate(c.ctx(), c.who, m)
+			return a.Policy.KeyGenerate(c.r, c.who, m)
 		}
 		return m, nil
 	})

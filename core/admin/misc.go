@@ -200,12 +200,12 @@ func (a *API) setLitellmObject(c *call, setting string) (any, error) {
 
 // uiSettings is what a user interface must know about the gateway.
 func (a *API) uiSettings(*call) (any, error) {
-	base := ""
+	base := store.Text("")
 	if a.Policy.BaseURL != nil {
-		base = a.Policy.BaseURL()
+		base = store.Text(a.Policy.BaseURL())
 	}
 	return map[string]any{
-		"PROXY_BASE_URL": base, "PROXY_LOGOUT_URL": nil, "DEFAULT_TEAM_DISABLED": a.Policy.NeedTeam, "SSO_ENABLED": a.Policy.SSO,
+		"PROXY_BASE_URL": base, "PROXY_LOGOUT_URL": store.Text(a.Policy.Logout), "LITELLM_UI_API_DOC_BASE_URL": nil, "DEFAULT_TEAM_DISABLED": a.Policy.NeedTeam, "SSO_ENABLED": a.Policy.SSO,
 		"NUM_SPEND_LOGS_ROWS": 0, "DISABLE_EXPENSIVE_DB_QUERIES": false,
 	}, nil
 }

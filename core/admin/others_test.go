@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -132,7 +133,7 @@ func TestPolicy(t *testing.T) {
 	d := newDesk(t, admin.Policy{
 		Defaults: map[string]any{"max_budget": 3.0, "models": []any{"a"}}, UpperBound: map[string]any{"rpm_limit": 10, "duration": "1d"},
 		PersonalKeys: &admin.KeyRule{Roles: []string{"proxy_admin"}},
-		KeyGenerate: func(_ context.Context, _ *llm.Principal, params map[string]any) (map[string]any, error) {
+		KeyGenerate: func(_ *http.Request, _ *llm.Principal, params map[string]any) (map[string]any, error) {
 			if params["key_alias"] == "no" {
 				return nil, &llm.Error{Kind: llm.KindAuth, Status: 403, Type: "auth_error", Message: "not that name"}
 			}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
@@ -39,6 +40,7 @@ type Policy struct {
 	ModelGroups func() map[string][]string // models of the configuration by access group; nil has none
 
 	BaseURL func() string // PROXY_BASE_URL; nil is unknown
+	Logout  string        // PROXY_LOGOUT_URL; empty is the login page
 	SSO     bool          // people sign in at an identity provider
 
 	CheckModel func(name string, params, info map[string]any) error // whether a deployment can be made of it; nil takes all
@@ -52,6 +54,6 @@ type KeyRule struct {
 	Required []string // required_params
 }
 
-// KeyHook may allow, change or refuse a new key, whose parameters are those of /key/generate. A refusal is an
-// *llm.Error.
-type KeyHook func(ctx context.Context, who *llm.Principal, params map[string]any) (map[string]any, error)
+// KeyHook may allow, change or refuse a new key, whose parameters are those of /key/generate. r is the request for it, its
+// body read already; RemoteAddr is the caller's address. A refusal is an *llm.Error.
+type KeyHook func(r *http.Request, who *llm.Principal, params map[string]any) (map[string]any, error)

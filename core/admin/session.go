@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -156,6 +158,92 @@ func (a *API) PasswordUser(r *http.Request, email string) (*store.User, error) {
 		return nil, err
 	}
 	return &found[0], nil
+}
+
+// invitation reads a link that is still good.
+func (a *API) invitation(r *http.Request, tx store.Store, link string) (*store.InvitationLink, error) {
+	no := func(why string) error { return problem(http.StatusUnauthorized, "auth_error", "None", why) }
+	l, err := tx.InvitationLinks().Get(r.Context(), link)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, no("Invitation link does not exist in db.")
+	case err != nil:
+		return nil, err
+	case !a.Now().Before(l.ExpiresAt):
+		return nil, no("Invitation link has expired.")
+	}
+	return l, nil
+}
+
+// Invited finds the user that a link was made for (/invitation/new), and notes that he followed it. The texts are those of
+// the reference (onboarding in litellm/proxy/proxy_server.py).
+func (a *API) Invited(r *http.Request, link string) (*store.User, error) {
+	var u *store.User
+	err := a.Store.Tx(r.Context(), func(tx store.Store) error {
+		l, err := a.invitation(r, tx, link)
+		if err != nil {
+			return err
+		}
+		if u, err = tx.Users().Get(r.Context(), l.UserID); err != nil {
+			if errors.Is(err, store.ErrNotFound) {
+				err = problem(http.StatusUnauthorized, "auth_error", "None", "User does not exist in db.")
+			}
+			return err
+		}
+		_, err = tx.InvitationLinks().Update(r.Context(), link, func(l *store.InvitationLink) error {
+			now := store.Clean(a.Now())
+			l.IsAccepted, l.AcceptedAt, l.UpdatedBy = true, &now, l.UserID
+			return nil
+		})
+		return err
+	})
+	return u, err
+}
+
+// Claim gives somebody who followed a link a password. The link ends with that: the reference leaves it good for whoever
+// finds it until its day is over.
+func (a *API) Claim(r *http.Request, link, user, password string) (*store.User, error) {
+	c := &call{a: a, r: r, who: &llm.Principal{UserID: user}}
+	no := func(why string) error { return problem(http.StatusUnauthorized, "auth_error", "None", why) }
+	var u *store.User
+	err := a.Store.Tx(r.Context(), func(tx store.Store) error {
+		_, err := tx.InvitationLinks().Update(r.Context(), link, func(l *store.InvitationLink) error {
+			switch {
+			case !a.Now().Before(l.ExpiresAt):
+				return no("Invitation link has expired.")
+			case !l.IsAccepted:
+				return no("The invitation link was never validated. Follow it first (GET /onboarding/get_token).")
+			case l.UserID != user:
+				return no("Invalid invitation link. The user id submitted does not match the user id this link is attached to.")
+			}
+			l.ExpiresAt, l.UpdatedBy = store.Clean(a.Now()), user
+			return nil
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return no("Invitation link does not exist in db.")
+		}
+		if err != nil {
+			return err
+		}
+		var before store.User
+		u, err = tx.Users().Update(r.Context(), user, func(u *store.User) error {
+			before = *u
+			u.Password = passwordOf(password)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return c.audit(tx, "updated", "LiteLLM_UserTable", user, before, u)
+	})
+	return u, err
+}
+
+// passwordOf is what is kept of a password. The reference keeps them this way (hash_token in litellm/proxy/_types.py); its
+// databases open here.
+func passwordOf(password string) store.Text {
+	sum := sha256.Sum256([]byte(password))
+	return store.Text(hex.EncodeToString(sum[:]))
 }
 
 // SessionKey makes the key of a login, which ends after life and may spend budget US dollars. The user's former keys of

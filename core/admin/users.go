@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,9 +101,7 @@ func (p *userParams) apply(c *call, u *store.User) (err error) {
 	set("allowed_cache_controls", func() { u.AllowedCacheControls = list(p.AllowedCacheControls) })
 	set("policies", func() { u.Policies = list(p.Policies) })
 	if pw := value(p.Password); pw != "" {
-		// The reference keeps passwords this way (hash_token in litellm/proxy/_types.py); its databases open here.
-		sum := sha256.Sum256([]byte(pw))
-		u.Password = store.Text(hex.EncodeToString(sum[:]))
+		u.Password = passwordOf(pw)
 	}
 	if c.given("budget_duration") {
 		u.BudgetDuration, u.BudgetResetAt = text(p.BudgetDuration), nil

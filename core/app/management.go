@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/admin"
+	"github.com/sallyport-ai/sallyport/core/admin/login"
 	"github.com/sallyport-ai/sallyport/core/auth/masterkey"
 	"github.com/sallyport-ai/sallyport/core/store"
 )
@@ -24,8 +25,13 @@ func newManagement(a *App) management {
 	return management{a, admin.New(admin.Settings{Logger: a.log})}
 }
 
-// Serves implements listener.Manager.
-func (m management) Serves(path string) (ok, open bool) { return m.paths.Serves(path) }
+// Serves implements listener.Manager. /fallback/login is no fallback of a model's.
+func (m management) Serves(path string) (ok, open bool) {
+	if login.Serves(path, false) {
+		return false, false
+	}
+	return m.paths.Serves(path)
+}
 
 // ServeHTTP implements listener.Manager. What a request changed is in force on this replica before it is answered.
 func (m management) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +107,8 @@ func (a *App) adminPolicy(db *database) admin.Policy {
 		Cost:        a.cost,
 		Estimate:    a.estimate,
 		ModelGroups: a.modelGroups,
-		BaseURL:     func() string { return a.settings().Variables.ProxyBaseURL },
+		BaseURL:     func() string { return a.settings().Variables.ProxyBaseURL }, Logout: cfg.Variables.ProxyLogoutURL,
+		HideMasterKey: general.DisableMasterKeyReturn,
 	}
 	l := a.current.Load()
 	p.KeyGenerate, p.SSO = a.keyHook(l), identityProvider(cfg.Variables) != nil || l.admin.begin != nil

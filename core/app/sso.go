@@ -84,10 +84,11 @@ func (a *App) keyHook(l *loaded) admin.KeyHook {
 	if l.admin.keys == nil {
 		return nil
 	}
-	return func(ctx context.Context, who *llm.Principal, params map[string]any) (map[string]any, error) {
+	return func(r *http.Request, who *llm.Principal, params map[string]any) (map[string]any, error) {
 		next := params
 		err := a.asked(func(p *adminPlugins) *wasm.Plugin { return p.keys }, func(p *wasm.Plugin) (err error) {
-			next, err = p.KeyGenerate(ctx, &llm.Exchange{Principal: who}, params)
+			x := &llm.Exchange{Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr, Principal: who}
+			next, err = p.KeyGenerate(r.Context(), x, params)
 			return err
 		})
 		return next, err
@@ -102,7 +103,7 @@ type loginRoutes struct {
 
 // Serves implements listener.Manager.
 func (m loginRoutes) Serves(path string) (ok, open bool) {
-	ok = login.Serves(path)
+	ok = login.Serves(path, m.a.settings().Variables.DisableAdminUI)
 	return ok, ok
 }
 
@@ -130,7 +131,7 @@ func (a *App) loginSettings() login.Settings {
 		People: people{a}, Provider: identityProvider(v), Logger: a.log, MasterKey: g.MasterKey.Reveal(), AdminID: v.ProxyAdminID,
 		Username: v.UIUsername, Password: v.UIPassword.Reveal(), AdminOnly: g.AdminsOnly(), Budget: sessionBudget, Life: sessionLife,
 		BaseURL: v.ProxyBaseURL, RootPath: v.ServerRootPath, KeyHeader: g.LiteLLMKeyHeaderName,
-		TeamsOnly: g.DefaultTeamDisabled, Client: a.opts.LoginClient,
+		TeamsOnly: g.DefaultTeamDisabled, Client: a.opts.LoginClient, Disabled: v.DisableAdminUI, UserAuth: g.AllowUserAuth,
 	}
 	if lite.MaxUISessionBudget != nil {
 		s.Budget = *lite.MaxUISessionBudget
@@ -263,6 +264,24 @@ func (p people) PasswordUser(r *http.Request, email string) (*store.User, error)
 		return nil, err
 	}
 	return api.PasswordUser(r, email)
+}
+
+// Invited implements login.People.
+func (p people) Invited(r *http.Request, link string) (*store.User, error) {
+	api, err := p.api(r)
+	if err != nil {
+		return nil, err
+	}
+	return api.Invited(r, link)
+}
+
+// Claim implements login.People.
+func (p people) Claim(r *http.Request, link, user, password string) (*store.User, error) {
+	api, err := p.api(r)
+	if err != nil {
+		return nil, err
+	}
+	return api.Claim(r, link, user, password)
 }
 
 // SessionKey implements login.People.

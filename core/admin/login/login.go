@@ -25,6 +25,9 @@ type People interface {
 	SignIn(r *http.Request, p admin.Person) (*store.User, error)
 	PasswordUser(r *http.Request, email string) (*store.User, error)
 	SessionKey(r *http.Request, u *store.User, budget float64, life time.Duration) (string, error)
+	// Invited finds who a link was made for, and Claim gives him a password.
+	Invited(r *http.Request, link string) (*store.User, error)
+	Claim(r *http.Request, link, user, password string) (*store.User, error)
 }
 
 // Settings say who signs in, and where.
@@ -48,6 +51,8 @@ type Settings struct {
 	RootPath  string // SERVER_ROOT_PATH
 	KeyHeader string // that the key is sent in
 	TeamsOnly bool   // people may not make keys of their own
+	Disabled  bool   // DISABLE_ADMIN_UI: no page lets people sign in
+	UserAuth  bool   // allow_user_auth
 
 	Client *http.Client // for the provider; nil is one with a timeout
 	Logger *slog.Logger
@@ -94,9 +99,16 @@ const (
 	pathForm     = "/fallback/login"
 )
 
-// Serves reports whether a path is one of the package's.
-func Serves(path string) bool {
-	return slices.Contains([]string{pathBegin, pathCallback, pathReady, pathLogin, pathLoginV2, pathForm}, path)
+// Serves reports whether a path is one of the package's. Those of the user interface are, if it is switched off.
+func Serves(path string, disabled bool) bool {
+	return slices.Contains([]string{
+		pathBegin, pathCallback, pathReady, pathLogin, pathLoginV2, pathForm, pathInvited, pathClaim, pathDiscovery, pathDiscoveryAlias, pathUserAuth,
+	}, path) || disabled && ofUI(path)
+}
+
+// posted reports whether a path is for POST.
+func posted(path string) bool {
+	return slices.Contains([]string{pathLogin, pathLoginV2, pathClaim, pathUserAuth}, path)
 }
 
 // ServeHTTP implements http.Handler.
@@ -111,14 +123,16 @@ func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Desk) serve(w http.ResponseWriter, r *http.Request) error {
-	post := r.URL.Path == pathLogin || r.URL.Path == pathLoginV2
 	want := http.MethodGet
-	if post {
+	if posted(r.URL.Path) {
 		want = http.MethodPost
 	}
 	if r.Method != want {
 		w.Header().Set("Allow", want)
 		return problem(http.StatusMethodNotAllowed, "Method Not Allowed")
+	}
+	if done, err := d.unlimited(w, r); done {
+		return err
 	}
 	if !d.memory.admit(r.RemoteAddr, d.Now()) {
 		w.Header().Set("Retry-After", "60")
@@ -136,6 +150,10 @@ func (d *Desk) serve(w http.ResponseWriter, r *http.Request) error {
 		return d.readiness(w)
 	case pathForm:
 		return d.form(w)
+	case pathInvited:
+		return d.invited(w, r)
+	case pathClaim:
+		return d.claim(w, r)
 	}
 	return d.password(w, r)
 }
