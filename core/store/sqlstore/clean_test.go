@@ -108,7 +108,7 @@ func TestColumns(t *testing.T) {
 	t.Parallel()
 	s := newShapes()
 	names := map[string]string{}
-	for _, d := range s.definitions() {
+	for _, d := range s.definitions(true) {
 		if len(d.shape.keys) == 0 {
 			t.Errorf("%s has no key", d.name)
 		}
@@ -180,7 +180,7 @@ func TestLogArgs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := k.logArgs(&log); !reflect.DeepEqual(got, want) {
+			if got := k.appendLog(nil, log.RequestID, &log); !reflect.DeepEqual(got, want) {
 				t.Errorf("got %v\nwant %v", got, want)
 			}
 		}

@@ -22,6 +22,48 @@ type Conn interface {
 	// Many runs a statement once for each row of arguments, in order, and returns how many rows were touched. It stops at
 	// the first error. Only in a transaction.
 	Many(ctx context.Context, sql string, rows [][]any) (int64, error)
+	// Insert inserts rows, in order. Only in a transaction, which is to be rolled back after an error.
+	Insert(ctx context.Context, in Insert) error
+}
+
+// Insert is rows for a table.
+type Insert struct {
+	Table    string // as Dialect.Table writes it; the conflict clause calls it t
+	Columns  []*Column
+	Values   []any  // of the first row in the order of the columns, then of the next
+	Conflict string // what follows ON CONFLICT
+	Keep     bool   // the conflict clause does nothing
+}
+
+// Rows is how many there are.
+func (in *Insert) Rows() int { return len(in.Values) / len(in.Columns) }
+
+// Filled returns the columns in which some row has a value, and the values in these.
+func (in *Insert) Filled() ([]*Column, []any) {
+	width := len(in.Columns)
+	some := make([]bool, width)
+	n := 0
+	for i, value := range in.Values {
+		if value != nil && !some[i%width] {
+			some[i%width] = true
+			n++
+		}
+	}
+	if n == width {
+		return in.Columns, in.Values
+	}
+	columns, values := make([]*Column, 0, n), make([]any, 0, n*in.Rows())
+	for i, c := range in.Columns {
+		if some[i] {
+			columns = append(columns, c)
+		}
+	}
+	for i, value := range in.Values {
+		if some[i%width] {
+			values = append(values, value)
+		}
+	}
+	return columns, values
 }
 
 // Rows is a result. Close may be called more than once.
@@ -74,6 +116,9 @@ type Dialect interface {
 	Member(column string, path ...string) string
 	// Unindexed writes a column so that the planner does not take its index, if it is one that guesses badly.
 	Unindexed(column string) string
+	// Tie writes what orders rows whose sorted columns are the same: the column that an index needs for it as its last, or
+	// something that every index has anyway.
+	Tie(column string) string
 	// Day writes the date of a time column, as YYYY-MM-DD.
 	Day(column string) string
 	// Now writes the time of the database, as a column has it, plus the milliseconds in a parameter.

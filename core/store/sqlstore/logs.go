@@ -12,17 +12,32 @@ import (
 	"github.com/sallyport-ai/sallyport/core/store"
 )
 
-type reports struct{ s *Store }
+type reports struct {
+	s *Store
+	// first says that the session that is looked for has the id of a call: its first, which has no session of its own.
+	first bool
+}
 
 // Reports is of store.Store.
-func (s *Store) Reports() store.Reports { return reports{s} }
+func (s *Store) Reports() store.Reports { return reports{s: s} }
 
 // defaultPage is how many rows a page has if nobody says.
 const defaultPage = 50
 
 // Log is of store.Reports.
 func (r reports) Log(ctx context.Context, requestID string) (*store.SpendLog, error) {
-	return tableOf[store.SpendLog, string](r.s, r.s.logs).Get(ctx, clip(requestID, maxIndexed))
+	row, err := tableOf[store.SpendLog, string](r.s, r.s.logs).Get(ctx, clip(requestID, maxIndexed))
+	if err == nil {
+		wholeSession(row)
+	}
+	return row, err
+}
+
+// wholeSession undoes that a call which is a session by itself is written without one: that saves an entry in an index.
+func wholeSession(row *store.SpendLog) {
+	if row.SessionID == "" {
+		row.SessionID = store.Text(row.RequestID)
+	}
 }
 
 // Logs is of store.Reports.
@@ -39,6 +54,12 @@ func (r reports) Logs(ctx context.Context, q store.LogQuery) (store.LogPage, err
 		}
 		q.APIKeys = keys
 	}
+	if q.SessionID != "" {
+		var err error
+		if r.first, err = r.isCall(ctx, q.SessionID); err != nil {
+			return page, err
+		}
+	}
 	walk, err := r.plan(ctx, &q)
 	if err != nil {
 		return page, err
@@ -51,13 +72,15 @@ func (r reports) Logs(ctx context.Context, q store.LogQuery) (store.LogPage, err
 	if err := r.after(stmt, &q); err != nil {
 		return page, err
 	}
-	orderLogs(stmt, &q, walk.few)
+	orderLogs(r.s.d, stmt, &q, walk.few)
 	stmt.add(fmt.Sprintf(" LIMIT %d", limit+1)) // one more shows whether there is a next page
 	if q.Offset > 0 {
 		stmt.add(fmt.Sprintf(" OFFSET %d", q.Offset))
 	}
 	rows, err := collect(ctx, r.s, stmt, func(scan func(...any) error) (row store.SpendLog, err error) {
-		return row, r.s.read(columns, reflect.ValueOf(&row).Elem(), scan)
+		err = r.s.read(columns, reflect.ValueOf(&row).Elem(), scan)
+		wholeSession(&row)
+		return row, err
 	})
 	if err != nil {
 		return page, err
@@ -89,7 +112,7 @@ func (r reports) plan(ctx context.Context, q *store.LogQuery) (w walk, err error
 	if !sortable(q.Sort) {
 		return w, fmt.Errorf("spend logs cannot be sorted by %q: use startTime, endTime, spend, total_tokens or model", q.Sort)
 	}
-	if q.ErrorCode != "" || q.ErrorText != "" {
+	if q.ErrorCode != "" || q.ErrorText != "" || r.first {
 		return walk{few: true}, nil // of few
 	}
 	if q.MinSpend != nil && *q.MinSpend > 0 {
@@ -111,6 +134,15 @@ func (r reports) plan(ctx context.Context, q *store.LogQuery) (w walk, err error
 		w.byStart, w.few = false, false
 	}
 	return w, err
+}
+
+// isCall says whether a call without a session has this id.
+func (r reports) isCall(ctx context.Context, id string) (bool, error) {
+	stmt := &statement{}
+	stmt.add("SELECT COUNT(*) FROM ", r.s.d.Table(r.s.logs.name), ` WHERE "request_id" = `, stmt.param(clip(cleanText(id), maxIndexed)),
+		` AND "session_id" IS NULL`)
+	n, err := r.s.number(ctx, stmt)
+	return n > 0, err
 }
 
 // keysCalled are the hashes of keys that have an alias, or had it when they were deleted.
@@ -149,13 +181,16 @@ func (r reports) filter(stmt *statement, f *store.LogFilter) {
 	stmt.add("1 = 1")
 	texts := []struct{ column, value string }{
 		{"request_id", f.RequestID}, {"api_key", f.APIKey}, {"user", f.User}, {"team_id", f.TeamID}, {"end_user", f.EndUser},
-		{"model", f.Model}, {"model_id", f.ModelID}, {"session_id", f.SessionID},
+		{"model", f.Model}, {"model_id", f.ModelID},
 	}
 	for _, t := range texts {
 		// Teams widens what User selects.
 		if t.value != "" && (t.column != "user" || f.Teams == nil) {
 			stmt.add(" AND ", quote(t.column), " = ", stmt.param(clip(cleanText(t.value), maxIndexed)))
 		}
+	}
+	if f.SessionID != "" {
+		r.session(stmt, clip(cleanText(f.SessionID), maxIndexed))
 	}
 	if f.Teams != nil {
 		r.visible(stmt, f)
@@ -191,6 +226,15 @@ func (r reports) filter(stmt *statement, f *store.LogFilter) {
 	if f.ErrorText != "" {
 		stmt.add(" AND ", contains(r.s.d, r.s.d.Member(`"metadata"`, "error_information", "error_message"), stmt.param(cleanText(f.ErrorText))))
 	}
+}
+
+// session writes that a row is of a session.
+func (r reports) session(stmt *statement, id string) {
+	if !r.first {
+		stmt.add(` AND "session_id" = `, stmt.param(id))
+		return
+	}
+	stmt.add(` AND ("session_id" = `, stmt.param(id), ` OR ("request_id" = `, stmt.param(id), ` AND "session_id" IS NULL))`)
 }
 
 // visible writes that a row is of one of the teams or of the user.
@@ -237,7 +281,7 @@ func sortable(sort string) bool {
 	return false
 }
 
-func orderLogs(stmt *statement, q *store.LogQuery, few bool) {
+func orderLogs(d Dialect, stmt *statement, q *store.LogQuery, few bool) {
 	direction := " DESC"
 	if q.Ascending {
 		direction = ""
@@ -246,14 +290,17 @@ func orderLogs(stmt *statement, q *store.LogQuery, few bool) {
 	if q.Sort == "" {
 		column = `"startTime"`
 	}
-	more := ""
+	more, tie := "", d.Tie("request_id")
+	if byStart(q.Sort) {
+		tie = quote("request_id") // as cursors have it; few rows begin in one millisecond
+	}
 	switch {
 	case few:
 		column = "COALESCE(" + column + ", " + column + ")" // no index has this
 	case q.Sort == "model":
 		more = `, "startTime"` + direction // as the index has it
 	}
-	stmt.add(" ORDER BY ", column, direction, more, `, "request_id"`, direction)
+	stmt.add(" ORDER BY ", column, direction, more, ", ", tie, direction)
 }
 
 // cursor names the row after which the next page begins.

@@ -43,6 +43,7 @@ type plan struct {
 	statements []string // to run in order
 	missing    []string // tables and columns
 	builds     []build  // indexes of large tables
+	former     []string // indexes that go when these are there
 	indexes    []string // names of the missing indexes
 	steps      []step
 	there      Description
@@ -51,7 +52,7 @@ type plan struct {
 type build struct{ name, sql string }
 
 func (p *plan) nothing() bool {
-	return len(p.statements) == 0 && len(p.builds) == 0 && len(p.steps) == 0
+	return len(p.statements) == 0 && len(p.builds) == 0 && len(p.former) == 0 && len(p.steps) == 0
 }
 
 func (s *Store) migrate(ctx context.Context, o Options) error {
@@ -71,7 +72,7 @@ func (s *Store) migrate(ctx context.Context, o Options) error {
 			return fmt.Errorf("update the database schema: %w", err)
 		}
 	}
-	if len(p.builds) > 0 {
+	if len(p.builds) > 0 || len(p.former) > 0 {
 		s.builds = s.startBuilds(o.Warn)
 	}
 	return nil
@@ -99,6 +100,11 @@ func (s *Store) startBuilds(warn func(string)) *builds {
 			for _, build := range p.builds {
 				if err := own.d.BuildIndex(ctx, db, build.name, build.sql); err != nil {
 					return fmt.Errorf("index %s: %w", build.name, own.fail(err))
+				}
+			}
+			for _, name := range p.former {
+				if _, err := db.Exec(ctx, "DROP INDEX IF EXISTS "+own.d.Table(name)); err != nil {
+					return fmt.Errorf("index %s: %w", name, own.fail(err))
 				}
 			}
 			return nil
@@ -188,7 +194,7 @@ func firstLine(sql string) string {
 
 // plan compares a database with the definitions.
 func (s *Store) plan(ctx context.Context, conn Conn) (*plan, error) {
-	definitions := s.definitions()
+	definitions := s.definitions(s.d.Tie("request_id") == quote("request_id"))
 	names := make([]string, len(definitions))
 	for i, d := range definitions {
 		names[i] = d.name
@@ -228,6 +234,11 @@ func (p *plan) table(dialect Dialect, d *definition) {
 	}
 	for _, i := range d.indexes {
 		p.index(dialect, d, i, exists)
+	}
+	for _, name := range d.former {
+		if _, ok := p.there.Indexes[name]; ok {
+			p.former = append(p.former, name)
+		}
 	}
 }
 

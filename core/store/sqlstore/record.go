@@ -55,7 +55,7 @@ func (s *Store) record(ctx context.Context, batch store.SpendBatch, care care) (
 	}
 	result := store.SpendResult{Position: position}
 	sums := newSums(s.now())
-	var logs [][]any
+	logs := make([]any, 0, len(s.logs.columns)*len(batch.Entries))
 	for i := range batch.Entries {
 		e := &batch.Entries[i]
 		if e.Seq <= result.Position {
@@ -64,16 +64,14 @@ func (s *Store) record(ctx context.Context, batch store.SpendBatch, care care) (
 		}
 		result.Position = e.Seq
 		result.Recorded++
-		row := s.logArgs(e, care)
+		logs = s.appendLog(logs, e, care)
 		sums.add(e)
-		if row != nil {
-			logs = append(logs, row)
-		}
 	}
 	if result.Recorded == 0 {
 		return result, nil
 	}
-	if err := s.insertLogs(ctx, logs); err != nil {
+	// A request that is there already stays as it is: its id came from a caller.
+	if err := s.insert(ctx, s.logs, s.logs.names(), logs, `"request_id"`, ""); err != nil {
 		return result, err
 	}
 	if err := sums.write(ctx, s); err != nil {
@@ -99,51 +97,63 @@ func (s *Store) settle(ctx context.Context, source string, position int64) error
 	return err
 }
 
-// logArgs encodes the row of a call; nil if it leaves none.
-func (s *Store) logArgs(e *store.SpendEntry, care care) []any {
+// appendLog encodes the row of a call, if it leaves one.
+func (s *Store) appendLog(values []any, e *store.SpendEntry, care care) []any {
+	l := &e.Log
 	if e.NoLog {
-		return nil
+		return values
 	}
-	row := e.Log
-	if row.RequestID == "" {
-		row.RequestID = newUUID()
+	id := l.RequestID
+	if id == "" {
+		id = newUUID()
 	}
-	row.RequestID, row.APIKey, row.Model = clip(row.RequestID, maxIndexed), clip(row.APIKey, maxIndexed), clip(row.Model, maxIndexed)
-	for _, text := range []*store.Text{&row.User, &row.TeamID, &row.EndUser, &row.ModelID, &row.SessionID} {
-		*text = store.Text(clip(string(*text), maxIndexed))
+	if care == asIs {
+		return s.codec.appendLog(values, id, l)
 	}
-	for _, tokens := range []*int64{&row.TotalTokens, &row.PromptTokens, &row.CompletionTokens} {
-		*tokens = min(max(*tokens, math.MinInt32), math.MaxInt32)
-	}
-	if care > asIs {
-		for _, raw := range []*store.JSON{&row.Metadata, &row.RequestTags, &row.Messages, &row.Response, &row.ProxyServerRequest} {
-			switch {
-			case care == withoutJSON:
-				*raw = nil
-			case len(*raw) > 0 && hasNumber(*raw):
-				*raw = asText(*raw)
-			}
+	row := *l
+	for _, raw := range []*store.JSON{&row.Metadata, &row.RequestTags, &row.Messages, &row.Response, &row.ProxyServerRequest} {
+		switch {
+		case care == withoutJSON:
+			*raw = nil
+		case len(*raw) > 0 && hasNumber(*raw):
+			*raw = asText(*raw)
 		}
 	}
-	return s.codec.logArgs(&row)
+	return s.codec.appendLog(values, id, &row)
 }
 
-// logArgs encodes a row, in the order of its columns. It does what Store.args does, without looking the types up: this is
-// done for every call.
-func (k codec) logArgs(l *store.SpendLog) []any {
+// appendLog encodes a row, in the order of its columns. It does what Store.args does, without looking the types up: this
+// is done for every call.
+func (k codec) appendLog(values []any, id string, l *store.SpendLog) []any {
 	var completion any
 	if l.CompletionStartTime != nil {
 		completion = k.time(*l.CompletionStartTime)
 	}
-	return []any{
-		cleanText(l.RequestID), cleanText(l.CallType), cleanText(l.APIKey), finite(l.Spend), l.TotalTokens, l.PromptTokens, l.CompletionTokens,
-		k.time(l.StartTime), k.time(l.EndTime), completion, cleanText(l.Model), orNull(l.ModelID), orNull(l.ModelGroup),
-		orNull(l.CustomLLMProvider), orNull(l.APIBase), orNull(l.User), jsonOrNull(l.Metadata), orNull(l.CacheHit), orNull(l.CacheKey),
-		jsonOrNull(l.RequestTags), orNull(l.TeamID), orNull(l.OrganizationID), orNull(l.EndUser), orNull(l.RequesterIPAddress),
-		jsonOrNull(l.Messages), jsonOrNull(l.Response), orNull(l.SessionID), orNull(l.Status), orNull(l.MCPNamespacedToolName),
-		orNull(l.AgentID), jsonOrNull(l.ProxyServerRequest),
-	}
+	return append(values,
+		indexed(id), cleanText(l.CallType), indexed(l.APIKey), finite(l.Spend), small(l.TotalTokens), small(l.PromptTokens),
+		small(l.CompletionTokens), k.time(l.StartTime), k.time(l.EndTime), completion, indexed(l.Model), indexedOrNull(l.ModelID),
+		orNull(l.ModelGroup), orNull(l.CustomLLMProvider), orNull(l.APIBase), indexedOrNull(l.User), jsonOrNull(l.Metadata),
+		orNull(l.CacheHit), orNull(l.CacheKey), jsonOrNull(l.RequestTags), indexedOrNull(l.TeamID), orNull(l.OrganizationID),
+		indexedOrNull(l.EndUser), orNull(l.RequesterIPAddress), jsonOrNull(l.Messages), jsonOrNull(l.Response),
+		session(id, l.SessionID), orNull(l.Status), orNull(l.MCPNamespacedToolName), orNull(l.AgentID), jsonOrNull(l.ProxyServerRequest),
+	)
 }
+
+// indexed cleans a text of a column that has an index.
+func indexed(s string) string { return cleanText(clip(s, maxIndexed)) }
+
+func indexedOrNull(t store.Text) any { return orNull(store.Text(clip(string(t), maxIndexed))) }
+
+// session is nothing for a call that is a session by itself, see wholeSession.
+func session(id string, t store.Text) any {
+	if string(t) == id {
+		return nil
+	}
+	return indexedOrNull(t)
+}
+
+// small fits a number into a column of 32 bits.
+func small(n int64) int64 { return min(max(n, math.MinInt32), math.MaxInt32) }
 
 func orNull(t store.Text) any {
 	if t == "" {
@@ -177,13 +187,4 @@ func hasNumber(raw []byte) bool {
 		}
 	}
 	return false
-}
-
-// insertLogs inserts rows. A request that is there already stays as it is: its id came from a caller.
-func (s *Store) insertLogs(ctx context.Context, rows [][]any) error {
-	names := make([]string, len(s.logs.columns))
-	for i := range names {
-		names[i] = s.logs.columns[i].Name
-	}
-	return s.insert(ctx, s.logs.name, names, `("request_id") DO NOTHING`, rows)
 }

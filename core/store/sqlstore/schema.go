@@ -173,6 +173,7 @@ type reference struct {
 type definition struct {
 	*shape
 	indexes []index
+	former  []string // names of indexes that earlier versions made and nothing needs
 	refs    []reference
 	large   bool // may have millions of rows
 }
@@ -201,8 +202,9 @@ func toUser(column string) reference {
 	return reference{column: column, table: "LiteLLM_UserTable", target: "user_id", restrict: true}
 }
 
-// definitions are all tables, those that are referred to first.
-func (s *shapes) definitions() []definition {
+// definitions are all tables, those that are referred to first. ties says that indexes need a column for them.
+func (s *shapes) definitions(ties bool) []definition {
+	logIndexes, logFormer := logIndexes(ties)
 	all := []definition{
 		{shape: s.budgets, indexes: []index{on("budget_reset_at")}},
 		{shape: s.permissions},
@@ -253,7 +255,7 @@ func (s *shapes) definitions() []definition {
 			on("model_name"), on("checked_at"), on("status"), on("model_id", "model_name", "checked_at"),
 		}},
 		{shape: s.errorLogs, indexes: []index{on("startTime")}, large: true},
-		{shape: s.logs, large: true, indexes: logIndexes()},
+		{shape: s.logs, large: true, indexes: logIndexes, former: logFormer},
 		{shape: s.changes, indexes: []index{on("at")}},
 		{shape: s.leases}, {shape: s.sources}, {shape: s.counters}, {shape: s.steps},
 		{shape: s.totals, indexes: []index{on("dim", "value", "date")}, large: true},
@@ -277,15 +279,27 @@ func (s *shapes) definitions() []definition {
 }
 
 // logIndexes let every filter of the spend logs find a page without reading the rest. The rows that a filter does not
-// name, such as those without an end user, are in no index of it.
-func logIndexes() []index {
-	return []index{
-		on("startTime", "request_id"), on("api_key", "startTime"), on("model", "startTime"), on("spend", "request_id"),
-		on("total_tokens", "request_id"), on("endTime", "request_id"),
+// name, such as those without an end user, are in no index of it. What is sorted by gets the request as its tie only where
+// an index does not have one anyway: it is the longest part.
+func logIndexes(ties bool) (all []index, former []string) {
+	all = []index{
+		on("api_key", "startTime"), on("model", "startTime"),
 		present("user", "startTime"), present("team_id", "startTime"), present("end_user", "startTime"),
 		present("model_id", "startTime"), present("session_id", "startTime"),
-		{columns: []string{"startTime", "request_id"}, where: `"status" = 'failure'`, name: "LiteLLM_SpendLogs_failures_idx"},
 	}
+	failures := index{columns: []string{"startTime"}, where: `"status" = 'failure'`, name: "LiteLLM_SpendLogs_failures_idx"}
+	for _, column := range []string{"startTime", "spend", "total_tokens", "endTime"} {
+		if ties {
+			all = append(all, on(column, "request_id"))
+			continue
+		}
+		all = append(all, on(column))
+		former = append(former, "LiteLLM_SpendLogs_"+column+"_request_id_idx")
+	}
+	if ties {
+		failures.columns = append(failures.columns, "request_id")
+	}
+	return append(all, failures), former
 }
 
 // maxName is the longest name that PostgreSQL keeps.

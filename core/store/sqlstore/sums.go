@@ -254,31 +254,23 @@ func (t *sums) write(ctx context.Context, s *Store) error {
 	return t.writeCache(ctx, s)
 }
 
-// insert inserts rows, several with one statement: the price of a statement is about that of three rows. The target is
-// called t in the conflict clause.
-func (s *Store) insert(ctx context.Context, table string, columns []string, conflict string, rows [][]any) error {
-	// Few sizes, so that few statements have to be prepared.
-	for _, size := range [...]int{32, 8, 1} {
-		n := len(rows) / size
-		if n == 0 {
-			continue
-		}
-		merged := make([][]any, n)
-		for i := range merged {
-			merged[i] = slices.Concat(rows[i*size : (i+1)*size]...)
-		}
-		var sql strings.Builder
-		sql.WriteString("INSERT INTO " + s.d.Table(table) + " AS t (" + quotedNames(columns) + ") VALUES ")
-		for i := range size {
-			if i > 0 {
-				sql.WriteString(", ")
-			}
-			sql.WriteString("(" + params(1+i*len(columns), len(columns)) + ")")
-		}
-		if err := s.many(ctx, sql.String()+" ON CONFLICT "+conflict, merged); err != nil {
-			return err
-		}
-		rows = rows[n*size:]
+// insert inserts rows: values are those of the first row, then of the next. The target is called t in the conflict
+// clause; an empty one does nothing.
+func (s *Store) insert(ctx context.Context, of *shape, columns []string, values []any, key, update string) error {
+	if len(values) == 0 {
+		return nil
+	}
+	in := Insert{Table: s.d.Table(of.name), Values: values, Conflict: "(" + key + ") DO UPDATE SET " + update}
+	if update == "" {
+		in.Conflict, in.Keep = "("+key+") DO NOTHING", true
+	}
+	for _, name := range columns {
+		i := slices.IndexFunc(of.columns, func(c Column) bool { return c.Name == name })
+		in.Columns = append(in.Columns, &of.columns[i])
+	}
+	s.trace(ctx, "INSERT INTO "+in.Table+" AS t ("+quotedNames(columns)+") VALUES ("+params(1, len(columns))+") ON CONFLICT "+in.Conflict)
+	if err := s.conn.Insert(ctx, in); err != nil {
+		return s.fail(err)
 	}
 	return nil
 }
@@ -315,24 +307,23 @@ func (s *Store) raiseMembers(ctx context.Context, of *shape, sums map[memberKey]
 }
 
 func (s *Store) raiseEndUsers(ctx context.Context, sums map[string]float64) error {
-	rows := make([][]any, 0, len(sums))
+	values := make([]any, 0, 3*len(sums))
 	for _, id := range slices.Sorted(maps.Keys(sums)) {
-		rows = append(rows, []any{id, sums[id], false})
+		values = append(values, id, sums[id], false)
 	}
-	return s.insert(ctx, s.endUsers.name, []string{"user_id", "spend", "blocked"},
-		`("user_id") DO UPDATE SET "spend" = t."spend" + excluded."spend"`, rows)
+	return s.insert(ctx, s.endUsers, []string{"user_id", "spend", "blocked"}, values, `"user_id"`, `"spend" = t."spend" + excluded."spend"`)
 }
 
 func (t *sums) writeCounters(ctx context.Context, s *Store) error {
-	rows := make([][]any, 0, len(t.counters))
+	values := make([]any, 0, 3*len(t.counters))
 	for _, name := range slices.Sorted(maps.Keys(t.counters)) {
 		c := t.counters[name]
-		rows = append(rows, []any{name, s.codec.time(c.Window), c.Amount})
+		values = append(values, name, s.codec.time(c.Window), c.Amount)
 	}
-	return s.insert(ctx, s.counters.name, []string{"name", "window_start", "spend"}, `("name") DO UPDATE SET
+	return s.insert(ctx, s.counters, []string{"name", "window_start", "spend"}, values, `"name"`, `
 			"spend" = CASE WHEN t."window_start" = excluded."window_start" THEN t."spend" + excluded."spend" ELSE excluded."spend" END,
 			"window_start" = excluded."window_start"
-		WHERE t."window_start" <= excluded."window_start"`, rows)
+		WHERE t."window_start" <= excluded."window_start"`)
 }
 
 // metricNames are the columns of store.Metrics, in order.
@@ -345,11 +336,9 @@ func metricNames() []string {
 	return names
 }
 
-func metricArgs(m *store.Metrics) []any {
-	return []any{
-		m.Spend, m.PromptTokens, m.CompletionTokens, m.CacheReadInputTokens, m.CacheCreationInputTokens, m.APIRequests,
-		m.SuccessfulRequests, m.FailedRequests,
-	}
+func appendMetrics(values []any, m *store.Metrics) []any {
+	return append(values, m.Spend, m.PromptTokens, m.CompletionTokens, m.CacheReadInputTokens, m.CacheCreationInputTokens,
+		m.APIRequests, m.SuccessfulRequests, m.FailedRequests)
 }
 
 // plusExcluded writes SET clauses that add what an upsert brings.
@@ -370,17 +359,16 @@ func (t *sums) writeDays(ctx context.Context, s *Store, entity store.Entity) err
 	days := t.days[entity]
 	table := dailyTables()[entity]
 	now := s.codec.time(t.now)
-	rows := make([][]any, 0, len(days))
-	for _, k := range sortedKeys(days, compareDays) {
-		v := days[k]
-		rows = append(rows, append([]any{
-			newOrderedUUID(t.now), k.entity, k.date, k.key, k.model, k.provider, k.tool, k.endpoint, v.group, now, now,
-		}, metricArgs(&v.Metrics)...))
-	}
 	names := append([]string{"id"}, dailyUnique(table[1])...)
 	names = append(append(names, "model_group", "created_at", "updated_at"), metricNames()...)
-	return s.insert(ctx, table[0], names, "("+quotedNames(dailyUnique(table[1]))+`) DO UPDATE SET "updated_at" = excluded."updated_at", `+
-		plusExcluded(metricNames()), rows)
+	values := make([]any, 0, len(names)*len(days))
+	for _, k := range sortedKeys(days, compareDays) {
+		v := days[k]
+		values = append(values, newOrderedUUID(t.now), k.entity, k.date, k.key, k.model, k.provider, k.tool, k.endpoint, v.group, now, now)
+		values = appendMetrics(values, &v.Metrics)
+	}
+	return s.insert(ctx, s.daily[entity], names, values, quotedNames(dailyUnique(table[1])),
+		`"updated_at" = excluded."updated_at", `+plusExcluded(metricNames()))
 }
 
 func compareDays(a, b dayKey) int {
@@ -390,28 +378,28 @@ func compareDays(a, b dayKey) int {
 }
 
 func (t *sums) writeTotals(ctx context.Context, s *Store) error {
-	rows := make([][]any, 0, len(t.totals))
+	names := append([]string{"dim", "date", "value"}, metricNames()...)
+	values := make([]any, 0, len(names)*len(t.totals))
 	for _, k := range sortedKeys(t.totals, func(a, b totalKey) int {
 		return cmp.Or(cmp.Compare(a.dim, b.dim), cmp.Compare(a.date, b.date), cmp.Compare(a.value, b.value))
 	}) {
-		rows = append(rows, append([]any{k.dim, k.date, k.value}, metricArgs(t.totals[k])...))
+		values = appendMetrics(append(values, k.dim, k.date, k.value), t.totals[k])
 	}
-	names := append([]string{"dim", "date", "value"}, metricNames()...)
-	return s.insert(ctx, s.totals.name, names, `("dim", "date", "value") DO UPDATE SET `+plusExcluded(metricNames()), rows)
+	return s.insert(ctx, s.totals, names, values, `"dim", "date", "value"`, plusExcluded(metricNames()))
 }
 
 func (t *sums) writeCache(ctx context.Context, s *Store) error {
-	rows := make([][]any, 0, len(t.cache))
+	values := make([]any, 0, 8*len(t.cache))
 	for _, k := range sortedKeys(t.cache, func(a, b cacheKey) int {
 		return cmp.Or(cmp.Compare(a.date, b.date), cmp.Compare(a.key, b.key), cmp.Compare(a.callType, b.callType),
 			cmp.Compare(a.model, b.model))
 	}) {
 		v := t.cache[k]
-		rows = append(rows, []any{k.date, k.key, k.callType, k.model, v.requests, v.hits, v.cached, v.generated})
+		values = append(values, k.date, k.key, k.callType, k.model, v.requests, v.hits, v.cached, v.generated)
 	}
 	counts := []string{"requests", "hits", "cached_tokens", "generated_tokens"}
-	return s.insert(ctx, s.cacheDays.name, append([]string{"date", "api_key", "call_type", "model"}, counts...),
-		`("date", "api_key", "call_type", "model") DO UPDATE SET `+plusExcluded(counts), rows)
+	return s.insert(ctx, s.cacheDays, append([]string{"date", "api_key", "call_type", "model"}, counts...), values,
+		`"date", "api_key", "call_type", "model"`, plusExcluded(counts))
 }
 
 func sortedKeys[K comparable, V any](m map[K]V, compare func(a, b K) int) []K {

@@ -50,6 +50,15 @@ func (s *shape) find(name string) (*Column, error) {
 	return nil, fmt.Errorf("%s has no column %q", s.name, name)
 }
 
+// names are those of the columns.
+func (s *shape) names() []string {
+	names := make([]string, len(s.columns))
+	for i := range names {
+		names[i] = s.columns[i].Name
+	}
+	return names
+}
+
 func (s *shape) all() []*Column {
 	all := make([]*Column, len(s.columns))
 	for i := range s.columns {

@@ -69,6 +69,16 @@ func testLogs(t *testing.T, open Open) {
 	filter("20", store.LogFilter{Teams: []string{"t1"}})
 	filter("", store.LogFilter{Teams: []string{}})
 
+	// A call that is a session by itself, and one that goes on with it.
+	for i, session := range []store.Text{"4", "4"} {
+		log := store.SpendLog{RequestID: fmt.Sprint(4 + i), SessionID: session, StartTime: now().Add(time.Duration(i-9) * time.Hour)}
+		record(t, s, store.SpendEntry{Seq: int64(5 + i), Log: log})
+	}
+	filter("54", store.LogFilter{SessionID: "4"})
+	check("45", store.LogQuery{LogFilter: store.LogFilter{SessionID: "4"}, Ascending: true})
+	alone := got[*store.SpendLog](t)(s.Reports().Log(ctx, "4"))
+	same(t, "session", alone.SessionID, store.Text("4"))
+
 	brief := got[store.LogPage](t)(s.Reports().Logs(ctx, store.LogQuery{Limit: 1}))
 	full := got[store.LogPage](t)(s.Reports().Logs(ctx, store.LogQuery{Limit: 1, Full: true, NoCount: true}))
 	same(t, "messages", []string{string(brief.Rows[0].Messages), string(full.Rows[0].Messages)}, []string{"", `["m"]`})

@@ -100,6 +100,9 @@ func (dialect) Now(plus string) string {
 	return "((clock_timestamp() AT TIME ZONE 'UTC') + CAST(" + plus + " AS BIGINT) * INTERVAL '1 millisecond')"
 }
 
+// Tie is of sqlstore.Dialect.
+func (dialect) Tie(column string) string { return `"` + column + `"` }
+
 // ForUpdate is of sqlstore.Dialect.
 func (dialect) ForUpdate() string { return " FOR UPDATE" }
 

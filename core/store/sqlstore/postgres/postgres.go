@@ -193,6 +193,11 @@ func (d *database) Many(context.Context, string, [][]any) (int64, error) {
 	return 0, errors.New("postgres: many statements outside of a transaction")
 }
 
+// Insert is of sqlstore.Conn.
+func (d *database) Insert(context.Context, sqlstore.Insert) error {
+	return errors.New("postgres: rows are inserted outside of a transaction")
+}
+
 // Begin is of sqlstore.DB.
 func (d *database) Begin(ctx context.Context) (sqlstore.Tx, error) {
 	conn, err := d.acquire(ctx)

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -202,4 +203,71 @@ func TestMissingIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, path, sqlstore.Options{KeepSchema: true, Warn: func(m string) { t.Error(m) }})
+}
+
+// TestFormerIndexes opens a file of an earlier version: indexes that do what narrower ones do now go.
+func TestFormerIndexes(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "store.db")
+	open(t, path, sqlstore.Options{})
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`DROP INDEX "LiteLLM_SpendLogs_spend_idx"; CREATE INDEX "LiteLLM_SpendLogs_spend_request_id_idx"
+		ON "LiteLLM_SpendLogs" ("spend", "request_id")`); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), sqlite.Settings{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Built(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var names string
+	if err := db.QueryRow(`SELECT group_concat(name) FROM sqlite_master WHERE type = 'index' AND sql LIKE '%("spend"%'
+		AND tbl_name = 'LiteLLM_SpendLogs'`).Scan(&names); err != nil || names != "LiteLLM_SpendLogs_spend_idx" {
+		t.Errorf("indexes of spend: %s, %v", names, err)
+	}
+}
+
+// TestBatch records more rows than one statement inserts, with and without what is in few of them, twice over, and a
+// batch whose context is over.
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), sqlstore.Options{})
+	batch := store.SpendBatch{Source: "j"}
+	for i := range 77 {
+		log := store.SpendLog{RequestID: fmt.Sprint(i % 70), APIKey: fmt.Sprint("k", i), Spend: 1, StartTime: time.UnixMilli(int64(i))}
+		if i == 40 {
+			log.Messages, log.AgentID = store.JSON(`["m"]`), "agent"
+		}
+		batch.Entries = append(batch.Entries, store.SpendEntry{Seq: int64(i + 1), Log: log})
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Spend().Record(over, batch); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that is over: %v", err)
+	}
+	for range 2 {
+		if _, err := s.Spend().Record(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, err := s.Reports().Logs(t.Context(), store.LogQuery{Limit: 100, Full: true, Ascending: true})
+	if err != nil || page.Total != 70 || len(page.Rows) != 70 {
+		t.Fatalf("%d rows of %d, %v", len(page.Rows), page.Total, err)
+	}
+	for i, row := range page.Rows {
+		if row.RequestID != fmt.Sprint(i) || row.APIKey != fmt.Sprint("k", i) || (i == 40) != (string(row.Messages) == `["m"]` && row.AgentID == "agent") {
+			t.Errorf("row %d: %+v", i, row)
+		}
+	}
+	sum, err := s.Reports().Activity(t.Context(), store.ActivityQuery{})
+	if err != nil || sum[0].Spend != 77 {
+		t.Errorf("sum %+v, %v", sum, err)
+	}
 }
