@@ -144,8 +144,9 @@ func (g *Guardrail) ask(in *instance, hook abi.Hook, x *llm.Exchange) (res resul
 	if in.view, err = g.appendHead(in.view[:0], x); err != nil {
 		return res, err
 	}
+	more := true
 	if g.needs.texts && x.Body.Raw() != nil {
-		if in.segments, err = openai.AppendTexts(in.segments, &x.Body); err != nil {
+		if in.segments, more, err = openai.AppendContents(in.segments, &x.Body); err != nil {
 			return res, invalid(err.Error())
 		}
 		var ok bool
@@ -153,7 +154,7 @@ func (g *Guardrail) ask(in *instance, hook abi.Hook, x *llm.Exchange) (res resul
 			return res, invalid("a text holds a malformed escape")
 		}
 	}
-	if g.needs.media && x.Body.Raw() != nil {
+	if g.needs.media && more && x.Body.Raw() != nil {
 		if in.media, err = openai.AppendMedia([]openai.MediaPart{}, &x.Body); err != nil {
 			return res, invalid(err.Error())
 		}

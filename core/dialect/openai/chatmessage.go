@@ -34,6 +34,7 @@ type ChatMessage struct {
 	Thinking  []byte // thinking_blocks: a list
 	Specific  []byte // provider_specific_fields: an object
 	Images    []byte // images: a list
+	Audio     []byte // audio: what was spoken, an object
 }
 
 // At is the place of the message, or of something in it, for errors.
@@ -193,6 +194,8 @@ func (m *ChatMessage) take(key, v []byte) bool {
 		m.Cache = v
 	case "refusal":
 		m.Refusal = v
+	case "audio":
+		m.Audio = v
 	case "tool_call_id":
 		m.CallID = v
 	case "is_error":

@@ -22,6 +22,10 @@ type Tool struct {
 // Function reports whether the tool is a function of the caller's.
 func (t *Tool) Function() bool { return string(t.Kind) == `"function"` }
 
+// Free reports whether the tool has text as its input, which may have a grammar
+// (https://platform.openai.com/docs/guides/function-calling#custom-tools).
+func (t *Tool) Free() bool { return string(t.Kind) == `"custom"` }
+
 // Schema is Parameters, or for none the schema of an object without members.
 func (t *Tool) Schema() []byte {
 	if t.Parameters == nil {
@@ -168,6 +172,9 @@ func (r *ChatRequest) chosen(param string, v []byte) error {
 		if name == nil {
 			name = dialect.Get(v, "name")
 		}
+		if name == nil && r.Free {
+			name = dialect.Get(dialect.Get(v, "custom"), "name")
+		}
 		if len(name) > 2 && name[0] == '"' {
 			r.Choice = ToolChoice{Mode: ChoiceNamed, Name: name}
 			return nil
@@ -188,6 +195,9 @@ func (r *ChatRequest) allowed(param string, v []byte) error {
 	}
 	for c := dialect.Array(dialect.Get(v, "tools")); c.Next(); {
 		name := dialect.Get(dialect.Get(c.Value(), "function"), "name")
+		if name == nil && r.Free {
+			name = dialect.Get(dialect.Get(c.Value(), "custom"), "name")
+		}
 		if len(name) < 3 || name[0] != '"' {
 			return r.Bad(param, "must list functions")
 		}
@@ -275,6 +285,7 @@ type ToolCall struct {
 	Arguments []byte // as written: a string that holds JSON; nil if there are none
 	Specific  []byte // provider_specific_fields, such as a signature that the vendor wants back
 	Cache     []byte // cache_control
+	Free      bool   // of a tool whose input is text: Arguments is a string that holds it
 	Raw       []byte
 }
 
@@ -304,18 +315,29 @@ func (r *ChatRequest) readCalls(m *ChatMessage, v []byte) error {
 	start := len(r.calls)
 	for c := dialect.Array(v); c.Next(); {
 		at := m.At(noted(".tool_calls[", len(r.calls)-start, "]"))
-		call, function := ToolCall{Raw: c.Value()}, []byte(nil)
+		call, function, custom := ToolCall{Raw: c.Value()}, []byte(nil), []byte(nil)
 		for in := dialect.Object(c.Value()); in.Next(); {
 			switch string(in.Key()) {
 			case "id":
 				call.ID = given(in.Value())
 			case "function":
 				function = given(in.Value())
+			case "custom":
+				custom = given(in.Value())
 			case "provider_specific_fields":
 				call.Specific = given(in.Value())
 			case "cache_control":
 				call.Cache = given(in.Value())
 			}
+		}
+		if function == nil && len(custom) > 0 && custom[0] == '{' && r.Free {
+			call.Free, call.Name, call.Arguments = true, dialect.Get(custom, "name"), dialect.Get(custom, "input")
+			if len(call.Name) < 3 || call.Name[0] != '"' || len(call.Arguments) < 2 || call.Arguments[0] != '"' ||
+				len(call.ID) < 3 || call.ID[0] != '"' {
+				return r.Bad(at, "must have an id, and name and input of custom as strings")
+			}
+			r.calls = append(r.calls, call)
+			continue
 		}
 		if len(function) == 0 || function[0] != '{' {
 			return r.Bad(at, "is not a call of a function, so it cannot be sent to "+r.Vendor)

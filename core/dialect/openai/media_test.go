@@ -87,6 +87,9 @@ func FuzzMedia(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if _, more, err := AppendContents(nil, &o); len(list) > 0 && !more && err == nil {
+			t.Fatalf("%s: media are overlooked", b)
+		}
 		if list, err = AppendAnswerMedia(list, b); err != nil {
 			return
 		}

@@ -34,6 +34,7 @@ type SaidCall struct {
 	Index               int
 	ID, Name, Arguments string
 	Specific            []byte // provider_specific_fields, an object
+	Free                bool   // of a tool whose input is text, which is Arguments
 }
 
 // Empty reports whether nothing was said that a caller would see in a choice.
@@ -120,6 +121,7 @@ func (c *sum) call(s *SaidCall) {
 	}
 	c.said.Calls = append(c.said.Calls, SaidCall{
 		Index: s.Index, ID: strings.Clone(s.ID), Name: strings.Clone(s.Name), Specific: append([]byte(nil), s.Specific...),
+		Free: s.Free,
 	})
 	c.arguments = append(c.arguments, new(strings.Builder))
 	c.arguments[len(c.arguments)-1].WriteString(s.Arguments)

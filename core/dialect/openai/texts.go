@@ -42,6 +42,13 @@ var (
 // their own; and in the arguments of the calls that messages hold, the strings, the names of members and long numbers. It
 // refuses what two parsers could read differently, because then a guardrail might check another text than the model gets.
 func AppendTexts(dst []Text, o *llm.Object) ([]Text, error) {
+	list, _, err := AppendContents(dst, o)
+	return list, err
+}
+
+// AppendContents is AppendTexts, and reports whether there may be something in messages, prompts and inputs that is no text:
+// see AppendMedia.
+func AppendContents(dst []Text, o *llm.Object) (list []Text, more bool, err error) {
 	w := walker{list: dst}
 	for _, m := range o.Members() {
 		switch string(o.Key(m)) {
@@ -53,10 +60,10 @@ func AppendTexts(dst []Text, o *llm.Object) ([]Text, error) {
 			w.items()
 		}
 		if w.err != nil {
-			return w.list, w.err
+			break
 		}
 	}
-	return w.list, nil
+	return w.list, w.more, w.err
 }
 
 // walker collects texts. The first error ends the walk.
@@ -65,6 +72,7 @@ type walker struct {
 	base    int // place of b in the body
 	list    []Text
 	message int
+	more    bool // there is something besides texts
 	err     error
 
 	calls []callPiece
@@ -185,7 +193,9 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 			which = legacy
 		case "input":
 			which = input
+		case "type", "cache_control", "tool_call_id", "name":
 		default:
+			w.more = w.more || depth > 0 || string(key) == "images" || string(key) == "audio"
 			if bytes.IndexByte(key, '\\') >= 0 {
 				w.fail(errEscapedKey)
 				return
@@ -212,6 +222,7 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 			w.arguments(c.Span(), 0)
 		}
 	}
+	w.more = w.more || depth > 0 && seen&(content|text) == 0
 	if speaker.End == 0 {
 		return
 	}

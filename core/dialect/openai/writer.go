@@ -150,14 +150,18 @@ func (c *SaidCall) write(b *dialect.Builder, delta bool) {
 	if delta {
 		b.Key("index").Int(int64(c.Index))
 	}
-	if c.ID != "" || !delta {
-		b.Key("id").Quote(c.ID).Key("type").Lit(`"function"`)
+	kind, input := "function", "arguments"
+	if c.Free {
+		kind, input = "custom", "input"
 	}
-	b.Key("function").Open('{')
+	if c.ID != "" || !delta {
+		b.Key("id").Quote(c.ID).Key("type").Quote(kind)
+	}
+	b.Key(kind).Open('{')
 	if c.Name != "" || !delta {
 		b.Key("name").Quote(c.Name)
 	}
-	b.Key("arguments").Quote(c.Arguments).Close('}')
+	b.Key(input).Quote(c.Arguments).Close('}')
 	b.Member("provider_specific_fields", c.Specific)
 	b.Close('}')
 }
