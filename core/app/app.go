@@ -128,6 +128,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	background, stop := context.WithCancel(context.Background())
 	a.later = stop
 	go a.connectLater(background)
+	go a.forgetIdle(background)
 	a.checks.start()
 	tlsConfig, err := loadTLS(o.TLSCert, o.TLSKey)
 	if err != nil {

@@ -46,6 +46,8 @@ type keyring struct {
 	keys      *virtualkey.Keys
 	customers *virtualkey.Customers
 	tags      *virtualkey.Tags
+	named     *virtualkey.Named // nil without an auth plugin
+	absent    bool              // the database is not there yet
 }
 
 // database is an open database with the journal in front of it.

@@ -286,6 +286,9 @@ func (a *App) changed(ctx context.Context, list []store.Change) {
 		return
 	}
 	ring.keys.Changed(list)
+	if ring.named != nil {
+		ring.named.Changed(list)
+	}
 	err := errors.Join(ring.customers.Changed(ctx, list), ring.tags.Changed(ctx, list))
 	var refs []store.Ref
 	everything, models := false, false

@@ -39,6 +39,7 @@ func (b *builder) virtualKeys(ctx context.Context) auth.Authenticator {
 	}
 	ttl := secondsOr(g.UserAPIKeyCacheTTL, time.Minute)
 	ring := &keyring{
+		absent: db == nil,
 		keys: virtualkey.NewKeys(virtualkey.Settings{
 			Store: s, Registry: &b.registry, TTL: ttl, Expand: b.expandModels, Saving: saving, Logger: b.log,
 			AllowUnavailable: g.AllowRequestsOnDBUnavailable, AdminUser: masterkey.UserID, SoftBudget: lite.DefaultSoftBudget,
@@ -97,6 +98,7 @@ func (b *builder) gate(ctx context.Context, next auth.Authenticator) auth.Authen
 		}
 	}
 	p.Proxy, p.ProxyFree = b.proxyScopes(ctx)
+	p.Grants = b.grants()
 	var customers *virtualkey.Customers
 	var tags *virtualkey.Tags
 	if b.ring != nil {

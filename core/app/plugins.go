@@ -95,6 +95,7 @@ func onError(s string) wasm.OnError {
 // auth makes the chain that decides who a caller is: addresses first, then the operator's plugin, then keys.
 func (b *builder) auth(ctx context.Context, out *loaded) auth.Authenticator {
 	g := b.cfg.GeneralSettings
+	keys := b.virtualKeys(ctx)
 	var chain []auth.Authenticator
 	if len(g.AllowedIPs) > 0 {
 		ips, err := auth.NewAllowedIPs(g.AllowedIPs)
@@ -106,7 +107,7 @@ func (b *builder) auth(ctx context.Context, out *loaded) auth.Authenticator {
 	}
 	if g.CustomAuth != "" && g.CustomAuthSettings.Mode != "off" {
 		if a := b.customAuth(ctx, out); a != nil {
-			chain = append(chain, a)
+			chain = append(chain, b.named(a))
 		}
 	}
 	if g.MasterKey != "" {
@@ -119,7 +120,7 @@ func (b *builder) auth(ctx context.Context, out *loaded) auth.Authenticator {
 	} else if !out.hasAuthPlugin() {
 		chain = append(chain, masterkey.NewOpen())
 	}
-	if keys := b.virtualKeys(ctx); keys != nil {
+	if keys != nil {
 		chain = append(chain, keys)
 	}
 	return auth.NewChain(g.LiteLLMKeyHeaderName, chain...)

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -24,11 +25,23 @@ func (c *session) limitLines(b []byte) []byte {
 			b = limitLine(b, s.Kind, "-remaining-tokens: ", h.TokensLeft)
 			b = limitLine(b, s.Kind, "-limit-tokens: ", s.TPM)
 		}
-		if s.Kind == llm.ScopeKey {
+		switch s.Kind {
+		case llm.ScopeKey:
+			b = rateLines(b, s)
+			if !c.granted() {
+				b = keyLines(b, s, c.x.Charged)
+			}
+		case llm.ScopeGrantedKey:
 			b = keyLines(b, s, c.x.Charged)
+		default:
 		}
 	}
 	return b
+}
+
+// granted reports whether the budget of the key is one that an authenticator gave.
+func (c *session) granted() bool {
+	return slices.ContainsFunc(c.x.Holds, func(h llm.Hold) bool { return h.Scope != nil && h.Scope.Kind == llm.ScopeGrantedKey })
 }
 
 func limitLine(b []byte, kind llm.ScopeKind, what string, n int64) []byte {
@@ -36,18 +49,22 @@ func limitLine(b []byte, kind llm.ScopeKind, what string, n int64) []byte {
 	return append(strconv.AppendInt(b, n, 10), "\r\n"...)
 }
 
-func keyLines(b []byte, s *llm.Scope, cost float64) []byte {
+func rateLines(b []byte, s *llm.Scope) []byte {
 	if s.TPM > 0 {
 		b = append(strconv.AppendInt(append(b, "x-litellm-key-tpm-limit: "...), s.TPM, 10), "\r\n"...)
 	}
 	if s.RPM > 0 {
 		b = append(strconv.AppendInt(append(b, "x-litellm-key-rpm-limit: "...), s.RPM, 10), "\r\n"...)
 	}
+	return b
+}
+
+func keyLines(b []byte, s *llm.Scope, cost float64) []byte {
 	if s.Budget.Limited {
 		b = append(strconv.AppendFloat(append(b, "x-litellm-key-max-budget: "...), s.Budget.Max, 'f', -1, 64), "\r\n"...)
 	}
 	spent, _ := s.Spent()
-	return append(strconv.AppendFloat(append(b, "x-litellm-key-spend: "...), spent+cost, 'f', -1, 64), "\r\n"...)
+	return append(strconv.AppendFloat(append(b, "x-litellm-key-spend: "...), spent+s.Budget.Before+cost, 'f', -1, 64), "\r\n"...)
 }
 
 // ownLines writes the header lines that an error of the gateway brings along.

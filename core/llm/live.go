@@ -121,7 +121,7 @@ func (l *Live) afford(s *Scope, ask *Ask) Refusal {
 	l.roll(s, ask.Now)
 	if s.Budget.Limited && !ask.Free && !s.Free {
 		limit := s.Budget.Cap(ask.Now)
-		limit -= limit * tolerance
+		limit -= max(limit, 0) * tolerance
 		if l.spent >= limit {
 			return OverBudget
 		}
@@ -379,7 +379,7 @@ func (l *Live) Warn(s *Scope) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.spent < s.Budget.Soft || l.warned == l.period+1 {
+	if l.spent+s.Budget.Before < s.Budget.Soft || l.warned == l.period+1 {
 		return false
 	}
 	l.warned = l.period + 1

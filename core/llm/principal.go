@@ -72,6 +72,11 @@ type Principal struct {
 	Scopes      []*Scope
 	ModelScopes []*Scope
 
+	// Allowances are further limits and budgets, which have no scopes yet. CountAs is what those of the key itself are
+	// counted under; never empty if there are such.
+	Allowances []Allowance
+	CountAs    string
+
 	Loaded time.Time // when the row behind it was read
 }
 

@@ -73,6 +73,26 @@ func (r *Registry) Sweep(before int64) (forgotten int) {
 	return forgotten
 }
 
+// SweepRates is Sweep for a gateway without a database: what the scopes spent that have rows there does not keep them,
+// except for that of the whole gateway.
+func (r *Registry) SweepRates(before int64) (forgotten int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, l := range r.live {
+		if key.kind == ScopeProxy || key.kind.Counted() {
+			continue
+		}
+		l.mu.Lock()
+		idle := l.used < before && l.open == 0 && l.held == 0
+		l.mu.Unlock()
+		if idle {
+			delete(r.live, key)
+			forgotten++
+		}
+	}
+	return forgotten
+}
+
 // Len is how many states there are.
 func (r *Registry) Len() int {
 	r.mu.RLock()

@@ -26,6 +26,18 @@ const (
 	ScopeProvider                       // a vendor
 	ScopeDeployment                     // a deployment
 	ScopeTagDeployment                  // deployments with a tag
+
+	// Budgets that an authenticator gives; see ScopeKind.Granted.
+	ScopeGrantedKey
+	ScopeGrantedUser
+	ScopeGrantedTeam
+	ScopeGrantedMember
+	ScopeGrantedOrg
+	ScopeGrantedEndUser
+	ScopeGrantedModelPerKey
+	ScopeGrantedModelPerTeam
+	ScopeGrantedModelPerOrg
+	ScopeGrantedModelPerUser
 )
 
 // String is the word for the kind in errors and headers (the descriptors of
@@ -38,6 +50,9 @@ func (k ScopeKind) String() string {
 		ScopeModelPerUser: "model_per_end_user", ScopeProvider: "provider", ScopeDeployment: "deployment",
 		ScopeTagDeployment: "deployment_tag",
 	}
+	if base := k.Base(); base != k {
+		return "granted_" + names[base]
+	}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -46,7 +61,9 @@ func (k ScopeKind) String() string {
 
 // Counted reports whether what the kind spends is kept under a counter of its own, in a window that begins anew, and not
 // in a row that the management API shows.
-func (k ScopeKind) Counted() bool { return k >= ScopeModelPerKey }
+func (k ScopeKind) Counted() bool {
+	return k >= ScopeModelPerKey && k <= ScopeTagDeployment || k >= ScopeGrantedKey && k <= ScopeGrantedModelPerUser
+}
 
 // Limits are what a scope may do. The zero value limits nothing; Nothing allows nothing.
 type Limits struct {
@@ -63,6 +80,7 @@ type Budget struct {
 	Limited  bool    // Max counts
 	Max      float64 // spending stops when it is reached; 0 allows nothing
 	Soft     float64 // somebody is told when it is reached; 0 is none
+	Before   float64 // of Max and Soft: was spent where it is not counted
 	Increase float64 // added to Max until Until
 	Until    int64   // unix nanoseconds
 	Duration string  // of the period, as written; empty is for good
@@ -70,15 +88,16 @@ type Budget struct {
 	Period   time.Duration // of a scope that is Counted: its window begins with the first spending in it; 0 is for good
 }
 
-// Cap is how much may be spent at a moment, given in unix nanoseconds.
+// Cap is how much of what is counted may be spent at a moment, given in unix nanoseconds. It may be negative.
 func (b *Budget) Cap(now int64) float64 {
 	if !b.Limited {
 		return math.Inf(1)
 	}
+	most := b.Max - b.Before
 	if b.Increase != 0 && now < b.Until {
-		return b.Max + b.Increase
+		return most + b.Increase
 	}
-	return b.Max
+	return most
 }
 
 // Scope is one thing whose limits and budget apply to a request. It is immutable and shared, and its Live state is

@@ -66,7 +66,7 @@ func (a *authenticator) Authenticate(ctx context.Context, x *llm.Exchange, c aut
 	if err != nil {
 		return nil, a.failed(ctx, err)
 	}
-	return a.decide(c, &res)
+	return a.decide(ctx, c, &res)
 }
 
 func (a *authenticator) ask(in *instance, x *llm.Exchange) (res result, err error) {
@@ -89,12 +89,15 @@ func (a *authenticator) ask(in *instance, x *llm.Exchange) (res result, err erro
 	return res, nil
 }
 
-func (a *authenticator) decide(c auth.Credential, res *result) (*llm.Principal, error) {
+func (a *authenticator) decide(ctx context.Context, c auth.Credential, res *result) (*llm.Principal, error) {
 	switch res.verdict {
 	case abi.VerdictAllow:
 		if len(c.Key) > 0 {
 			sum := sha256.Sum256(c.Key)
 			res.principal.KeyHash = hex.EncodeToString(sum[:])
+		}
+		if err := bind(res.principal); err != nil {
+			return nil, a.failed(ctx, err)
 		}
 		return res.principal, nil
 	case abi.VerdictReject:

@@ -367,6 +367,9 @@ func FuzzResult(f *testing.F) {
 	f.Add(records(verdict(abi.VerdictRetry), number(abi.TagStatus, 422), number(abi.TagChoice, 1), textRecord(abi.TagAsk, "again")))
 	f.Add(records(verdict(abi.VerdictHold), textRecord(abi.TagState, "s"), textRecord(abi.TagTag, "t")))
 	f.Add(records(verdict(abi.VerdictAllow), nested(abi.TagPrincipal, textRecord(abi.TagUserID, "u"), nested(abi.TagMetadata))))
+	f.Add(records(verdict(abi.VerdictAllow), nested(abi.TagPrincipal, textRecord(abi.TagTeamID, "t"), number(abi.TagExpires, 1),
+		nested(abi.TagLimit, textRecord(abi.TagLimitOf, abi.LimitOfTeam), number(abi.TagRPMLimit, 2), number(abi.TagMaxBudget, 1<<62), textRecord(abi.TagBudgetDuration, "1d")),
+		nested(abi.TagAlias, textRecord(abi.TagKey, "a"), textRecord(abi.TagText, "b")))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		res, err := readResult(b, 3)
 		if err != nil {
@@ -385,7 +388,7 @@ func FuzzResult(f *testing.F) {
 				t.Fatalf("got %+v", res)
 			}
 		case abi.VerdictAllow:
-			if res.principal == nil {
+			if res.principal == nil || !sound(res.principal) {
 				t.Fatalf("got %+v", res)
 			}
 		case abi.VerdictContinue, abi.VerdictEdit, abi.VerdictRespond, abi.VerdictHold, abi.VerdictDrop:

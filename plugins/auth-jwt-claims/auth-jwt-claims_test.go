@@ -312,6 +312,7 @@ func TestMapping(t *testing.T) {
 			KeyAlias: "j", UserID: "ann", UserEmail: "ann@example.com", TeamID: "t1", TeamAlias: "Blue", OrgID: "o1", EndUser: "e", Role: "proxy_admin_viewer",
 		},
 		Models: []string{"gpt-4o", "claude-*"}, Metadata: map[string]any{"plan": map[string]any{"tier": 2.0}},
+		Counter: "jwt\x00https://idp.example\x00ann",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -319,6 +320,46 @@ func TestMapping(t *testing.T) {
 	token = s.token(t, "HS256", nil, claimsOf(map[string]any{"preferred_username": "bob", "realm": "x", "teams": map[string]any{}}))
 	if got = hooks.Auth(&sallyport.AuthRequest{Credential: token}).Principal(); got == nil || got.Role != "customer" || got.TeamID != "" || got.Models != nil {
 		t.Errorf("without the claims: got %+v", got)
+	}
+}
+
+// Limits come from the configuration and, where a token has them, from its claims.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	config := map[string]any{
+		"team_id_claim": "team",
+		"limits":        map[string]any{"rpm_limit": 60, "max_budget": 5, "budget_duration": "1d", "team_rpm_limit": 600, "organization_rpm_limit": 7},
+		"limit_claims":  map[string]any{"rpm_limit": "quota.rpm", "max_budget": "quota.budget", "model_tpm_limit": "quota.models"},
+	}
+	s := &signers{}
+	f := func(claims map[string]any, want sallyport.AllLimits) {
+		t.Helper()
+		hooks, err := sallyport.Build(hmacConfig(config), New)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := hooks.Auth(&sallyport.AuthRequest{Credential: s.token(t, "HS256", nil, claimsOf(claims))}).Principal()
+		if p == nil {
+			t.Fatalf("%v: refused", claims)
+		}
+		if diff := cmp.Diff(want, p.Limits); diff != "" {
+			t.Errorf("%v: -want +got\n%s", claims, diff)
+		}
+	}
+	key := func(rpm int64, budget float64) sallyport.Limits {
+		return sallyport.Limits{RPM: sallyport.AtMost(rpm), MaxBudget: sallyport.Dollars(budget), BudgetDuration: "1d"}
+	}
+	f(nil, sallyport.AllLimits{Key: key(60, 5)})
+	f(map[string]any{"team": "blue", "quota": map[string]any{"rpm": 2, "budget": 0, "models": map[string]any{"gpt-4o": 100}}}, sallyport.AllLimits{
+		Key: key(2, 0), Team: sallyport.Limits{RPM: sallyport.AtMost(600)},
+		KeyModels: map[string]sallyport.Limits{"gpt-4o": {TPM: sallyport.AtMost(100)}},
+	})
+	for _, quota := range []any{
+		map[string]any{"rpm": -1}, map[string]any{"rpm": "2"}, map[string]any{"budget": -0.5}, map[string]any{"models": 7},
+	} {
+		if got := asker(t, hmacConfig(config))(s.token(t, "HS256", nil, claimsOf(map[string]any{"quota": quota}))); got != "a claim that holds a limit is malformed." {
+			t.Errorf("%v: got %q", quota, got)
+		}
 	}
 }
 
@@ -466,6 +507,9 @@ func TestConfigMistakes(t *testing.T) {
 	mistake(`"default_role" is "king"`, hmacConfig(map[string]any{"default_role": "king"}))
 	mistake(`"role_map.a" must be one of`, hmacConfig(map[string]any{"role_claim": "r", "role_map": map[string]any{"a": "king"}}))
 	mistake(`go together`, hmacConfig(map[string]any{"role_claim": "r"}))
+	mistake(`"limits" is wrong: limit "rpm" is not known`, hmacConfig(map[string]any{"limits": map[string]any{"rpm": 1}}))
+	mistake(`"limit_claims.rpm": there is no limit`, hmacConfig(map[string]any{"limit_claims": map[string]any{"rpm": "a"}}))
+	mistake(`"limit_claims.rpm_limit" must name a claim`, hmacConfig(map[string]any{"limit_claims": map[string]any{"rpm_limit": 1}}))
 	mistake(`unknown setting "user_claim"`, hmacConfig(map[string]any{"user_claim": "r"}))
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ var (
 	errTimes    = errors.New("its times are not numbers")
 	errRequired = errors.New("a claim does not have the value it must have")
 	errUser     = errors.New("it does not say who the user is")
+	errLimits   = errors.New("a claim that holds a limit is malformed")
 )
 
 // rules are what a token must hold besides a good signature.
@@ -119,6 +121,8 @@ type mapping struct {
 	otherwise                                                             string            // role of who has none
 	defaultModels                                                         []string
 	metadata                                                              []string
+	limits                                                                map[string]any    // of everybody, by name
+	limitClaims                                                           map[string]string // paths of claims that hold a limit, by its name
 }
 
 func roles() []string {
@@ -140,6 +144,11 @@ func readMapping(c *sallyport.Config) (mapping, error) {
 		defaultModels: c.Strings("default_models"),
 		metadata:      c.Strings("metadata_claims"),
 		roles:         map[string]string{},
+		limits:        c.Map("limits"),
+		limitClaims:   map[string]string{},
+	}
+	if err := m.readLimits(c); err != nil {
+		return m, err
 	}
 	if m.userID == "" {
 		return m, errors.New(`setting "user_id_claim" is empty: name the claim that says who the user is`)
@@ -160,6 +169,47 @@ func readMapping(c *sallyport.Config) (mapping, error) {
 	return m, nil
 }
 
+func (m *mapping) readLimits(c *sallyport.Config) error {
+	if _, err := sallyport.ReadLimits(m.limits); err != nil {
+		return errors.New(`setting "limits" is wrong: ` + err.Error())
+	}
+	for name, path := range c.Map("limit_claims") {
+		text, _ := path.(string)
+		if text == "" {
+			return errors.New("setting " + strconv.Quote("limit_claims."+name) + " must name a claim by its path")
+		}
+		// A value of each kind there is: one of them has to be what the limit takes, if there is a limit of that name.
+		known := false
+		for _, v := range []any{1.0, map[string]any{}, "1d", "2030-01-31T00:00:00Z"} {
+			_, err := sallyport.ReadLimits(map[string]any{name: v})
+			known = known || err == nil
+		}
+		if !known {
+			return errors.New("setting " + strconv.Quote("limit_claims."+name) + ": there is no limit of that name, README.md lists them")
+		}
+		m.limitClaims[name] = text
+	}
+	return nil
+}
+
+// limitsOf are the limits that hold for a token: those of its claims, and of everybody where it has none.
+func (m *mapping) limitsOf(claims map[string]any) (sallyport.AllLimits, error) {
+	all := maps.Clone(m.limits)
+	for name, path := range m.limitClaims {
+		if v := lookUp(claims, path); v != nil {
+			if all == nil {
+				all = map[string]any{}
+			}
+			all[name] = v
+		}
+	}
+	limits, err := sallyport.ReadLimits(all)
+	if err != nil {
+		return limits, errLimits
+	}
+	return limits, nil
+}
+
 func (m *mapping) principal(claims map[string]any) (sallyport.Principal, error) {
 	text := func(path string) string {
 		if path == "" {
@@ -177,6 +227,20 @@ func (m *mapping) principal(claims map[string]any) (sallyport.Principal, error) 
 	}
 	if p.UserID == "" {
 		return p, errUser
+	}
+	// Tokens come and go; whom they name stays.
+	issuer, _ := claims["iss"].(string)
+	p.Counter = "jwt\x00" + issuer + "\x00" + p.UserID
+	var err error
+	if p.Limits, err = m.limitsOf(claims); err != nil {
+		return p, err
+	}
+	// Those of a team hold for whoever has one.
+	if p.TeamID == "" {
+		p.Limits.Team, p.Limits.TeamMember, p.Limits.TeamModels = sallyport.Limits{}, sallyport.Limits{}, nil
+	}
+	if p.OrgID == "" {
+		p.Limits.Organization, p.Limits.OrganizationModels = sallyport.Limits{}, nil
 	}
 	if m.models != "" {
 		if v := lookUp(claims, m.models); v != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -92,6 +93,13 @@ func TestConfigMistakes(t *testing.T) {
 	mistake(`"keys[0].key": give either`, map[string]any{"key": "a", "key_sha256": "b"})
 	mistake(`"keys[0].key_sha256" must be 64`, map[string]any{"key_sha256": "b"})
 	mistake(`unknown setting "keys[0].usr"`, map[string]any{"key": "a", "usr": "b"})
+	mistake(`"keys[0].limits" is wrong: limit "rpm" is not known`, map[string]any{"key": "a", "limits": map[string]any{"rpm": 1}})
+	mistake(`"keys[0].limits" is wrong: limit "max_budget" must be`, map[string]any{"key": "a", "limits": map[string]any{"max_budget": -1}})
+	for _, name := range []string{"user_rpm_limit", "team_rpm_limit", "team_member_rpm_limit", "organization_rpm_limit"} {
+		mistake(`need its user_id, team_id or org_id`, map[string]any{"key": "a", "limits": map[string]any{name: 1}})
+	}
+	mistake(`"keys[0].expires" is no time`, map[string]any{"key": "a", "expires": "soon"})
+	mistake(`"keys[0].aliases" must name a model`, map[string]any{"key": "a", "aliases": map[string]any{"x": 1}})
 	mistake(`it is one of proxy_admin`, map[string]any{"key": "a", "role": "king"})
 }
 
@@ -102,11 +110,23 @@ func TestModule(t *testing.T) {
 
 	got, err := p.Auth(t, wasm.ModeOn, "team-blue-key")
 	sum := sha256.Sum256([]byte("team-blue-key"))
+	if got == nil || len(got.CountAs) != 64 || got.CountAs == hex.EncodeToString(sum[:]) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
 	want := &llm.Principal{
 		KeyHash: hex.EncodeToString(sum[:]), KeyAlias: "blue", UserID: "u1", Email: "u1@example.com", TeamID: "blue",
 		TeamName: "Blue", OrgID: "o1", Role: llm.RoleInternalUser, Models: []string{"gpt-4o", "claude-*"},
 		Metadata: map[string]any{"tier": 2.0, "tags": []any{"a", "b"}}, TeamMetadata: map[string]any{"region": "eu"},
+		EndUser: "e1", TeamModels: []string{"gpt-4o"}, AllowedRoutes: []string{"llm_api_routes"}, Tags: []string{"t"},
+		Guardrails: []string{"g"}, Aliases: map[string]string{"best": "gpt-4o"}, Expires: time.Date(2999, 1, 31, 0, 0, 0, 0, time.UTC),
+		CountAs: got.CountAs,
+		Allowances: []llm.Allowance{
+			{Kind: llm.ScopeKey, Limits: llm.Limits{RPM: 2}, Budget: llm.Budget{Limited: true, Max: 1.5, Duration: "30d"}},
+			{Kind: llm.ScopeTeam, Limits: llm.Limits{TPM: 1000}},
+			{Kind: llm.ScopeModelPerKey, Model: "gpt-4o", Limits: llm.Limits{RPM: llm.Nothing}},
+		},
 	}
+	want.Metadata["guardrails"] = []any{"g"}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("error %v, -want +got\n%s", err, diff)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 )
@@ -47,24 +48,63 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 		if k.keys[hash] != nil {
 			return sallyport.Hooks{}, errors.New("setting " + strconv.Quote(b.Path("key")) + ": the key is listed twice")
 		}
-		role := b.String("role", "internal_user")
-		if !knownRole(role) {
-			return sallyport.Hooks{}, errors.New("setting " + strconv.Quote(b.Path("role")) + " is " + strconv.Quote(role) +
-				": it is one of " + strings.Join(roles(), ", "))
+		e, err := readEntry(b, hash)
+		if err != nil {
+			return sallyport.Hooks{}, err
 		}
-		k.keys[hash] = &entry{blocked: b.Bool("blocked", false), principal: sallyport.Principal{
-			Caller: sallyport.Caller{
-				KeyAlias: b.String("key_alias", ""), UserID: b.String("user_id", ""), UserEmail: b.String("user_email", ""),
-				TeamID: b.String("team_id", ""), TeamAlias: b.String("team_alias", ""), OrgID: b.String("org_id", ""), Role: role,
-			},
-			Models:   b.Strings("models"),
-			Metadata: b.Map("metadata"), TeamMetadata: b.Map("team_metadata"),
-		}}
+		k.keys[hash] = e
 	}
 	if len(k.keys) == 0 {
 		return sallyport.Hooks{}, errors.New(`setting "keys" is empty: list at least one key`)
 	}
 	return sallyport.Hooks{Auth: k.authenticate}, nil
+}
+
+// readEntry reads what a key stands for.
+func readEntry(b *sallyport.Config, hash [sha256.Size]byte) (*entry, error) {
+	mistake := func(key, problem string) error {
+		return errors.New("setting " + strconv.Quote(b.Path(key)) + " " + problem)
+	}
+	role := b.String("role", "internal_user")
+	if !knownRole(role) {
+		return nil, mistake("role", "is "+strconv.Quote(role)+": it is one of "+strings.Join(roles(), ", "))
+	}
+	p := sallyport.Principal{
+		Caller: sallyport.Caller{
+			KeyAlias: b.String("key_alias", ""), UserID: b.String("user_id", ""), UserEmail: b.String("user_email", ""),
+			TeamID: b.String("team_id", ""), TeamAlias: b.String("team_alias", ""), OrgID: b.String("org_id", ""),
+			EndUser: b.String("end_user", ""), Role: role,
+		},
+		Models: b.Strings("models"), TeamModels: b.Strings("team_models"), AllowedRoutes: b.Strings("allowed_routes"),
+		Tags: b.Strings("tags"), Guardrails: b.Strings("guardrails"),
+		Metadata: b.Map("metadata"), TeamMetadata: b.Map("team_metadata"),
+		// Not the credential of the request: with the setting "header" that may be another one, which callers choose.
+		Counter: "header-auth " + hex.EncodeToString(hash[:]),
+	}
+	var err error
+	if p.Limits, err = sallyport.ReadLimits(b.Map("limits")); err != nil {
+		return nil, mistake("limits", "is wrong: "+err.Error())
+	}
+	if l, none := &p.Limits, (sallyport.Limits{}); p.TeamID == "" && (l.Team != none || l.TeamMember != none || l.TeamModels != nil) ||
+		p.UserID == "" && (l.User != none || l.TeamMember != none) || p.OrgID == "" && (l.Organization != none || l.OrganizationModels != nil) {
+		return nil, mistake("limits", "is wrong: those of a user, team or organization need its user_id, team_id or org_id")
+	}
+	if text := b.String("expires", ""); text != "" {
+		if p.Expires, err = time.Parse(time.RFC3339, text); err != nil {
+			return nil, mistake("expires", "is no time such as 2030-01-31T00:00:00Z")
+		}
+	}
+	for name, model := range b.Map("aliases") {
+		to, ok := model.(string)
+		if !ok || to == "" {
+			return nil, mistake("aliases", "must name a model for "+strconv.Quote(name))
+		}
+		if p.Aliases == nil {
+			p.Aliases = map[string]string{}
+		}
+		p.Aliases[name] = to
+	}
+	return &entry{principal: p, blocked: b.Bool("blocked", false)}, nil
 }
 
 // keyHash reads the key of an entry, which is given either as it is or as its SHA-256.

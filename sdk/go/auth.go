@@ -2,6 +2,7 @@ package sallyport
 
 import (
 	"strings"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
@@ -40,13 +41,32 @@ func (a *AuthRequest) Value(path string) (value string, ok bool) {
 	return text(b), ok
 }
 
-// Principal is who a request acts for.
+// Principal is who a request acts for. A manifest whose plugin sets a field below TeamMetadata says "min_minor": 2; an older
+// gateway refuses callers rather than letting them in without their limits.
 type Principal struct {
 	Caller                  // KeyHash is ignored: the gateway hashes the credential itself
 	Models   []string       // model groups the principal may use; empty is all
 	Metadata map[string]any // text, numbers, booleans, nil, []any and map[string]any
 
 	TeamMetadata map[string]any // of the team; likewise
+
+	Limits AllLimits
+	// Counter names what the limits and budgets of the key, Limits.Key and KeyModels, are counted under. Without it that
+	// is the credential: set it if credentials change while the person stays, as tokens do, or if the plugin takes the
+	// credential from somewhere else than the gateway does.
+	Counter string
+
+	Expires       time.Time         // later requests are refused with status 401; zero is never
+	Blocked       bool              // every request is refused with status 401, in the words for blocked keys
+	TeamBlocked   bool              // likewise, in those for teams
+	TeamModels    []string          // model groups the team may use; empty is all. Models has to allow them, too
+	AllowedRoutes []string          // paths, patterns with a star at the end, or groups such as "llm_api_routes"; empty is all
+	Aliases       map[string]string // model groups that are asked for in place of other names
+	CacheControls []string          // cache controls that requests may set; empty is all
+	Region        string            // where models must run, such as "eu"; empty is anywhere
+	Tags          []string          // of every request
+	Guardrails    []string          // that look at every request
+	OrgAlias      string
 }
 
 // AuthVerdict is what the auth hook decided.
@@ -171,5 +191,5 @@ func (p *Principal) encode(dst []byte) []byte {
 	if err != nil {
 		return appendVerdict(dst[:start], abi.VerdictFail, 0, err.Error())
 	}
-	return abi.Close(dst, mark)
+	return abi.Close(p.permissions(p.restrictions(dst)), mark)
 }

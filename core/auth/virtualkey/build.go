@@ -147,6 +147,13 @@ func (b *building) aliased() {
 
 // scopes lists what limits and budgets apply to, in the order in which they are asked: the key, its user, its team.
 func (b *building) scopes(meta map[string]any) {
+	if b.view.Token != "" {
+		b.keyScope(meta)
+	}
+	b.relativeScopes(meta)
+}
+
+func (b *building) keyScope(meta map[string]any) {
 	v := b.view
 	key := merge(own{v.MaxBudget, nil, v.MaxParallelRequests, v.TPMLimit, v.RPMLimit, string(v.BudgetDuration), v.BudgetResetAt}, v.Budget)
 	if soft := b.k.s.SoftBudget; soft != nil && key.budget.Soft == 0 {
@@ -155,6 +162,10 @@ func (b *building) scopes(meta map[string]any) {
 	key.temporary(meta)
 	b.budget(string(v.BudgetID))
 	b.add(llm.ScopeKey, v.Token, string(v.KeyAlias), key, v.Spend, meta)
+}
+
+func (b *building) relativeScopes(meta map[string]any) {
+	v := b.view
 	if t := v.Team; t != nil {
 		o := own{t.MaxBudget, t.SoftBudget, t.MaxParallelRequests, t.TPMLimit, t.RPMLimit, string(t.BudgetDuration), t.BudgetResetAt}
 		b.add(llm.ScopeTeam, t.TeamID, string(t.TeamAlias), merge(o, nil), t.Spend, b.p.TeamMetadata)
@@ -457,6 +468,8 @@ func names(raw json.RawMessage) map[string]string {
 // texts reads a list of texts, or one that is written as a text with commas.
 func texts(v any) []string {
 	switch v := v.(type) {
+	case []string:
+		return v
 	case []any:
 		var out []string
 		for _, e := range v {
@@ -478,8 +491,11 @@ func numbers(v any) map[string]int64 {
 	m, _ := v.(map[string]any)
 	out := make(map[string]int64, len(m))
 	for k, n := range m {
-		if f, ok := n.(float64); ok {
-			out[k] = int64(f)
+		switch n := n.(type) {
+		case float64:
+			out[k] = int64(n)
+		case int64: // from a plugin
+			out[k] = n
 		}
 	}
 	return out

@@ -28,6 +28,7 @@ type Policy struct {
 	Alias            func(model string) string
 	LLMRoute         func(path string) bool // reports paths of the operator's own that call models
 	Proxy, ProxyFree *llm.Scope             // limits of the whole gateway; ProxyFree is for the administrator
+	Grants           *Grants                // makes scopes of what authenticators say; nil makes none
 }
 
 // Gate stands behind all authenticators: whoever found out who the caller is, it decides whether the caller may call the
@@ -60,7 +61,13 @@ func (g *Gate) Authenticate(ctx context.Context, x *llm.Exchange, c auth.Credent
 	if err := g.check(x, p); err != nil {
 		return nil, err
 	}
-	return p, g.collect(ctx, x, p)
+	if err := g.collect(ctx, x, p); err != nil {
+		return nil, err
+	}
+	if x.Op == llm.OpNone || len(p.Allowances) == 0 || g.policy.Grants == nil {
+		return p, nil
+	}
+	return p, g.policy.Grants.add(ctx, x, p)
 }
 
 // check refuses what the principal may not do, in the order of the reference: the key itself, the model, the team, the
@@ -200,8 +207,10 @@ func (g *Gate) collect(ctx context.Context, x *llm.Exchange, p *llm.Principal) e
 	}
 	id := x.Customer(g.policy.UserHeader)
 	if len(id) == 0 {
-		x.EndUser = p.EndUser
-		return nil
+		if p.EndUser == "" {
+			return nil
+		}
+		id = []byte(p.EndUser)
 	}
 	if g.customers == nil {
 		x.EndUser = string(id)

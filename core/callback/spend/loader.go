@@ -300,11 +300,8 @@ func CounterScope(name string) (kind llm.ScopeKind, id string, ok bool) {
 	if !ok {
 		return 0, "", false
 	}
-	for _, k := range []llm.ScopeKind{
-		llm.ScopeModelPerKey, llm.ScopeModelPerTeam, llm.ScopeModelPerOrg, llm.ScopeModelPerUser, llm.ScopeProvider,
-		llm.ScopeDeployment, llm.ScopeTagDeployment,
-	} {
-		if k.String() == word {
+	for k := llm.ScopeModelPerKey; k <= llm.ScopeGrantedModelPerUser; k++ {
+		if k.Counted() && k.String() == word {
 			return k, id, true
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // auth_exception_handler.py; what follows says whose budget it is, how much it is and when it begins anew.
 func Refuse(s *llm.Scope, why llm.Refusal, ask *llm.Ask) *llm.Error {
 	spent, held := s.Spent()
-	limit := s.Budget.Cap(ask.Now)
+	spent, limit := spent+s.Budget.Before, s.Budget.Cap(ask.Now)+s.Budget.Before
 	e := &llm.Error{
 		Op: "budget.Refuse", Kind: llm.KindInvalid, Status: 400, Type: "budget_exceeded",
 		Message: sentence(s, Dollars(spent), Dollars(limit)),
@@ -42,27 +42,27 @@ func Refuse(s *llm.Scope, why llm.Refusal, ask *llm.Ask) *llm.Error {
 // sentence is the reference's.
 func sentence(s *llm.Scope, spent, limit string) string {
 	cost := " Current cost: " + spent + ", Max budget: " + limit
-	switch s.Kind {
+	switch s.Kind.Base() {
 	case llm.ScopeTeam:
-		return "Budget has been exceeded! Team=" + s.ID + cost
+		return "Budget has been exceeded! Team=" + s.Holder() + cost
 	case llm.ScopeTeamMember:
-		team, user, _ := strings.Cut(s.ID, ":")
+		team, user, _ := strings.Cut(s.Holder(), ":")
 		return "Budget has been exceeded! User=" + user + " in Team=" + team + cost
 	case llm.ScopeUser:
-		return "ExceededBudget: User=" + s.ID + " over budget. Spend=" + spent + ", Budget=" + limit
+		return "ExceededBudget: User=" + s.Holder() + " over budget. Spend=" + spent + ", Budget=" + limit
 	case llm.ScopeEndUser:
-		return "ExceededBudget: End User=" + s.ID + " over budget. Spend=" + spent + ", Budget=" + limit
+		return "ExceededBudget: End User=" + s.Holder() + " over budget. Spend=" + spent + ", Budget=" + limit
 	case llm.ScopeOrganization, llm.ScopeOrgMember:
-		return "Budget has been exceeded! Organization=" + s.ID + cost
+		return "Budget has been exceeded! Organization=" + s.Holder() + cost
 	case llm.ScopeTag:
-		return "Budget has been exceeded! Tag=" + s.ID + cost
+		return "Budget has been exceeded! Tag=" + s.Holder() + cost
 	case llm.ScopeModelPerKey:
-		hash, _, _ := strings.Cut(s.ID, ":")
+		hash, _, _ := strings.Cut(s.Holder(), ":")
 		return "LiteLLM Virtual Key: " + hash + ", key_alias: " + orNone(s.Alias) + ", exceeded budget for model=" + s.Model +
 			"." + cost
 	case llm.ScopeModelPerTeam, llm.ScopeModelPerUser, llm.ScopeModelPerOrg:
-		id, _, _ := strings.Cut(s.ID, ":")
-		return "Budget has been exceeded! " + strings.ReplaceAll(s.Kind.String(), "_", " ") + " " + id + ", model=" + s.Model + cost
+		id, _, _ := strings.Cut(s.Holder(), ":")
+		return "Budget has been exceeded! " + strings.ReplaceAll(s.Kind.Base().String(), "_", " ") + " " + id + ", model=" + s.Model + cost
 	}
 	return "Budget has been exceeded!" + cost
 }
@@ -76,22 +76,22 @@ func orNone(s string) string {
 
 // whose names what the budget belongs to.
 func whose(s *llm.Scope) string {
-	name := s.ID
-	switch s.Kind {
+	name := s.Holder()
+	switch s.Kind.Base() {
 	case llm.ScopeProxy:
 		return "the whole proxy"
 	case llm.ScopeKey:
-		name = "key " + s.ID
+		name = "key " + s.Holder()
 	case llm.ScopeModelPerKey:
-		hash, _, _ := strings.Cut(s.ID, ":")
+		hash, _, _ := strings.Cut(s.Holder(), ":")
 		name = "key " + hash + " for model " + s.Model
 	case llm.ScopeTeamMember:
-		team, user, _ := strings.Cut(s.ID, ":")
+		team, user, _ := strings.Cut(s.Holder(), ":")
 		name = "user " + user + " in team " + team
 	case llm.ScopeEndUser:
-		name = "end user " + s.ID
+		name = "end user " + s.Holder()
 	case llm.ScopeUser, llm.ScopeTeam, llm.ScopeOrganization, llm.ScopeTag, llm.ScopeProvider, llm.ScopeDeployment:
-		name = s.Kind.String() + " " + s.ID
+		name = s.Kind.Base().String() + " " + s.Holder()
 	}
 	if s.Alias != "" {
 		name += " (" + s.Alias + ")"

@@ -2,11 +2,14 @@
 
 use crate::abi::{self, tag, verdict, Error};
 use crate::host;
+use crate::limits::{critical, micros, AllLimits};
 use crate::request::{put_fail, put_reject};
 use crate::value::{self, Map};
 use crate::view::{text, View};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 /// What the auth hook sees.
 #[derive(Clone, Default, Debug)]
@@ -74,7 +77,8 @@ impl<'a> AuthRequest<'a> {
     }
 }
 
-/// Who a request acts for. The gateway hashes the credential itself.
+/// Who a request acts for. The gateway hashes the credential itself. A manifest whose plugin sets a field below
+/// `team_metadata` says "min_minor": 2; an older gateway refuses callers rather than letting them in without their limits.
 #[derive(Clone, Default, PartialEq, Debug)]
 #[allow(missing_docs)]
 pub struct Principal {
@@ -92,6 +96,33 @@ pub struct Principal {
     pub metadata: Map,
     /// Metadata of the team.
     pub team_metadata: Map,
+
+    pub limits: AllLimits,
+    /// What the limits and budgets of the key, `limits.key` and `limits.key_models`, are counted under. If it is empty that
+    /// is the credential: set it if credentials change while the person stays, as tokens do, or if the plugin takes the
+    /// credential from somewhere else than the gateway does.
+    pub counter: String,
+    /// Later requests are refused with status 401.
+    pub expires: Option<SystemTime>,
+    /// Every request is refused with status 401, in the words for blocked keys.
+    pub blocked: bool,
+    /// Likewise, in those for teams.
+    pub team_blocked: bool,
+    /// Model groups the team may use; empty is all. `models` has to allow them, too.
+    pub team_models: Vec<String>,
+    /// Paths, patterns with a star at the end, or groups such as "llm_api_routes"; empty is all.
+    pub allowed_routes: Vec<String>,
+    /// Model groups that are asked for in place of other names.
+    pub aliases: BTreeMap<String, String>,
+    /// Cache controls that requests may set; empty is all.
+    pub cache_controls: Vec<String>,
+    /// Where models must run, such as "eu"; empty is anywhere.
+    pub region: String,
+    /// Tags of every request.
+    pub tags: Vec<String>,
+    /// Guardrails that look at every request.
+    pub guardrails: Vec<String>,
+    pub org_alias: String,
 }
 
 /// What the auth hook decided.
@@ -169,6 +200,51 @@ impl Principal {
         if !self.team_metadata.is_empty() {
             value::put_map(out, tag::TEAM_METADATA, &self.team_metadata)?;
         }
+        self.write_restrictions(out);
+        self.write_rest(out);
         Ok(())
+    }
+
+    /// What the principal may not do: records that must be understood.
+    fn write_restrictions(&self, out: &mut Vec<u8>) {
+        self.limits.write(out);
+        if let Some(t) = self.expires {
+            critical(out, |out| abi::put_number(out, tag::EXPIRES, micros(t)));
+        }
+        for (tag, on) in [(tag::BLOCKED, self.blocked), (tag::TEAM_BLOCKED, self.team_blocked)] {
+            if on {
+                critical(out, |out| abi::put_number(out, tag, 1));
+            }
+        }
+        let lists = [
+            (tag::TEAM_MODEL, &self.team_models),
+            (tag::ALLOWED_ROUTE, &self.allowed_routes),
+            (tag::CACHE_CONTROL, &self.cache_controls),
+        ];
+        for (tag, list) in lists {
+            for item in list {
+                critical(out, |out| abi::put_text(out, tag, item.as_bytes()));
+            }
+        }
+        if !self.region.is_empty() {
+            critical(out, |out| abi::put_text(out, tag::REGION, self.region.as_bytes()));
+        }
+        for name in &self.guardrails {
+            critical(out, |out| abi::put_text(out, tag::GUARDRAIL, name.as_bytes()));
+        }
+    }
+
+    fn write_rest(&self, out: &mut Vec<u8>) {
+        abi::put_some(out, tag::COUNTER, &self.counter);
+        abi::put_some(out, tag::ORG_ALIAS, &self.org_alias);
+        for name in &self.tags {
+            abi::put_some(out, tag::TAG, name);
+        }
+        for (name, model) in &self.aliases {
+            abi::put_nested(out, tag::ALIAS, |out| {
+                abi::put_text(out, tag::KEY, name.as_bytes());
+                abi::put_text(out, tag::TEXT, model.as_bytes());
+            });
+        }
     }
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 )
@@ -157,6 +158,8 @@ func auth(a *sallyport.AuthRequest) sallyport.AuthVerdict {
 		})
 	case "bare":
 		return sallyport.Allow(&sallyport.Principal{})
+	case "limits":
+		return sallyport.Allow(limited())
 	case "echo":
 		e.text("id", a.ID)
 		e.text("method", a.Method)
@@ -171,6 +174,33 @@ func auth(a *sallyport.AuthRequest) sallyport.AuthVerdict {
 		return sallyport.Refuse(403, e.String())
 	}
 	return sallyport.Refuse(401, "no")
+}
+
+// limited is a principal with all that a gateway acts on besides names and metadata.
+func limited() *sallyport.Principal {
+	at := time.UnixMicro(1_700_000_000_000_001)
+	return &sallyport.Principal{
+		Caller: sallyport.Caller{UserID: "user", TeamID: "team", OrgID: "org"},
+		Limits: sallyport.AllLimits{
+			Key: sallyport.Limits{
+				TPM: sallyport.AtMost(1), RPM: sallyport.AtMost(2), MaxParallel: sallyport.AtMost(3), MaxBudget: sallyport.Dollars(4.5),
+				SoftBudget: sallyport.Dollars(3.5), BudgetDuration: "30d", BudgetResetAt: at, Spend: 0.25,
+			},
+			User:               sallyport.Limits{RPM: sallyport.AtMost(0)},
+			Team:               sallyport.Limits{MaxBudget: sallyport.Dollars(0)},
+			TeamMember:         sallyport.Limits{TPM: sallyport.AtMost(10)},
+			Organization:       sallyport.Limits{MaxParallel: sallyport.AtMost(11)},
+			EndUser:            sallyport.Limits{RPM: sallyport.AtMost(12)},
+			KeyModels:          map[string]sallyport.Limits{"m2": {RPM: sallyport.AtMost(14)}, "m1": {RPM: sallyport.AtMost(13)}},
+			TeamModels:         map[string]sallyport.Limits{"m1": {TPM: sallyport.AtMost(15)}},
+			OrganizationModels: map[string]sallyport.Limits{"m1": {TPM: sallyport.AtMost(16)}},
+			EndUserModels:      map[string]sallyport.Limits{"m1": {MaxBudget: sallyport.Dollars(17)}},
+		},
+		Counter: "counter", Expires: at, Blocked: true, TeamBlocked: true, TeamModels: []string{"m1", "m2"},
+		AllowedRoutes: []string{"llm_api_routes", "/key/info"}, Aliases: map[string]string{"b": "m2", "a": "m1"},
+		CacheControls: []string{"ttl", "no-cache"}, Region: "eu", Tags: []string{"red", "blue"}, Guardrails: []string{"g1", "g2"},
+		OrgAlias: "org-alias",
+	}
 }
 
 func request(r *sallyport.Request) sallyport.Verdict {

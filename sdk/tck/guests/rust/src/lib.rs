@@ -2,6 +2,7 @@
 
 use sallyport::value::{map, Map};
 use sallyport::*;
+use std::time::{Duration, UNIX_EPOCH};
 
 sallyport::plugin!(Tck, include_bytes!("../manifest.json"));
 
@@ -244,6 +245,54 @@ fn sso(r: &SsoRequest) -> SsoVerdict {
     }
 }
 
+/// A principal with all that a gateway acts on besides names and metadata.
+fn limited() -> Principal {
+    let at = Some(UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_001));
+    let rpm = |n| Limits { rpm: Some(n), ..Limits::default() };
+    let tpm = |n| Limits { tpm: Some(n), ..Limits::default() };
+    let budget = |f| Limits { max_budget: Some(f), ..Limits::default() };
+    let list = |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+    Principal {
+        user_id: "user".into(),
+        team_id: "team".into(),
+        org_id: "org".into(),
+        limits: AllLimits {
+            key: Limits {
+                tpm: Some(1),
+                rpm: Some(2),
+                max_parallel: Some(3),
+                max_budget: Some(4.5),
+                soft_budget: Some(3.5),
+                budget_duration: "30d".into(),
+                budget_reset_at: at,
+                spend: 0.25,
+            },
+            user: rpm(0),
+            team: budget(0.0),
+            team_member: tpm(10),
+            organization: Limits { max_parallel: Some(11), ..Limits::default() },
+            end_user: rpm(12),
+            key_models: [("m2".into(), rpm(14)), ("m1".into(), rpm(13))].into(),
+            team_models: [("m1".into(), tpm(15))].into(),
+            organization_models: [("m1".into(), tpm(16))].into(),
+            end_user_models: [("m1".into(), budget(17.0))].into(),
+        },
+        counter: "counter".into(),
+        expires: at,
+        blocked: true,
+        team_blocked: true,
+        team_models: list(&["m1", "m2"]),
+        allowed_routes: list(&["llm_api_routes", "/key/info"]),
+        aliases: [("b".into(), "m2".into()), ("a".into(), "m1".into())].into(),
+        cache_controls: list(&["ttl", "no-cache"]),
+        region: "eu".into(),
+        tags: list(&["red", "blue"]),
+        guardrails: list(&["g1", "g2"]),
+        org_alias: "org-alias".into(),
+        ..Principal::default()
+    }
+}
+
 impl Plugin for Tck {
     const HOOKS: &'static [Hook] = &Hook::ALL;
 
@@ -272,6 +321,7 @@ impl Plugin for Tck {
                 ..Principal::default()
             }),
             "bare" => AuthVerdict::allow(Principal::default()),
+            "limits" => AuthVerdict::allow(limited()),
             "echo" => {
                 let mut e = Echo::default();
                 e.text("id", a.id);
