@@ -110,7 +110,11 @@ func (b *builder) bindTo(d *llm.Deployment, v compat.Vendor, keyVar string) erro
 			Message: fmt.Sprintf("there is no API key for %s: set litellm_params.api_key or %s", v.Name, strings.Join(vars, " or ")),
 		})
 	}
-	return b.mocked(d, b.byResponses(d, v, b.vendor(v)))
+	err := b.mocked(d, b.byResponses(d, v, b.vendor(v)))
+	if err == nil {
+		b.batched(d)
+	}
+	return err
 }
 
 // vendor returns the provider for a row of the table. The deployments of one vendor share it, and its buffers.

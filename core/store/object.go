@@ -16,6 +16,8 @@ const (
 	ObjectFile     ObjectKind = "file"
 	ObjectBatch    ObjectKind = "batch"
 	ObjectOwned    ObjectKind = "owned"
+	ObjectContent  ObjectKind = "content" // a piece of a file
+	ObjectJob      ObjectKind = "job"     // what a vendor does not keep of a batch
 )
 
 // Object is something that the gateway keeps for whoever asked for it: a response of the Responses API that it told

@@ -1,0 +1,392 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/store"
+)
+
+const (
+	maxBatchFile = 64 << 20 // bytes of a file that is to become a batch
+	filePiece    = 3 << 20  // bytes of it in one object
+	maxBatchRows = 50000    // as at OpenAI
+	chatPath     = "/v1/chat/completions"
+)
+
+// batchFile is what is kept of a file beside its pieces.
+type batchFile struct {
+	Name    string `json:"filename"`
+	Bytes   int    `json:"bytes"`
+	Created int64  `json:"created_at"`
+	Pieces  int    `json:"pieces"`
+}
+
+func (f *batchFile) object(id string) []byte {
+	w := dialect.Build(nil)
+	w.Open('{').Key("id").Quote(id).Key("object").Lit(`"file"`).Key("bytes").Int(int64(f.Bytes)).Key("created_at").Int(f.Created)
+	return w.Key("filename").Quote(f.Name).Key("purpose").Lit(`"batch"`).Key("status").Lit(`"processed"`).Close('}').Bytes()
+}
+
+func fileKey(id string) string { return "content:" + id }
+
+func pieceKey(id string, n int) string { return fmt.Sprintf("content:%s:%d", id, n) }
+
+// upload keeps a file.
+func (b *batches) upload(ctx context.Context, x *llm.Exchange) ([]byte, error) {
+	purpose, _ := llm.Text(x.Body.Get("purpose"))
+	if string(purpose) != "batch" {
+		return nil, b.wrong("purpose", "Files for %s can be batches only: set purpose to batch.", b.d.Provider)
+	}
+	var raw []byte
+	f := batchFile{Created: time.Now().Unix()}
+	for _, part := range x.Form.Parts() {
+		if part.File && part.Name == "file" {
+			raw, f.Name = x.Form.Value(part), part.Filename
+		}
+	}
+	switch {
+	case len(raw) == 0:
+		return nil, b.wrong("file", "The form holds no file, or an empty one.")
+	case len(raw) > maxBatchFile:
+		return nil, b.wrong("file", "The file is larger than %d MB, which is the most for a batch at %s: send several.", maxBatchFile>>20, b.d.Provider)
+	case !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0:
+		return nil, b.wrong("file", "The file is no text in UTF-8.")
+	}
+	if _, err := b.rows(raw); err != nil {
+		return nil, err
+	}
+	made := llm.NewID(x.Start)
+	id := "file-" + strings.ReplaceAll(made.String(), "-", "")
+	f.Bytes = len(raw)
+	for ; len(raw) > 0; f.Pieces++ {
+		n := min(filePiece, len(raw))
+		for n < len(raw) && !utf8.RuneStart(raw[n]) {
+			n--
+		}
+		if err := b.put(ctx, store.ObjectContent, pieceKey(id, f.Pieces), string(raw[:n])); err != nil {
+			return nil, err
+		}
+		raw = raw[n:]
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	return f.object(id), b.put(ctx, store.ObjectContent, fileKey(id), string(text))
+}
+
+func (b *batches) put(ctx context.Context, kind store.ObjectKind, id, body string) error {
+	return b.a.objects.Put(ctx, &store.Object{ID: id, Kind: kind, Status: "kept", Body: body})
+}
+
+// file finds a file that was uploaded.
+func (b *batches) file(ctx context.Context, id string) (*batchFile, error) {
+	o, err := b.a.objects.Get(ctx, fileKey(id))
+	if errors.Is(err, store.ErrNotFound) || err == nil && o.Kind != store.ObjectContent {
+		return nil, noFile(id)
+	}
+	if err != nil {
+		return nil, unreadFile(err)
+	}
+	f := new(batchFile)
+	if json.Unmarshal([]byte(o.Body), f) != nil {
+		return nil, noFile(id)
+	}
+	return f, nil
+}
+
+func noFile(id string) error {
+	return &llm.Error{Op: "app.batches", Kind: llm.KindNotFound, Type: "invalid_request_error", Param: "id", Message: "No such File object: " + id}
+}
+
+func unreadFile(err error) error {
+	return &llm.Error{Op: "app.batches", Kind: llm.KindUnavailable, Err: err, Message: "The file cannot be read at the moment."}
+}
+
+// text is the content of a file that was uploaded.
+func (b *batches) text(ctx context.Context, id string) ([]byte, error) {
+	f, err := b.file(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, f.Bytes)
+	for n := range f.Pieces {
+		o, err := b.a.objects.Get(ctx, pieceKey(id, n))
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, noFile(id)
+		}
+		if err != nil {
+			return nil, unreadFile(err)
+		}
+		out = append(out, o.Body...)
+	}
+	return out, nil
+}
+
+// fileObject tells of a file: one that was uploaded, or what a batch put out.
+func (b *batches) fileObject(ctx context.Context, id string) ([]byte, error) {
+	if batch, _, ok := madeBy(id); ok {
+		s, err := b.maker.look(ctx, b, batch)
+		if err != nil {
+			return nil, err
+		}
+		f := batchFile{Name: id + ".jsonl", Created: max(s.finished, s.created)}
+		return dialect.Set(nil, f.object(id), "purpose", []byte(`"batch_output"`))
+	}
+	f, err := b.file(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return f.object(id), nil
+}
+
+// madeBy is the batch that put a file out.
+func madeBy(file string) (batch string, failed, ok bool) {
+	if batch, ok = strings.CutPrefix(file, outputFile); ok {
+		return batch, false, plainBatch(batch)
+	}
+	batch, ok = strings.CutPrefix(file, errorFile)
+	return batch, true, ok && plainBatch(batch)
+}
+
+// forget deletes a file.
+func (b *batches) forget(ctx context.Context, id string) ([]byte, error) {
+	if _, _, ok := madeBy(id); ok {
+		return nil, b.wrong("id", "What a batch has put out lies at %s until it expires there, and cannot be deleted.", b.d.Provider)
+	}
+	f, err := b.file(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for n := range f.Pieces {
+		if err := b.a.objects.Delete(ctx, pieceKey(id, n)); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, unreadFile(err)
+		}
+	}
+	if err := b.a.objects.Delete(ctx, fileKey(id)); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, unreadFile(err)
+	}
+	return append(llm.AppendQuoted([]byte(`{"id":`), id), `,"object":"file","deleted":true}`...), nil
+}
+
+// line is one request of an uploaded file.
+type batchLine struct {
+	id   string
+	body []byte
+}
+
+// rows reads the lines of a file (https://platform.openai.com/docs/api-reference/batch/request-input).
+func (b *batches) rows(text []byte) (rows []batchLine, err error) {
+	seen := map[string]bool{}
+	number := 0
+	for raw := range bytes.Lines(text) {
+		number++
+		if raw = bytes.TrimSpace(raw); len(raw) == 0 {
+			continue
+		}
+		wrong := func(problem string, args ...any) error {
+			return b.wrong("file", "Line %d of the file %s.", number, fmt.Sprintf(problem, args...))
+		}
+		var o llm.Object
+		if err := o.Parse(raw); err != nil {
+			return nil, wrong("is no JSON object: %v", err)
+		}
+		id, ok := llm.Text(o.Get("custom_id"))
+		path, _ := llm.Text(o.Get("url"))
+		body := o.Get("body")
+		switch {
+		case !ok || len(id) == 0:
+			return nil, wrong("has no custom_id")
+		case seen[string(id)]:
+			return nil, wrong("has the custom_id %q, which is that of an earlier line", id)
+		case len(path) > 0 && string(path) != chatPath:
+			return nil, wrong("is for %s: batches at %s are of %s only", path, b.d.Provider, chatPath)
+		case len(body) == 0 || body[0] != '{':
+			return nil, wrong("has no body")
+		case len(rows) == maxBatchRows:
+			return nil, b.wrong("file", "The file has more than %d requests.", maxBatchRows)
+		}
+		seen[string(id)] = true
+		rows = append(rows, batchLine{string(id), body})
+	}
+	if len(rows) == 0 {
+		return nil, b.wrong("file", "The file holds no requests.")
+	}
+	return rows, nil
+}
+
+// batchMemo is what vendors do not keep of a batch.
+type batchMemo struct {
+	Input    string          `json:"input"`
+	Metadata json.RawMessage `json:"metadata"`
+}
+
+func (b *batches) memoKey(id string) string { return "job:" + b.d.Provider + ":" + id }
+
+func (b *batches) remembered(ctx context.Context, id string) (m batchMemo) {
+	o, err := b.a.objects.Get(ctx, b.memoKey(id))
+	if err == nil && o.Kind == store.ObjectJob {
+		_ = json.Unmarshal([]byte(o.Body), &m) // what cannot be read is as if it had not been kept
+	}
+	if len(m.Metadata) == 0 {
+		m.Metadata = json.RawMessage("null")
+	}
+	return m
+}
+
+// begin begins a batch of a file.
+func (b *batches) begin(ctx context.Context, x *llm.Exchange) ([]byte, error) {
+	input, _ := llm.Text(x.Body.Get("input_file_id"))
+	m := batchMemo{Input: string(input), Metadata: dialect.Copied(dialect.Given(x.Body.Get("metadata")))}
+	if id, _, ok := openai.SplitModelID(m.Input); ok {
+		m.Input = id
+	}
+	if path, ok := llm.Text(x.Body.Get("endpoint")); ok && string(path) != chatPath {
+		return nil, b.wrong("endpoint", "Batches at %s are of %s only.", b.d.Provider, chatPath)
+	}
+	text, err := b.text(ctx, m.Input)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := b.rows(text)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]batchRow, len(lines))
+	for i, l := range lines {
+		body, err := b.translate(l.body)
+		if err != nil {
+			e := *llm.AsError(err)
+			e.Kind, e.Message = llm.KindInvalid, fmt.Sprintf("The request %q of the file cannot be made: %s", l.id, openai.Message(&e))
+			return nil, &e
+		}
+		rows[i] = batchRow{l.id, body}
+	}
+	id, err := b.maker.submit(ctx, b, rows, x.ID.String())
+	if err != nil {
+		return nil, err
+	}
+	memo, err := json.Marshal(m)
+	if err == nil {
+		err = b.put(ctx, store.ObjectJob, b.memoKey(id), string(memo))
+	}
+	if err != nil {
+		b.a.log.Warn("what belongs to a batch is not kept", "batch", id, "error", err)
+	}
+	return b.tell(ctx, id)
+}
+
+// translate is a chat completions request as the vendor wants it.
+func (b *batches) translate(body []byte) ([]byte, error) {
+	var x llm.Exchange
+	if err := b.chat(&x, body); err != nil {
+		return nil, err
+	}
+	if x.Streamed {
+		return nil, b.wrong("stream", "a batch has no streams")
+	}
+	var c llm.Call
+	if err := b.Endpoint.Encode(&x, &c); err != nil {
+		return nil, err
+	}
+	return bytes.Join(c.Body, nil), nil
+}
+
+// content sends a file: one that was uploaded, or the results of a batch.
+func (b *batches) content(ctx context.Context, id string, a *llm.Answer) error {
+	batch, failed, ok := madeBy(id)
+	if !ok {
+		text, err := b.text(ctx, id)
+		if err != nil {
+			return err
+		}
+		answered(a, "application/jsonl", io.NopCloser(bytes.NewReader(text)))
+		return nil
+	}
+	s, err := b.maker.look(ctx, b, batch)
+	if err != nil {
+		return err
+	}
+	asked := map[string][]byte{}
+	if text, err := b.text(ctx, b.remembered(ctx, batch).Input); err == nil {
+		lines, _ := b.rows(text)
+		for _, l := range lines {
+			asked[l.id] = l.body
+		}
+	}
+	in, out := io.Pipe()
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				b.a.log.Error("panic while the results of a batch were read; this is a bug", "panic", fmt.Sprint(v))
+				_ = out.CloseWithError(errors.New("the results cannot be read"))
+			}
+		}()
+		n := 0
+		err := b.maker.results(ctx, b, s, func(r *batchResult) error {
+			n++
+			if failed != (r.answer == nil) {
+				return nil
+			}
+			line, err := b.line(n, r, asked[r.id])
+			if err == nil {
+				_, err = out.Write(line)
+			}
+			return err
+		})
+		_ = out.CloseWithError(err)
+	}()
+	answered(a, "application/jsonl", in)
+	return nil
+}
+
+// line is a line of the file that a batch puts out (https://platform.openai.com/docs/api-reference/batch/request-output).
+func (b *batches) line(n int, r *batchResult, asked []byte) ([]byte, error) {
+	w := dialect.Build(nil)
+	w.Open('{').Key("id").Quote(fmt.Sprintf("batch_req_%d", n)).Key("custom_id").Quote(r.id)
+	switch {
+	case r.answer != nil:
+		body, err := b.completion(r.answer, asked)
+		if err != nil {
+			return nil, err
+		}
+		w.Key("response").Open('{').Key("status_code").Int(200).Key("request_id").Quote("").Key("body").Raw(body).Close('}').Key("error").Lit("null")
+	case r.status > 0:
+		w.Key("response").Open('{').Key("status_code").Int(int64(r.status)).Key("request_id").Quote("")
+		w.Key("body").Open('{').Key("error").Open('{').Key("message").Quote(r.message).Key("type").Quote(r.code).Key("param").Lit("null").Key("code").Lit("null")
+		w.Close('}').Close('}').Close('}').Key("error").Lit("null")
+	default:
+		w.Key("response").Lit("null").Key("error").Open('{').Key("code").Quote(r.code).Key("message").Quote(r.message).Close('}')
+	}
+	return append(w.Close('}').Bytes(), '\n'), nil
+}
+
+// completion is a vendor's answer as a chat completion. asked is the request, which some answers are read with.
+func (b *batches) completion(answer, asked []byte) ([]byte, error) {
+	if asked == nil {
+		asked = []byte(`{"messages":[]}`)
+	}
+	var x llm.Exchange
+	if err := b.chat(&x, asked); err != nil {
+		return nil, err
+	}
+	a := llm.Answer{Status: 200, Size: len(answer), Body: io.NopCloser(bytes.NewReader(answer))}
+	a.Header = llm.Header{{Name: []byte("Content-Type"), Value: []byte("application/json")}}
+	var r llm.Reply
+	if err := b.Endpoint.Decode(&x, &a, &r); err != nil {
+		return nil, err
+	}
+	body := bytes.TrimSpace(bytes.Clone(r.First.Data))
+	return body, r.Rest.Close()
+}

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// geminiBatches is the batch mode of the Gemini API (https://ai.google.dev/api/batch-api), with requests and responses in
+// line.
+type geminiBatches struct{}
+
+// maxInline is how large a batch with its requests in line may be (https://ai.google.dev/gemini-api/docs/batch-api).
+const maxInline = 20 << 20
+
+// geminiRoot is what stands in front of "/models/NAME:generateContent" in a path.
+func geminiRoot(more string) func(string) string {
+	return func(chat string) string {
+		root, _, _ := strings.Cut(chat, "/models/")
+		return root + more
+	}
+}
+
+func (geminiBatches) submit(ctx context.Context, b *batches, rows []batchRow, name string) (string, error) {
+	w := dialect.Build(nil)
+	w.Open('{').Key("batch").Open('{').Key("displayName").Quote(name).Key("inputConfig").Open('{').Key("requests").Open('{').Key("requests").Open('[')
+	for _, r := range rows {
+		w.Open('{').Key("request").Raw(r.body).Key("metadata").Open('{').Key("key").Quote(r.id).Close('}').Close('}')
+	}
+	body := w.Close(']').Close('}').Close('}').Close('}').Close('}').Bytes()
+	if len(body) > maxInline {
+		return "", b.wrong("file", "The batch is larger than %d MB, which is the most for requests in line at Gemini: send several.", maxInline>>20)
+	}
+	path := func(chat string) string {
+		chat, _, _ = strings.Cut(chat, "?")
+		return strings.TrimSuffix(chat, ":generateContent") + ":batchGenerateContent"
+	}
+	text, err := b.read(ctx, "POST", path, body, maxBatchText)
+	if err != nil {
+		return "", err
+	}
+	s := geminiState(text)
+	if !plainBatch(s.id) {
+		return "", &llm.Error{Op: "app.batches", Kind: llm.KindBadGateway, Message: "Gemini told no id of the batch."}
+	}
+	return s.id, nil
+}
+
+func (geminiBatches) look(ctx context.Context, b *batches, id string) (*batchState, error) {
+	text, err := b.read(ctx, "GET", geminiRoot("/batches/"+id), nil, maxInline*8) // responses come along
+	if err != nil {
+		return nil, err
+	}
+	return geminiState(text), nil
+}
+
+func (geminiBatches) cancel(ctx context.Context, b *batches, id string) error {
+	_, err := b.read(ctx, "POST", geminiRoot("/batches/"+id+":cancel"), []byte("{}"), maxBatchText)
+	return err
+}
+
+// list reads the vendor's pages until it has what comes after a batch: their tokens are not ids.
+func (geminiBatches) list(ctx context.Context, b *batches, after string, limit int) (page []*batchState, more bool, err error) {
+	const pages = 20
+	token, found := "", after == ""
+	for range pages {
+		q := url.Values{"pageSize": {strconv.Itoa(limit)}}
+		if token != "" {
+			q.Set("pageToken", token)
+		}
+		text, err := b.read(ctx, "GET", geminiRoot("/batches?"+q.Encode()), nil, maxInline*8)
+		if err != nil {
+			return nil, false, err
+		}
+		for list := dialect.Array(dialect.Get(text, "operations")); list.Next(); {
+			s := geminiState(list.Value())
+			if found && len(page) == limit {
+				return page, true, nil
+			}
+			if found {
+				page = append(page, s)
+			}
+			found = found || s.id == after
+		}
+		next, _ := llm.Text(dialect.Get(text, "nextPageToken"))
+		if token = string(next); token == "" {
+			return page, false, nil
+		}
+	}
+	return page, true, nil
+}
+
+// geminiState reads an operation whose metadata is a batch. States are those of BatchState (same page); SDKs know them with
+// JOB in place of BATCH too.
+func geminiState(text []byte) *batchState {
+	meta := dialect.Get(text, "metadata")
+	str := func(raw []byte, name string) string { s, _ := llm.Text(dialect.Get(raw, name)); return string(s) }
+	stats := dialect.Get(meta, "batchStats")
+	n := func(name string) int64 {
+		raw := dialect.Get(stats, name)
+		if s, ok := llm.Text(raw); ok { // a 64-bit number is a string in Google's JSON
+			raw = s
+		}
+		return dialect.Int(raw)
+	}
+	s := &batchState{
+		id: strings.TrimPrefix(str(text, "name"), "batches/"), created: seconds(str(meta, "createTime")), finished: seconds(str(meta, "endTime")),
+		total: n("requestCount"), succeeded: n("successfulRequestCount"), failed: n("failedRequestCount"), raw: text,
+	}
+	s.started = s.created
+	state := str(meta, "state")
+	switch _, state, _ = strings.Cut(state, "_STATE_"); state {
+	case "PENDING", "QUEUED", "UNSPECIFIED", "":
+		s.status, s.started = "validating", 0
+	case "SUCCEEDED", "PARTIALLY_SUCCEEDED":
+		s.status = "completed"
+	case "FAILED":
+		s.status = "failed"
+	case "CANCELLED":
+		s.status = "cancelled"
+	case "CANCELLING":
+		s.status = "cancelling"
+	case "EXPIRED":
+		s.status = "expired"
+	default:
+		s.status = "in_progress"
+	}
+	return s
+}
+
+// results reads the responses, which come with the batch.
+func (geminiBatches) results(_ context.Context, _ *batches, s *batchState, yield func(*batchResult) error) error {
+	str := func(raw []byte, name string) string { s, _ := llm.Text(dialect.Get(raw, name)); return string(s) }
+	for list := dialect.Array(geminiResponses(s.raw)); list.Next(); {
+		item := list.Value()
+		r := &batchResult{id: str(dialect.Get(item, "metadata"), "key"), answer: dialect.Given(dialect.Get(item, "response"))}
+		if r.answer == nil {
+			e := dialect.Get(item, "error")
+			r.code, r.message = str(e, "status"), str(e, "message")
+			if r.status = grpcStatus(dialect.Int(dialect.Get(e, "code"))); r.code == "" {
+				r.code = "api_error"
+			}
+		}
+		if err := yield(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// geminiResponses is the list of responses of a batch that has ended: in the operation's response, and in its metadata.
+func geminiResponses(text []byte) []byte {
+	for _, holder := range [][]byte{dialect.Get(text, "response"), dialect.Get(dialect.Get(text, "metadata"), "output")} {
+		if list := dialect.Get(dialect.Get(holder, "inlinedResponses"), "inlinedResponses"); len(list) > 0 {
+			return list
+		}
+	}
+	return nil
+}
+
+// grpcStatus is the HTTP status of a code of google.rpc.Status
+// (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto).
+func grpcStatus(code int64) int {
+	switch code {
+	case 3, 9, 11:
+		return 400
+	case 16:
+		return 401
+	case 7:
+		return 403
+	case 5:
+		return 404
+	case 8:
+		return 429
+	case 1:
+		return 499
+	case 14:
+		return 503
+	case 4:
+		return 504
+	}
+	return 500
+}
