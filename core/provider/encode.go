@@ -74,7 +74,7 @@ func (e *endpoint) encodeChat(t *Turn, chat *Chat) error {
 		e.p.requests.Put(r)
 	}()
 	r.Reset()
-	r.Vendor, r.Drop, r.Names, r.Allows = e.p.v.Name, t.Drop, e.p.v.Names, e.p.v.Allows
+	r.Vendor, r.Drop, r.Names, r.Allows, r.Free = e.p.v.Name, t.Drop, e.p.v.Names, e.p.v.Allows, e.p.v.Free
 	members, err := e.params.collect(t, e.p.supported[t.Exchange.Op], make([]openai.Param, 0, 16))
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ type Translation struct {
 
 	Names      bool                    // messages can name who speaks
 	Allows     bool                    // the choice of tools can be limited to some of them
+	Free       bool                    // tools may have text as their input
 	Chat       *Chat                   // nil: no chats
 	Completion *Chat                   // text completions; nil has them answered as chats
 	Forms      map[llm.Operation]*Form // the other operations

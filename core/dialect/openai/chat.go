@@ -27,7 +27,7 @@ type ChatRequest struct {
 	Drop   bool   // leave out what cannot be carried; else it is refused by name
 	Names  bool   // the vendor has names of participants; else a name is refused, or left out
 	Allows bool   // the vendor can be told which tools may be called; else tool_choice of the type allowed_tools is refused
-	Free   bool   // the vendor takes tools whose input is text; else calls of them are refused
+	Free   bool   // the vendor takes tools whose input is text, and answers that were spoken; else both are refused
 
 	Messages []ChatMessage
 	Tools    []Tool

@@ -34,7 +34,7 @@ type ChatMessage struct {
 	Thinking  []byte // thinking_blocks: a list
 	Specific  []byte // provider_specific_fields: an object
 	Images    []byte // images: a list
-	Audio     []byte // audio: what was spoken, an object
+	Audio     []byte // audio: what was spoken, an object; only if ChatRequest.Free is set
 }
 
 // At is the place of the message, or of something in it, for errors.
@@ -161,7 +161,9 @@ func (r *ChatRequest) readMessage(m *ChatMessage, raw []byte) error {
 		case "name":
 			name = v
 		default:
-			if v != nil && !m.take(c.Key(), v) && !r.Drop {
+			if r.Free && string(c.Key()) == "audio" {
+				m.Audio = v
+			} else if v != nil && !m.take(c.Key(), v) && !r.Drop {
 				return r.Unknown(m.At("." + string(c.Key())))
 			}
 		}
@@ -194,8 +196,6 @@ func (m *ChatMessage) take(key, v []byte) bool {
 		m.Cache = v
 	case "refusal":
 		m.Refusal = v
-	case "audio":
-		m.Audio = v
 	case "tool_call_id":
 		m.CallID = v
 	case "is_error":

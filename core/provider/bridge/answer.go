@@ -82,6 +82,11 @@ func item(t *provider.Turn, raw []byte, s *openai.Said) {
 			Index: len(s.Calls), ID: t.Text(dialect.Get(raw, "call_id")), Name: t.Text(dialect.Get(raw, "name")),
 			Arguments: t.Text(dialect.Get(raw, "arguments")),
 		})
+	case `"custom_tool_call"`:
+		s.Calls = append(s.Calls, openai.SaidCall{
+			Index: len(s.Calls), ID: t.Text(dialect.Get(raw, "call_id")), Name: t.Text(dialect.Get(raw, "name")),
+			Arguments: t.Text(dialect.Get(raw, "input")), Free: true,
+		})
 	case `"reasoning"`:
 		text := summary(t, raw)
 		s.Reasoning += text

@@ -33,7 +33,7 @@ type Settings struct {
 func New(s Settings) *provider.Translated {
 	v := provider.Translation{
 		Name: s.Name, Base: s.Base, BaseVars: s.BaseVars, KeyVars: s.KeyVars, KeyHeader: s.KeyHeader,
-		Allows: true, MaxResponse: s.MaxResponse, Now: s.Now,
+		Allows: true, Free: true, MaxResponse: s.MaxResponse, Now: s.Now,
 		Chat: &provider.Chat{Path: "/responses", Request: s.request, Whole: whole, Events: events, Params: params()},
 	}
 	if s.Place != nil {

@@ -94,7 +94,8 @@ func content(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage) e
 	return nil
 }
 
-// part writes a text, an image or a file; the API has no sounds and no films.
+// part writes a text, an image, a sound or a file; the API has no films. Sounds have the form that chats have for them
+// (https://github.com/openai/openai-python, src/openai/types/responses/response_input_audio.py).
 func part(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage, p *openai.Part) error {
 	at := &p.Media
 	switch p.Kind {
@@ -138,6 +139,12 @@ func part(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage, p *o
 		}
 		b.Close('}')
 		return nil
+	case openai.PartAudio:
+		if v := dialect.Get(p.Raw, "input_audio"); v != nil {
+			b.Open('{').Key("type").Lit(`"input_audio"`).Key("input_audio").Open('{')
+			b.Member("data", dialect.Get(v, "data")).Member("format", dialect.Get(v, "format")).Close('}').Close('}')
+			return nil
+		}
 	}
 	return r.BadPart(m, p)
 }
@@ -154,6 +161,9 @@ func address(b *dialect.Builder, m *openai.Media) {
 // assistant writes what the model thought, said and called.
 func assistant(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage) error {
 	thoughts(b, m.Thinking)
+	if err := said(b, r, m); err != nil {
+		return err
+	}
 	if text, ok := m.Text(); !ok || len(text) > 2 || m.Refusal != nil {
 		if err := spoken(b, r, m); err != nil {
 			return err
@@ -161,6 +171,11 @@ func assistant(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage)
 	}
 	for i := range m.Calls {
 		c := &m.Calls[i]
+		if c.Free {
+			b.Open('{').Key("type").Lit(`"custom_tool_call"`).Key("call_id").Raw(c.ID).Key("name").Raw(c.Name)
+			b.Key("input").Raw(c.Arguments).Close('}')
+			continue
+		}
 		arguments, ok := c.Object()
 		if !ok {
 			return r.Bad(m.At(".tool_calls"), "holds arguments that are not a JSON object")
@@ -168,6 +183,25 @@ func assistant(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage)
 		b.Open('{').Key("type").Lit(`"function_call"`).Key("call_id").Raw(c.ID).Key("name").Raw(c.Name)
 		b.Key("arguments").QuoteBytes(arguments).Close('}')
 	}
+	return nil
+}
+
+// said writes the words of an answer that was spoken. One that is named by its id only cannot be said again: the API has
+// no answers in sound.
+func said(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage) error {
+	if m.Audio == nil {
+		return nil
+	}
+	text := dialect.Get(m.Audio, "transcript")
+	if text == nil || text[0] != '"' {
+		if r.Drop {
+			return nil
+		}
+		return r.Bad(m.At(".audio"), "names an answer that was spoken, which this model has no way to hear again: send its text as content")
+	}
+	b.Open('{').Key("role").Lit(`"assistant"`).Key("content").Open('[')
+	b.Open('{').Key("type").Lit(`"output_text"`).Key("text").Raw(text).Close('}')
+	b.Close(']').Close('}')
 	return nil
 }
 
@@ -190,7 +224,7 @@ func spoken(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage) er
 }
 
 func result(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage) error {
-	b.Open('{').Key("type").Lit(`"function_call_output"`).Key("call_id").Raw(m.CallID).Key("output")
+	b.Open('{').Key("type").Quote(kindOfCall(r, m) + "_output").Key("call_id").Raw(m.CallID).Key("output")
 	if text, ok := m.Text(); ok {
 		b.Raw(text)
 	} else if err := content(b, r, m); err != nil {
@@ -198,6 +232,18 @@ func result(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage) er
 	}
 	b.Close('}')
 	return nil
+}
+
+// kindOfCall is the type of the call that a result is of.
+func kindOfCall(r *openai.ChatRequest, m *openai.ChatMessage) string {
+	for i := range r.Messages {
+		for k := range r.Messages[i].Calls {
+			if c := &r.Messages[i].Calls[k]; c.Free && bytes.Equal(c.ID, m.CallID) {
+				return "custom_tool_call"
+			}
+		}
+	}
+	return "function_call"
 }
 
 // mark is what the signature of a thinking block begins with if it holds an item of the vendor's: the id, a colon, and

@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"strings"
+
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/provider"
@@ -45,10 +47,10 @@ func (r *reader) event(e *provider.Event, s *openai.Said) error {
 		s.Annotations = source(s.Annotations, dialect.Get(e.Data, "annotation"))
 	case "response.output_item.added":
 		r.added(at, dialect.Get(e.Data, "item"), s)
-	case "response.function_call_arguments.delta":
+	case "response.function_call_arguments.delta", "response.custom_tool_call_input.delta":
 		if n, ok := r.calls[at]; ok && text != "" {
 			r.told[at] = true
-			s.Calls = append(s.Calls, openai.SaidCall{Index: n, Arguments: text})
+			s.Calls = append(s.Calls, openai.SaidCall{Index: n, Arguments: text, Free: strings.HasPrefix(kind, "response.custom")})
 		}
 	case "response.output_item.done":
 		r.done(at, dialect.Get(e.Data, "item"), s)
@@ -87,7 +89,8 @@ func think(s *openai.Said, text string) {
 
 // added begins a call.
 func (r *reader) added(at int64, raw []byte, s *openai.Said) {
-	if string(dialect.Get(raw, "type")) != `"function_call"` || len(r.calls) >= maxCalls {
+	kind := string(dialect.Get(raw, "type"))
+	if kind != `"function_call"` && kind != `"custom_tool_call"` || len(r.calls) >= maxCalls {
 		return
 	}
 	n, again := r.calls[at]
@@ -97,6 +100,7 @@ func (r *reader) added(at int64, raw []byte, s *openai.Said) {
 	}
 	s.Calls = append(s.Calls, openai.SaidCall{
 		Index: n, ID: r.t.Text(dialect.Get(raw, "call_id")), Name: r.t.Text(dialect.Get(raw, "name")),
+		Free: kind == `"custom_tool_call"`,
 	})
 }
 
@@ -105,12 +109,12 @@ const maxCalls = 4096
 
 // done ends an item: a thought gets its signature, an image comes as a whole, and arguments that came without pieces.
 func (r *reader) done(at int64, raw []byte, s *openai.Said) {
-	switch string(dialect.Get(raw, "type")) {
+	switch kind := string(dialect.Get(raw, "type")); kind {
 	case `"reasoning"`:
 		s.Thinking = block(s.Thinking, "", signature(r.t, raw))
 	case `"image_generation_call"`:
 		s.Images = picture(r.t, s.Images, raw)
-	case `"function_call"`:
+	case `"function_call"`, `"custom_tool_call"`:
 		if _, ok := r.calls[at]; !ok {
 			r.added(at, raw, s)
 		}
@@ -119,8 +123,12 @@ func (r *reader) done(at int64, raw []byte, s *openai.Said) {
 			return
 		}
 		r.told[at] = true
-		if arguments := r.t.Text(dialect.Get(raw, "arguments")); arguments != "" {
-			s.Calls = append(s.Calls, openai.SaidCall{Index: n, Arguments: arguments})
+		key := "arguments"
+		if kind == `"custom_tool_call"` {
+			key = "input"
+		}
+		if arguments := r.t.Text(dialect.Get(raw, key)); arguments != "" {
+			s.Calls = append(s.Calls, openai.SaidCall{Index: n, Arguments: arguments, Free: key == "input"})
 		}
 	}
 }
