@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/auth"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/pipeline"
 	"github.com/sallyport-ai/sallyport/core/wasm"
 )
 
@@ -178,7 +179,7 @@ func (a *authAttempt) outcome() (*Outcome, error) {
 	}
 	o.Verdict = Allow
 	var err error
-	o.Caller, err = introduce(callerOf(a.principal))
+	o.Caller, err = introduce(letInOf(a.principal))
 	return o, err
 }
 
@@ -206,7 +207,9 @@ func newResponseAttempt(s subject) (attempt, error) {
 		return nil, errors.New("the hook response looks at an answer: name a file with --response, a JSON document or an event stream, " +
 			"or give the input the member response")
 	}
-	a := &responseAttempt{subject: s, guard: s.guardrail(), original: s.t.Input.answer()}
+	// As with max_retries: 1, so that a hook that has a model asked again says so.
+	g := s.p.Guardrail(wasm.GuardSettings{Name: s.p.Name(), Respond: openai.FinishedReply, Retries: 1})
+	a := &responseAttempt{subject: s, guard: g, original: s.t.Input.answer()}
 	found, ok := openai.Scan(a.original)
 	if !ok {
 		return nil, errors.New("the answer is not a JSON object")
@@ -232,8 +235,15 @@ func (a *responseAttempt) run(ctx context.Context) { a.err = a.guard.After(ctx, 
 
 func (a *responseAttempt) outcome() (*Outcome, error) {
 	o := refusal(Continue, a.err)
-	if a.err == nil {
+	var again *pipeline.Again
+	switch {
+	case a.err == nil:
 		o.Changes = Diff(a.original, a.reply.First.Data)
+	case errors.As(a.err, &again):
+		o.Verdict = Retry
+		for _, ask := range again.Ask {
+			o.Changes = append(o.Changes, diffText("ask", "", ask)...)
+		}
 	}
 	return o.edited(), nil
 }

@@ -66,6 +66,8 @@ func verdictName(v abi.Verdict) string {
 		return "hold"
 	case abi.VerdictDrop:
 		return "drop"
+	case abi.VerdictRetry:
+		return Retry
 	}
 	return Failed
 }

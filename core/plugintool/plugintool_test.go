@@ -3,10 +3,13 @@ package plugintool_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +18,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/plugintool"
 	"github.com/sallyport-ai/sallyport/core/wasm"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
+	"github.com/sallyport-ai/sallyport/sdk/tck"
 )
 
 func read(t *testing.T, elem ...string) []byte {
@@ -141,6 +145,73 @@ func TestTrial(t *testing.T) {
 	fails("the plugin has no hook auth: its manifest names request", plugintool.Trial{Hook: "auth"})
 	settings.Path = "nowhere.wasm"
 	fails("there is no such file: nowhere.wasm", plugintool.Trial{})
+}
+
+// TestTrialRetry shows a hook that has a model asked again, whole, in a stream and by itself.
+func TestTrialRetry(t *testing.T) {
+	t.Parallel()
+	schema := map[string]any{"schema": map[string]any{"type": "object", "required": []any{"a"}}, "action": "retry"}
+	settings := wasm.Settings{Path: plugintest.Build(t, "../../plugins/json-schema"), Config: schema}
+	answer := `{"choices":[{"index":0,"message":{"role":"assistant","content":"{}"},"finish_reason":"stop"}]}`
+	o, err := plugintool.Trial{Settings: settings, Hook: "response", Input: plugintool.Input{Response: json.RawMessage(answer)}}.Run(t.Context())
+	if err != nil || o.Verdict != plugintool.Retry || o.Status != 422 || len(o.Changes) == 0 || o.Changes[0].Path != "ask" {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	if !slices.Contains(plugintool.Verdicts(), plugintool.Retry) {
+		t.Error("--expect retry is not known")
+	}
+	o, err = plugintool.Trial{Settings: wasm.Settings{Path: plugintest.Build(t, "../../sdk/tck/guests/go")}, Hook: "response", View: view(t, "response", "retry")}.Run(t.Context())
+	if err != nil || o.Verdict != plugintool.Retry {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	o, err = plugintool.Trial{
+		Settings: wasm.Settings{Path: plugintest.Build(t, "../../sdk/tck/guests/go")}, Hook: "stream_chunk",
+		Input: plugintool.Input{Request: json.RawMessage(`{"model":"retry","messages":[]}`), Stream: []json.RawMessage{json.RawMessage(`"hello"`)}},
+	}.Run(t.Context())
+	said := fmt.Sprint(o)
+	if err != nil || len(o.Steps) == 0 || !strings.Contains(fmt.Sprint(o.Steps), "retry") || o.Verdict != plugintool.Reject {
+		t.Errorf("got %s, %v", said, err)
+	}
+}
+
+func view(t *testing.T, hook, name string) []byte {
+	t.Helper()
+	cases, err := tck.Cases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		if c.Hook.String() == hook && c.Name == name {
+			return c.View
+		}
+	}
+	t.Fatalf("there is no case %s %s", hook, name)
+	return nil
+}
+
+// TestTrialAuth shows whom an auth hook lets in, with all limits.
+func TestTrialAuth(t *testing.T) {
+	t.Parallel()
+	o, err := plugintool.Trial{
+		Settings: wasm.Settings{Path: plugintest.Build(t, "../../sdk/tck/guests/go")}, Hook: "auth",
+		Input: plugintool.Input{Headers: map[string]string{"Authorization": "Bearer limits"}},
+	}.Run(t.Context())
+	if err != nil || o.Verdict != plugintool.Allow {
+		t.Fatalf("got %+v, %v", o, err)
+	}
+	var text bytes.Buffer
+	if err := o.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"limits.api_key.max_budget\n  + 4.5", "limits.api_key.budget_duration\n  + 30d", "limits.api_key.budget_reset_at\n  + 2023-11-14T22:13:20.000001Z",
+		"limits.api_key.spend\n  + 0.25", "limits.user.rpm_limit\n  + 0", "limits.team.max_budget\n  + 0", "limits.model_per_key m2.rpm_limit\n  + 14",
+		"limits.model_per_end_user m1.max_budget\n  + 17", "expires\n  + 2023-11-14T", "blocked\n  + true", "aliases.a\n  + m1", "allowed_model_region\n  + eu",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%s\nlacks %q", text.String(), want)
+		}
+	}
 }
 
 func TestDiff(t *testing.T) {

@@ -31,11 +31,14 @@ const (
 	Respond  = "respond"
 	Allow    = "allow"
 	Pass     = "pass"
+	Retry    = "retry" // a model is asked again
 	Failed   = "fail"
 )
 
 // Verdicts returns all verdicts a trial may end with.
-func Verdicts() []string { return []string{Continue, Edit, Reject, Respond, Allow, Pass, Failed} }
+func Verdicts() []string {
+	return []string{Continue, Edit, Reject, Respond, Allow, Pass, Retry, Failed}
+}
 
 // Outcome is what a hook did.
 type Outcome struct {
