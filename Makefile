@@ -80,9 +80,9 @@ fuzz: ## Run each fuzz target for FUZZTIME (default 5s)
 	done
 
 .PHONY: deps
-deps: ## Install what the tests need besides Go: Node, Python, Rust, PostgreSQL, Redis and the SDKs
+deps: ## Install what the tests need besides Go: Node, Python, Rust, PostgreSQL, Redis, an S3 server and the SDKs
 	.ci/deps
 
 .PHONY: clean
 clean: ## Remove what the build and deps made
-	rm -rf bin sdk/rust/target sdk/rust/examples/*/target examples/sdk-clients/node_modules examples/sdk-clients/.venv
+	rm -rf bin sdk/rust/target sdk/rust/examples/*/target examples/sdk-clients/node_modules examples/sdk-clients/.venv core/store/storetest/servers/.venv

@@ -1,5 +1,5 @@
-// Package storetest starts the servers that tests need, PostgreSQL and Redis, from the binaries installed on the machine,
-// and holds the contract that every store.Store passes.
+// Package storetest starts the servers that tests need, PostgreSQL, Redis and S3, from what is installed on the machine, and
+// holds the contract that every store.Store passes.
 //
 // A server belongs to the test that starts it and ends with it, also when the test is killed. Packages whose tests share
 // one say so:
@@ -32,7 +32,7 @@ const (
 	// sharedDir holds what tests of one binary share, set by Main.
 	sharedDir = "SALLYPORT_TEST_SERVERS"
 
-	startTimeout = 30 * time.Second
+	startTimeout = 60 * time.Second
 	pollEvery    = 20 * time.Millisecond
 )
 
@@ -84,6 +84,11 @@ func (b *buffer) String() string {
 
 // run starts a program as a user other than root. The signal ends it.
 func run(dir, signal string, argv ...string) (*process, error) {
+	return runAs(unprivileged(), dir, signal, argv...)
+}
+
+// runAs runs a program with the attributes. The signal ends it.
+func runAs(attr *syscall.SysProcAttr, dir, signal string, argv ...string) (*process, error) {
 	cmd := exec.Command("sh", append([]string{"-c", supervise, "sh", signal}, argv...)...)
 	cmd.Dir = dir
 	if err := os.Remove(filepath.Join(dir, pidFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -92,7 +97,7 @@ func run(dir, signal string, argv ...string) (*process, error) {
 	out := &buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
-	cmd.SysProcAttr = unprivileged()
+	cmd.SysProcAttr = attr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

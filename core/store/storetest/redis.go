@@ -35,7 +35,13 @@ func Redis(t testing.TB, args ...string) *RedisServer {
 	if err != nil {
 		t.Fatalf("folder of Redis: %v", err)
 	}
-	s := &RedisServer{t: t, dir: dir, args: append([]string{program}, args...)}
+	return redisServer(t, dir, append([]string{program}, args...))
+}
+
+// redisServer starts the server of a command line. The folder goes when the test ends.
+func redisServer(t testing.TB, dir string, argv []string) *RedisServer {
+	t.Helper()
+	s := &RedisServer{t: t, dir: dir, args: argv}
 	t.Cleanup(func() {
 		s.Stop()
 		if err := os.RemoveAll(s.dir); err != nil {

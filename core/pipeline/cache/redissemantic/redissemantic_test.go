@@ -226,6 +226,23 @@ func TestContract(t *testing.T) {
 	})
 }
 
+// The contract over a Redis with the module itself, in both versions of the protocol.
+func TestServer(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []int{2, 3} {
+		t.Run(fmt.Sprint("RESP", protocol), func(t *testing.T) {
+			t.Parallel()
+			s := storetest.RedisSearch(t)
+			cachetest.Semantic(t, cachetest.SemanticOptions{
+				Keeps: true, Break: func(testing.TB) { s.Stop() },
+				Open: func(testing.TB) cache.Semantic {
+					return redissemantic.New(redis.NewClient(&redis.Options{Addr: s.Addr(), Protocol: protocol, ContextTimeoutEnabled: true, MaxRetries: -1}), "")
+				},
+			})
+		})
+	}
+}
+
 // A server without the module is told so.
 func TestWithoutModule(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/blob"
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/blob/s3"
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/cachetest"
+	"github.com/sallyport-ai/sallyport/core/store/storetest"
 	"github.com/sallyport-ai/sallyport/core/upstream/credential/aws"
 )
 
@@ -126,6 +128,47 @@ func open(t testing.TB, endpoint, prefix string, client *http.Client) *blob.Stor
 	source := aws.New(aws.Settings{Env: func(string) string { return "" }})
 	signer := source.Signer(aws.Options{AccessKeyID: id, SecretAccessKey: secret, Region: region}, "s3")
 	return blob.New(blob.Settings{Name: "S3", API: api, Target: api.Target(), Signer: signer, Prefix: prefix, Client: client})
+}
+
+// openAt is a store in the bucket of a server.
+func openAt(t testing.TB, s *storetest.S3Server, prefix, key string) *blob.Store {
+	t.Helper()
+	api, err := s3.New(s3.Place{Bucket: s.Bucket, Region: region, Endpoint: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := aws.New(aws.Settings{Env: func(string) string { return "" }})
+	signer := source.Signer(aws.Options{AccessKeyID: s.AccessKey, SecretAccessKey: key, Region: region}, "s3")
+	return blob.New(blob.Settings{Name: "S3", API: api, Target: api.Target(), Signer: signer, Prefix: prefix})
+}
+
+// The contract over a server that is a program of its own and checks signatures: it refuses another secret, and what is
+// refused is an error, not a miss.
+func TestServer(t *testing.T) {
+	t.Parallel()
+	s := storetest.S3(t)
+	wrong := openAt(t, s, "cache", "another secret")
+	if _, err := wrong.Get(t.Context(), "k", nil); err == nil || errors.Is(err, cache.ErrMiss) || strings.Contains(err.Error(), s.Secret) {
+		t.Errorf("a wrong secret: %v", err)
+	}
+	if err := wrong.Ping(t.Context()); err == nil {
+		t.Error("a wrong secret: the ping succeeds")
+	}
+	cachetest.Store(t, cachetest.Options{
+		Keeps: true, Serial: true, Break: func(testing.TB) { s.Stop() },
+		Open: func(t testing.TB) cache.Store { return openAt(t, s, "cache/answers", s.Secret) },
+		Foreign: func(t testing.TB) func(testing.TB) {
+			theirs := openAt(t, s, "cache/other", s.Secret)
+			if err := theirs.Set(t.Context(), "k", []byte("theirs"), 0); err != nil {
+				t.Fatal(err)
+			}
+			return func(t testing.TB) {
+				if v, err := theirs.Get(t.Context(), "k", nil); err != nil || string(v) != "theirs" {
+					t.Errorf("what others keep: %q, %v", v, err)
+				}
+			}
+		},
+	})
 }
 
 func TestContract(t *testing.T) {
