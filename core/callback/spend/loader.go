@@ -165,14 +165,15 @@ func (l *Loader) read() (entries []store.SpendEntry, next int64, err error) {
 	entries = make([]store.SpendEntry, 0, l.last)
 	defer func() { l.last = len(entries) }()
 	next, err = l.s.Journal.Read(l.next, func(at int64, record []byte) bool {
-		e := store.SpendEntry{Seq: at}
-		if err := decodeEntry(record, &e); err != nil {
+		entries = append(entries, store.SpendEntry{Seq: at})
+		e := &entries[len(entries)-1]
+		if err := decodeEntry(record, e); err != nil {
+			entries = entries[:len(entries)-1]
 			l.stats.rejected.Add(1)
 			l.s.Logger.Error("a record of the spend journal cannot be read and is left out", "error", err, "place", at)
 			return true
 		}
 		joinAnswer(&e.Log)
-		entries = append(entries, e)
 		size += len(record)
 		return len(entries) < l.s.Batch && size < batchBytes
 	})

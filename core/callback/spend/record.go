@@ -70,10 +70,12 @@ func (e *encoder) counter(name string, window time.Time, amount float64) {
 	e.float(amount)
 }
 
-// decoder reads a record. After an error it returns zeros.
+// decoder reads a record. After an error it returns zeros. What it returns borrows from the record, which it has twice:
+// one copy for all texts and one for all documents cost less than one for each.
 type decoder struct {
-	b   []byte
-	err error
+	b    []byte // what is left
+	text string // the whole record
+	err  error
 }
 
 func (d *decoder) uint() uint64 {
@@ -121,9 +123,19 @@ func (d *decoder) bytes() []byte {
 	return s
 }
 
+func (d *decoder) string() string {
+	from := len(d.text) - len(d.b)
+	n := len(d.bytes())
+	end := len(d.text) - len(d.b)
+	if d.err != nil {
+		return ""
+	}
+	return d.text[max(from, end-n):end]
+}
+
 func (d *decoder) json() store.JSON {
 	if s := d.bytes(); len(s) > 0 {
-		return append(store.JSON(nil), s...)
+		return s[:len(s):len(s)]
 	}
 	return nil
 }
@@ -138,37 +150,38 @@ func (d *decoder) time() time.Time {
 
 func (d *decoder) fail() { d.err, d.b = errRecord, nil }
 
-// decodeEntry reads a record into e, which it fills as a whole but for Seq. It copies what it keeps.
+// decodeEntry reads a record into e, which it fills as a whole but for Seq. It copies the record.
 func decodeEntry(record []byte, e *store.SpendEntry) error {
 	if len(record) == 0 || record[0] != recordVersion {
 		return errRecord
 	}
-	d := decoder{b: record[1:]}
+	text := string(record)
+	d := decoder{b: []byte(text)[1:], text: text}
 	flags := d.uint()
-	l := store.SpendLog{Spend: d.float()}
 	*e = store.SpendEntry{Seq: e.Seq, NoLog: flags&flagNoLog != 0, NoTotals: flags&flagNoTotals != 0}
+	l := &e.Log
+	l.Spend = d.float()
 	l.TotalTokens, l.PromptTokens, l.CompletionTokens = d.int(), d.int(), d.int()
 	e.CacheReadTokens, e.CacheWriteTokens = d.int(), d.int()
 	l.StartTime, l.EndTime = d.time(), d.time()
 	if first := d.time(); flags&flagCompletion != 0 {
 		l.CompletionStartTime = &first
 	}
-	for _, t := range texts(&l, e) {
-		*t = string(d.bytes())
+	for _, t := range texts(l, e) {
+		*t = d.string()
 	}
 	l.Metadata, l.RequestTags, l.Messages, l.Response, l.ProxyServerRequest = d.json(), d.json(), d.json(), d.json(), d.json()
 	for range d.uint() {
 		if d.err != nil {
 			return d.err
 		}
-		e.Tags = append(e.Tags, string(d.bytes()))
+		e.Tags = append(e.Tags, d.string())
 	}
 	for range d.uint() {
 		if d.err != nil {
 			return d.err
 		}
-		e.Counters = append(e.Counters, store.CounterAdd{Name: string(d.bytes()), Window: d.time(), Amount: d.float()})
+		e.Counters = append(e.Counters, store.CounterAdd{Name: d.string(), Window: d.time(), Amount: d.float()})
 	}
-	e.Log = l
 	return d.err
 }
