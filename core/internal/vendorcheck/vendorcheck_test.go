@@ -127,7 +127,7 @@ func TestMockInFront(t *testing.T) {
 // TestSuite runs the scripts of the OpenAI provider against vendors that differ from it.
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"groq", "together_ai", "mistral", "openrouter", "hosted_vllm", "ollama", "sarvam"} {
+	for _, name := range []string{"groq", "together_ai", "mistral", "openrouter", "hosted_vllm", "ollama", "sarvam", "cloudflare", "fireworks_ai", "ai21_chat", "huggingface"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v, ok := compat.Lookup(name)

@@ -19,7 +19,7 @@ func settings() anthropic.Settings {
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	o := providertest.Options{}
+	o := providertest.Options{Translates: true}
 	if *update {
 		o.Update = "testdata"
 	}

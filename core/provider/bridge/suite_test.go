@@ -25,7 +25,7 @@ func deployment() *llm.Deployment {
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	o := providertest.Options{Translates: true, Target: true, Skip: []string{"embeddings", "stop"}}
+	o := providertest.Options{Translates: true, Target: true, Skip: []string{"embeddings"}}
 	if *update {
 		o.Update = "testdata"
 	}

@@ -14,7 +14,7 @@ var update = providertest.UpdateFlag()
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	o := providertest.Options{Translates: true, Target: true, Skip: []string{"embeddings", "finish-content-filter", "reasoning", "stream-reasoning"}}
+	o := providertest.Options{Translates: true, Target: true, Skip: []string{"embeddings", "finish-content-filter", "stream-reasoning"}}
 	if *update {
 		o.Update = "testdata"
 	}

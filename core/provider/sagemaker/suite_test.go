@@ -63,8 +63,8 @@ func deployment(settings ...string) *llm.Deployment {
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	o := providertest.Options{Translates: true, Target: true, Body: frames, Skip: []string{
-		"parallel-tools", "stream-tools", "json-mode", "logprobs", "finish-content-filter",
-		"json-schema", "reasoning", "stream-reasoning", "image-url", "tool-choice", "tool-results", "stream-parallel-tools",
+		"parallel-tools", "stream-tools", "logprobs", "finish-content-filter",
+		"stream-reasoning", "image-url", "tool-choice", "tool-results", "stream-parallel-tools",
 	}}
 	if *update {
 		o.Update = "testdata"

@@ -1,0 +1,294 @@
+package providertest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/sallyport-ai/sallyport/core/llm"
+)
+
+// coverage is the table of what the scripts show.
+const coverage = "../COVERAGE.md"
+
+var update = UpdateFlag()
+
+// covered is a provider, and the folders of the scripts that its own test runs.
+type covered struct {
+	name    string
+	folders []string
+	chats   bool
+}
+
+func providers() []covered {
+	return []covered{
+		{"openai", []string{"openai/testdata"}, true},
+		{"openai, by the Responses API", []string{"bridge/testdata"}, true},
+		{"anthropic", []string{"anthropic/testdata"}, true},
+		{"bedrock", []string{"bedrock/testdata/claude", "bedrock/testdata/other", "bedrock/testdata/nova", "bedrock/testdata/adaptive"}, true},
+		{"gemini, vertex_ai", []string{"gemini/testdata", "gemini/testdata/three", "gemini/testdata/vertex"}, true},
+		{"cohere", []string{"cohere/testdata"}, true},
+		{"mistral", []string{"mistral/testdata"}, true},
+		{"ollama", []string{"ollama/testdata"}, true},
+		{"databricks", []string{"databricks/testdata"}, true},
+		{"watsonx", []string{"watsonx/testdata"}, true},
+		{"predibase", []string{"predibase/testdata"}, true},
+		{"sagemaker", []string{"sagemaker/testdata"}, true},
+		{"replicate", []string{"replicate/testdata"}, true},
+		{"triton", []string{"triton/testdata"}, true},
+		{"nlp_cloud", []string{"nlpcloud/testdata"}, true},
+		{"huggingface, beside chats", []string{"huggingface/testdata"}, false},
+		{"jina_ai", []string{"jina/testdata"}, false},
+		{"voyage", []string{"voyage/testdata"}, false},
+		{"deepgram", []string{"deepgram/testdata"}, false},
+		{"elevenlabs", []string{"elevenlabs/testdata"}, false},
+	}
+}
+
+// capability is a column: the scripts that may show it, and what their replies must hold.
+type capability struct {
+	name    string
+	chat    bool
+	scripts []string
+	reply   *regexp.Regexp // nil: that of an answer
+	after   string         // another capability that this one goes with: refused if that one is
+}
+
+func capabilities() []capability {
+	kind := func(kinds ...llm.Kind) *regexp.Regexp {
+		var all []string
+		for _, k := range kinds {
+			all = append(all, strconv.Itoa(int(k)))
+		}
+		return regexp.MustCompile(`^error kind (` + strings.Join(all, "|") + `),`)
+	}
+	two := regexp.MustCompile(`"type":"function".*(\n.*)*"type":"function"`)
+	list := []capability{
+		{"whole", true, []string{"whole"}, regexp.MustCompile(`streamed false`), ""},
+		{"stream", true, []string{"stream"}, regexp.MustCompile(`streamed true`), ""},
+		{"usage of a stream", true, []string{"stream-usage", "stream"}, regexp.MustCompile(`Prompt:[1-9]`), ""},
+		{"tools", true, []string{"tools"}, regexp.MustCompile(`"tool_calls":\[`), ""},
+		{"parallel tools", true, []string{"parallel-tools"}, two, "tools"},
+		{"tools streamed", true, []string{"stream-tools"}, regexp.MustCompile(`"tool_calls":\[`), "tools"},
+		{"parallel, streamed", true, []string{"stream-parallel-tools"}, two, "tools"},
+		{"choice of tools", true, []string{"tool-choice"}, nil, "tools"},
+		{"results of tools", true, []string{"tool-results"}, nil, "tools"},
+		{"images", true, []string{"images"}, nil, ""},
+		{"JSON mode", true, []string{"json-mode"}, nil, ""},
+		{"JSON schema", true, []string{"json-schema"}, nil, ""},
+		{"reasoning", true, []string{"reasoning", "thinking"}, regexp.MustCompile(`"reasoning_content":"|Reasoning:[1-9]`), ""},
+		{"reasoning streamed", true, []string{"stream-reasoning", "stream-thinking"}, regexp.MustCompile(`"reasoning_content":"`), "reasoning"},
+		{"cached tokens", true, nil, regexp.MustCompile(`Cached:[1-9]`), ""},
+		{"reasoning tokens", true, nil, regexp.MustCompile(`Reasoning:[1-9]`), "reasoning"},
+		{"stop sequences", true, []string{"stop"}, nil, ""},
+		{"ended by length", true, nil, regexp.MustCompile(`finish "length"`), ""},
+		{"ended by a filter", true, nil, regexp.MustCompile(`finish "content_filter"`), ""},
+	}
+	for _, e := range []struct {
+		name  string
+		kinds []llm.Kind
+	}{
+		{"bad-request", []llm.Kind{llm.KindBadRequest}},
+		{"authentication", []llm.Kind{llm.KindAuthentication}},
+		{"permission", []llm.Kind{llm.KindPermission}},
+		{"not-found", []llm.Kind{llm.KindNotFound}},
+		{"timeout", []llm.Kind{llm.KindTimeout}},
+		{"unprocessable", []llm.Kind{llm.KindUnprocessable}},
+		{"rate-limit", []llm.Kind{llm.KindRateLimit}},
+		{"server", []llm.Kind{llm.KindInternal}},
+		{"unavailable", []llm.Kind{llm.KindUnavailable}},
+		{"overloaded", []llm.Kind{llm.KindUnavailable, llm.KindInternal, llm.KindRateLimit}}, // 503, 529 and 429
+		{"context-window", []llm.Kind{llm.KindContextWindow}},
+		{"content-policy", []llm.Kind{llm.KindContentPolicy}},
+		{"html", []llm.Kind{llm.KindInternal, llm.KindBadGateway, llm.KindUnavailable}},
+	} {
+		list = append(list, capability{name: "error: " + e.name, scripts: []string{"error-" + e.name}, reply: kind(e.kinds...)})
+	}
+	broken := regexp.MustCompile(`error kind (` + strconv.Itoa(int(llm.KindConnection)) + `|` + strconv.Itoa(int(llm.KindBadGateway)) + `),`)
+	return append(list,
+		capability{name: "broken stream", chat: true, scripts: []string{"stream-cut", "stream-not-json", "stream-without-end"}, reply: broken},
+		capability{name: "no JSON", scripts: []string{"broken-not-json"}, reply: broken},
+		capability{name: "empty body", scripts: []string{"broken-empty"}, reply: broken},
+	)
+}
+
+// absent says why a cell is empty: the vendor has no such thing, with the page that shows it.
+func absent() map[string]map[string]string {
+	const (
+		sage   = "https://huggingface.co/docs/text-generation-inference"
+		triton = "https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/protocol/extension_generate.html"
+		nlp    = "https://docs.nlpcloud.com"
+		rep    = "https://replicate.com/docs/reference/http"
+	)
+	text := "the API tells a text and not why it ended, " // of servers of one's own models
+	return map[string]map[string]string{
+		"bedrock": {
+			"reasoning tokens": "TokenUsage does not tell them apart, https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html",
+		},
+		"cohere": {"reasoning tokens": "usage does not tell them apart, https://docs.cohere.com/reference/chat"},
+		"ollama": {
+			"reasoning tokens":  "eval_count does not tell them apart, https://docs.ollama.com/api/chat",
+			"ended by a filter": "models run without one: done_reason is stop, length or load, https://docs.ollama.com/api/chat",
+		},
+		"predibase": {
+			"cached tokens":     "details do not tell them, https://docs.predibase.com/user-guide/inference/rest_api",
+			"ended by a filter": "finish_reason is length, eos_token or stop_sequence, https://docs.predibase.com/user-guide/inference/rest_api",
+		},
+		"sagemaker": {
+			"cached tokens": "details do not tell them, " + sage, "ended by a filter": "finish_reason is length, eos_token or stop_sequence, " + sage,
+		},
+		"replicate": {
+			"usage of a stream": "events are output, logs, error and done, without counts, https://replicate.com/docs/topics/predictions/streaming",
+			"cached tokens":     "metrics tell the input and the output, " + rep, "reasoning tokens": "metrics tell the input and the output, " + rep,
+			"reasoning": "an effort goes to the model as an input, and the output is one text, " + rep, "reasoning streamed": "likewise",
+			"ended by length": "a prediction succeeds whatever it ended by, " + rep, "ended by a filter": "a filter fails the prediction, " + rep,
+		},
+		"triton": {
+			"usage of a stream": "answers have no counts, " + triton, "cached tokens": "answers have no counts, " + triton,
+			"ended by length": text + triton, "ended by a filter": text + triton,
+		},
+		"nlp_cloud": {
+			"usage of a stream": "events are texts without counts, " + nlp, "cached tokens": "nb_input_tokens does not tell them apart, " + nlp,
+			"ended by length": text + nlp, "ended by a filter": text + nlp,
+		},
+	}
+}
+
+// show reads the scripts of a provider: by name what came of them.
+func show(t *testing.T, p covered) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	for _, folder := range p.folders {
+		files, err := filepath.Glob(filepath.Join("..", folder, "*.txtar"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no scripts in %s: %v", p.name, folder, err)
+		}
+		for _, file := range files {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range txtar.Parse(raw).Files {
+				if f.Name == "reply" {
+					name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+					out[name] = append(out[name], string(f.Data))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// The marks of cells.
+const (
+	shown   = "x"
+	refused = "r"
+	none    = ""
+)
+
+// refusedByName is the reply to a request for what the vendor does not have.
+var refusedByName = regexp.MustCompile(`^error kind 1, status 400: .*(UnsupportedParamsError|messages\[)`)
+
+func cell(c *capability, replies map[string][]string, before map[string]string) string {
+	if c.after != "" && before[c.after] == refused {
+		return refused
+	}
+	scripts := c.scripts
+	if scripts == nil {
+		for name := range replies {
+			scripts = append(scripts, name)
+		}
+	}
+	mark := none
+	for _, name := range scripts {
+		for _, reply := range replies[name] {
+			want := c.reply
+			if want == nil {
+				want = regexp.MustCompile(`(?m)^streamed (true|false), usage`)
+			}
+			switch {
+			case want.MatchString(reply):
+				return shown
+			case c.scripts != nil && refusedByName.MatchString(reply):
+				mark = refused
+			}
+		}
+	}
+	return mark
+}
+
+// TestCoverage makes the table of what the scripts show of each provider, which is in COVERAGE.md. A cell that no script
+// shows has its reason in absent, with a source.
+func TestCoverage(t *testing.T) {
+	t.Parallel()
+	columns := capabilities()
+	reasons := absent()
+	var table, notes strings.Builder
+	table.WriteString("| |")
+	for _, p := range providers() {
+		table.WriteString(" " + p.name + " |")
+	}
+	table.WriteString("\n|---|" + strings.Repeat("---|", len(providers())) + "\n")
+	marks := map[string]map[string]string{}
+	for _, p := range providers() {
+		replies, row := show(t, p), map[string]string{}
+		for i := range columns {
+			c := &columns[i]
+			if c.chat && !p.chats {
+				row[c.name] = "no chats"
+				continue
+			}
+			row[c.name] = cell(c, replies, row)
+			why := reasons[p.name][c.name]
+			switch {
+			case row[c.name] == none && why == "":
+				t.Errorf("%s: no script shows %q, and absent does not say why", p.name, c.name)
+			case row[c.name] != none && why != "":
+				t.Errorf("%s: a script shows %q, of which absent says that there is none: %s", p.name, c.name, why)
+			case why != "":
+				row[c.name] = "–"
+				fmt.Fprintf(&notes, "- %s, %s: %s\n", p.name, c.name, why)
+			}
+		}
+		marks[p.name] = row
+	}
+	for _, c := range columns {
+		table.WriteString("| " + c.name + " |")
+		for _, p := range providers() {
+			table.WriteString(" " + strings.ReplaceAll(marks[p.name][c.name], "no chats", "") + " |")
+		}
+		table.WriteString("\n")
+	}
+	for name, list := range reasons {
+		for c := range list {
+			if !slices.ContainsFunc(columns, func(x capability) bool { return x.name == c }) {
+				t.Errorf("absent has a reason for %s, %q, which is no column", name, c)
+			}
+		}
+	}
+	got := "# What the scripts show\n\nWritten by `go test ./core/provider/providertest -update` from the scripts in `testdata`, which each provider's own\n" +
+		"test runs. An x is shown by a script, an r is refused by name because the vendor has nothing for it, and – does not\nexist with the vendor, " +
+		"for the reason below the table. Columns without chats are empty in the rows of chats.\n\nThe scripts of `openai` are also run by `core/internal/vendorcheck` against " +
+		"Azure OpenAI, Azure AI, SageMaker's chats,\nGroq, Together, OpenRouter, vLLM, Sarvam, Cloudflare, Fireworks, AI21, Hugging Face's router, Mistral and Ollama as " +
+		"servers of\nOpenAI's API, by `core/wasm` through a plugin that is a provider, and with a mock in front.\n\n" + table.String() + "\n" + notes.String()
+	if *update {
+		if err := os.WriteFile(coverage, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(coverage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is stale: run go test ./core/provider/providertest -update", coverage)
+	}
+}
