@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -126,6 +127,42 @@ func TestHostTakesGoldenResults(t *testing.T) {
 	}
 	if string(x.State("g")) != "kept" || string(x.Header.Get("x-a")) != "1" {
 		t.Errorf("change: state %q, header %q", x.State("g"), x.Header.Get("x-a"))
+	}
+}
+
+// TestHostTakesGoldenPrincipal shows what the gateway makes of a principal with limits.
+func TestHostTakesGoldenPrincipal(t *testing.T) {
+	t.Parallel()
+	a, err := newHost(t).p.Authenticator(wasm.ModeOn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := plugintest.Exchange(t, llm.OpChat, nil)
+	p, err := a.Authenticate(&x.Life, x, auth.Credential{Key: []byte("limits"), Raw: []byte("Bearer limits"), Present: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.UnixMicro(1_700_000_000_000_001).UTC()
+	limits := func(k llm.ScopeKind, model string, l llm.Limits, b llm.Budget) llm.Allowance {
+		return llm.Allowance{Kind: k, Model: model, Limits: l, Budget: b}
+	}
+	none := llm.Budget{}
+	want := &llm.Principal{
+		KeyHash: p.KeyHash, CountAs: p.CountAs, UserID: "user", TeamID: "team", OrgID: "org", OrgName: "org-alias", Expires: at,
+		Blocked: true, TeamBlocked: true, TeamModels: []string{"m1", "m2"}, AllowedRoutes: []string{"llm_api_routes", "/key/info"},
+		Aliases: map[string]string{"a": "m1", "b": "m2"}, CacheControls: []string{"ttl", "no-cache"}, Region: "eu",
+		Tags: []string{"red", "blue"}, Guardrails: []string{"g1", "g2"}, Metadata: map[string]any{"guardrails": []any{"g1", "g2"}},
+		Allowances: []llm.Allowance{
+			limits(llm.ScopeKey, "", llm.Limits{TPM: 1, RPM: 2, Parallel: 3}, llm.Budget{Limited: true, Max: 4.5, Soft: 3.5, Before: 0.25, Duration: "30d", ResetAt: at}),
+			limits(llm.ScopeUser, "", llm.Limits{RPM: llm.Nothing}, none), limits(llm.ScopeTeam, "", llm.Limits{}, llm.Budget{Limited: true}),
+			limits(llm.ScopeTeamMember, "", llm.Limits{TPM: 10}, none), limits(llm.ScopeOrganization, "", llm.Limits{Parallel: 11}, none),
+			limits(llm.ScopeEndUser, "", llm.Limits{RPM: 12}, none), limits(llm.ScopeModelPerKey, "m1", llm.Limits{RPM: 13}, none),
+			limits(llm.ScopeModelPerKey, "m2", llm.Limits{RPM: 14}, none), limits(llm.ScopeModelPerTeam, "m1", llm.Limits{TPM: 15}, none),
+			limits(llm.ScopeModelPerOrg, "m1", llm.Limits{TPM: 16}, none), limits(llm.ScopeModelPerUser, "m1", llm.Limits{}, llm.Budget{Limited: true, Max: 17}),
+		},
+	}
+	if diff := cmp.Diff(want, p); diff != "" || len(p.KeyHash) != 64 || len(p.CountAs) != 64 || p.CountAs == p.KeyHash {
+		t.Errorf("counted as %s, -want +got\n%s", p.CountAs, diff)
 	}
 }
 

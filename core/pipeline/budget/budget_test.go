@@ -87,6 +87,17 @@ func TestRefuse(t *testing.T) {
 	f(llm.Scope{Kind: llm.ScopeEndUser, ID: "e"}, "ExceededBudget: End User=e over budget. Spend=0.3, Budget=0.0")
 	f(llm.Scope{Kind: llm.ScopeTag, ID: "g"}, "Tag=g Current cost")
 	f(llm.Scope{Kind: llm.ScopeModelPerKey, ID: "hash:m:1", Model: "m:1"}, "LiteLLM Virtual Key: hash, key_alias: None, exceeded budget for model=m:1")
+	// Those of authenticators speak of whom they are for, and of what was spent elsewhere.
+	f(llm.Scope{Kind: llm.ScopeGrantedKey, ID: "hash", Budget: llm.Budget{Max: 2.3, Before: 2, Soft: 9}},
+		"Budget has been exceeded! Current cost: 2.3, Max budget: 2.3. Budget of key hash: 2.3 US dollars;")
+	f(llm.Scope{Kind: llm.ScopeGrantedTeam, ID: llm.GrantedID("t", 1_893_542_400), Budget: llm.Budget{Max: 0.25, ResetAt: reset}},
+		"Team=t Current cost: 0.3, Max budget: 0.25. Budget of team t: ", "resets at 2030-01-02T00:00:00Z")
+	f(llm.Scope{Kind: llm.ScopeGrantedMember, ID: "t:u:1"}, "User=u:1 in Team=t Current", "Budget of user u:1 in team t")
+	f(llm.Scope{Kind: llm.ScopeGrantedUser, ID: "u"}, "ExceededBudget: User=u over budget", "Budget of user u")
+	f(llm.Scope{Kind: llm.ScopeGrantedEndUser, ID: "e"}, "ExceededBudget: End User=e over budget", "Budget of end user e")
+	f(llm.Scope{Kind: llm.ScopeGrantedOrg, ID: "o"}, "Organization=o Current", "Budget of organization o")
+	f(llm.Scope{Kind: llm.ScopeGrantedModelPerKey, ID: "hash:m", Model: "m"}, "LiteLLM Virtual Key: hash, key_alias: None, exceeded budget for model=m")
+	f(llm.Scope{Kind: llm.ScopeGrantedModelPerTeam, ID: "t:m", Model: "m"}, "model per team t, model=m")
 }
 
 func TestDollars(t *testing.T) {
