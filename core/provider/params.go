@@ -59,15 +59,48 @@ func Reserved(name string) bool {
 	return false
 }
 
-// collect appends the members that count: those of the fallback under way, of the deployment's extra_body, of the
-// request's extra_body, of the request, and the deployment's defaults, each before the next. supported are the
-// parameters of the API that the vendor takes with the operation; the others are refused, in the reference's words, or
-// dropped.
+// Members gives add what a request has in the end, what counts most first, so that the first value of a name is the one
+// that counts: what the fallback under way sets, the deployment's extra_body, the request's extra_body, the request
+// itself, and the deployment's defaults. keep is asked about members of the request; model, stream and stream_options are
+// never among them. Values are borrowed, from extra too, which is parsed here.
+func Members(x *llm.Exchange, d *llm.Deployment, extra *llm.Object, keep func(name string) bool, add func(name string, value []byte)) error {
+	if err := CheckControls(x); err != nil {
+		return err
+	}
+	for i := range x.Overrides {
+		o := &x.Overrides[i]
+		if said := o.Name == "messages" || o.Name == "prompt" || o.Name == "input"; said || !Reserved(o.Name) && !openai.Control(borrow(o.Name)) {
+			add(o.Name, borrow(o.Value))
+		}
+	}
+	for i := range d.ExtraBody {
+		add(d.ExtraBody[i].Name, borrow(d.ExtraBody[i].Value))
+	}
+	if x.Controls.ExtraBody != nil {
+		if err := ExtraBody(x, extra); err != nil {
+			return err
+		}
+		for _, m := range extra.Members() {
+			add(borrowed(extra.Key(m)), extra.Value(m))
+		}
+	}
+	for _, m := range x.Body.Members() {
+		switch key := borrowed(x.Body.Key(m)); {
+		case key == "model", key == "stream", key == "stream_options":
+		case keep(key):
+			add(key, x.Body.Value(m))
+		}
+	}
+	for i := range d.Defaults {
+		add(d.Defaults[i].Name, borrow(d.Defaults[i].Value))
+	}
+	return nil
+}
+
+// collect appends the members that count. supported are the parameters of the API that the vendor takes with the
+// operation; the others are refused, in the reference's words, or dropped.
 func (p *params) collect(t *Turn, supported []string, dst []openai.Param) ([]openai.Param, error) {
 	x := t.Exchange
-	if err := CheckControls(x); err != nil {
-		return dst, err
-	}
 	start := len(dst)
 	add := func(name string, value []byte) {
 		for i := range dst[start:] {
@@ -77,38 +110,15 @@ func (p *params) collect(t *Turn, supported []string, dst []openai.Param) ([]ope
 		}
 		dst = append(dst, openai.Param{Name: name, Value: value})
 	}
-	for i := range x.Overrides {
-		switch o := &x.Overrides[i]; {
-		case o.Name == "messages" || o.Name == "prompt" || o.Name == "input":
-			add(o.Name, borrow(o.Value))
-		case !Reserved(o.Name) && !openai.Control(borrow(o.Name)):
-			add(o.Name, borrow(o.Value))
+	keep := func(key string) bool {
+		if openai.Control(borrow(key)) && !(key == "metadata" && p.allowed(x, key)) {
+			return false
 		}
+		return x.Dialect == llm.DialectOpenAI || !saidOtherwise(x, t.Site.v.Name, key)
 	}
-	for i := range p.d.ExtraBody {
-		add(p.d.ExtraBody[i].Name, borrow(p.d.ExtraBody[i].Value))
-	}
-	if x.Controls.ExtraBody != nil {
-		var extra llm.Object
-		if err := ExtraBody(x, &extra); err != nil {
-			return dst, err
-		}
-		for _, m := range extra.Members() {
-			add(borrowed(extra.Key(m)), extra.Value(m))
-		}
-	}
-	for _, m := range x.Body.Members() {
-		key := borrowed(x.Body.Key(m))
-		switch {
-		case key == "model", key == "stream", key == "stream_options":
-		case openai.Control(borrow(key)) && !(key == "metadata" && p.allowed(x, key)):
-		case x.Dialect != llm.DialectOpenAI && saidOtherwise(x, t.Site.v.Name, key):
-		default:
-			add(key, x.Body.Value(m))
-		}
-	}
-	for i := range p.d.Defaults {
-		add(p.d.Defaults[i].Name, borrow(p.d.Defaults[i].Value))
+	var extra llm.Object
+	if err := Members(x, p.d, &extra, keep, add); err != nil {
+		return dst, err
 	}
 	list, err := p.filter(t, supported, dst[start:])
 	return dst[:start+len(list)], err

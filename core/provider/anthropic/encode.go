@@ -63,13 +63,13 @@ func (e *endpoint) extraHeaders(raw []byte, c *llm.Call) error {
 		name := h.Key()
 		value, ok := llm.Text(h.Value())
 		if !ok {
-			return badControl("extra_headers", "must have strings as values")
+			return provider.BadControl("extra_headers", "must have strings as values")
 		}
 		if problem := provider.BadHeader(name, value); problem != "" {
-			return badControl("extra_headers", "holds "+strconv.Quote(string(name))+", which "+problem)
+			return provider.BadControl("extra_headers", "holds "+strconv.Quote(string(name))+", which "+problem)
 		}
 		if credential(name) || e.hasLine(name) && !llm.EqualFold(name, "anthropic-beta") {
-			return badControl("extra_headers", "holds "+strconv.Quote(string(name))+", which the deployment sets itself")
+			return provider.BadControl("extra_headers", "holds "+strconv.Quote(string(name))+", which the deployment sets itself")
 		}
 		c.Header = append(c.Header, llm.Field{Name: name, Value: value})
 	}

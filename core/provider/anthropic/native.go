@@ -56,7 +56,7 @@ func (e *endpoint) encodeNative(x *llm.Exchange, c *llm.Call) error {
 		case string(key) == "model":
 			s.keep(list[i], e.model)
 		case string(key) != "metadata" && openai.Control(key), slices.Contains(e.d.AdditionalDrop, borrowed(key)),
-			x.Controls.AdditionalDrop != nil && lists(x.Controls.AdditionalDrop, borrowed(key)):
+			provider.Lists(x.Controls.AdditionalDrop, borrowed(key)):
 			s.leave(list, i)
 		case set != "":
 			s.keep(list[i], borrow(set))

@@ -2,13 +2,12 @@ package anthropic
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
 )
 
 // param is a parameter of a request as it counts in the end. The slices are borrowed.
@@ -41,35 +40,18 @@ func unsupported(name, value []byte) bool {
 	return false
 }
 
-// collect lists the parameters that count: those of the fallback under way, of the deployment's extra_body, of the
-// request's extra_body, of the request, and the deployment's defaults, each before the next.
+// collect lists the parameters that count.
 func (n *encoder) collect() error {
-	x, d := n.x, n.e.d
-	for _, list := range [][]byte{x.Controls.AdditionalDrop, x.Controls.AllowedParams} {
-		if len(list) > maxNames {
-			return badControl("additional_drop_params", "and `allowed_openai_params` must not be longer than "+strconv.Itoa(maxNames)+" bytes")
+	keep := func(key string) bool {
+		if openai.Control(borrow(key)) {
+			return key == "metadata" && n.allowed(key)
 		}
+		return key == "messages" || !provider.Lists(n.x.Controls.AdditionalDrop, key)
 	}
-	for _, o := range x.Overrides {
-		if o.Name == "messages" {
-			n.messages = borrow(o.Value)
-		} else if !reserved(o.Name) && !openai.Control(borrow(o.Name)) {
-			n.add(borrow(o.Name), borrow(o.Value))
-		}
-	}
-	for i := range d.ExtraBody {
-		n.add(borrow(d.ExtraBody[i].Name), borrow(d.ExtraBody[i].Value))
-	}
-	if err := n.collectExtra(); err != nil {
+	if err := provider.Members(n.x, n.e.d, &n.extra, keep, n.add); err != nil {
 		return err
 	}
-	for _, m := range x.Body.Members() {
-		n.member(x.Body.Key(m), x.Body.Value(m))
-	}
-	for i := range d.Defaults {
-		n.add(borrow(d.Defaults[i].Name), borrow(d.Defaults[i].Value))
-	}
-	if x.Dialect == llm.DialectMessages {
+	if n.x.Dialect == llm.DialectMessages {
 		n.params = slices.DeleteFunc(n.params, n.twice)
 	}
 	return n.check()
@@ -86,57 +68,15 @@ func (n *encoder) twice(p param) bool {
 	return false
 }
 
-// collectExtra takes the request's extra_body.
-func (n *encoder) collectExtra() error {
-	raw := n.x.Controls.ExtraBody
-	if raw == nil {
-		return nil
-	}
-	if err := n.extra.Parse(raw); err != nil {
-		return badControl("extra_body", "cannot be used: "+err.Error())
-	}
-	for _, m := range n.extra.Members() {
-		// By these a request would become another one than was checked and is accounted for.
-		if key := n.extra.Key(m); reserved(string(key)) {
-			return badControl("extra_body", "must not set `"+string(key)+"`: write it into the request itself")
-		}
-		n.add(n.extra.Key(m), n.extra.Value(m))
-	}
-	return nil
-}
-
-// maxNames is the greatest length of additional_drop_params and allowed_openai_params as written.
-const maxNames = 4 << 10
-
-func badControl(name, problem string) *llm.Error {
-	return &llm.Error{
-		Op: "anthropic.Encode", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: name,
-		Message: "Invalid request: `" + name + "` " + problem + ".",
-	}
-}
-
-func (n *encoder) member(key, value []byte) {
+// add takes a parameter unless it is there already, or to be dropped always.
+func (n *encoder) add(name string, value []byte) {
 	switch {
-	case string(key) == "messages":
+	case name == "messages":
 		if n.messages == nil {
 			n.messages = value
 		}
-	case reserved(borrowed(key)):
-	case openai.Control(key):
-		if string(key) == "metadata" && n.allowed("metadata") {
-			n.add(key, value)
-		}
-	default:
-		if n.x.Controls.AdditionalDrop == nil || !lists(n.x.Controls.AdditionalDrop, borrowed(key)) {
-			n.add(key, value)
-		}
-	}
-}
-
-// add takes a parameter unless it is there already, or to be dropped always.
-func (n *encoder) add(name, value []byte) {
-	if n.get(borrowed(name)) == nil && !slices.Contains(n.e.d.AdditionalDrop, borrowed(name)) {
-		n.params = append(n.params, param{name, value})
+	case !provider.Reserved(name) && n.get(name) == nil && !slices.Contains(n.e.d.AdditionalDrop, name):
+		n.params = append(n.params, param{borrow(name), value})
 	}
 }
 
@@ -160,7 +100,7 @@ func (n *encoder) given(name string) []byte {
 
 // allowed reports whether a parameter is to be sent although it is not supported.
 func (n *encoder) allowed(name string) bool {
-	return slices.Contains(n.e.d.AllowedParams, name) || lists(n.x.Controls.AllowedParams, name)
+	return slices.Contains(n.e.d.AllowedParams, name) || provider.Lists(n.x.Controls.AllowedParams, name)
 }
 
 // check drops or refuses the parameters that are not supported, in the words of the reference (litellm/utils.py). It
@@ -181,11 +121,9 @@ func (n *encoder) check() error {
 	if len(names) == 0 {
 		return nil
 	}
-	list := "['" + strings.Join(names, "', '") + "']"
-	return refusal(names[0], "litellm.UnsupportedParamsError: "+Name+" does not support parameters: "+list+
-		", for model="+n.e.d.Model+". To drop these, set `litellm.drop_params=True` or for proxy:\n\n`litellm_settings:\n"+
-		" drop_params: true`\n. \n If you want to use these params dynamically send allowed_openai_params="+list+
-		" in your request.")
+	err := provider.UnsupportedParams(Name, n.e.d.Model, names)
+	err.Op = "anthropic.Encode"
+	return err
 }
 
 // neutral reports whether a parameter is not known to the API and asks for nothing.
@@ -196,19 +134,6 @@ func neutral(p param) bool {
 	switch string(p.name) {
 	case "frequency_penalty", "presence_penalty", "logprobs", "store", "n", "logit_bias", "prediction", "modalities":
 		return true
-	}
-	return false
-}
-
-// lists reports whether the JSON list holds the name.
-func lists(raw []byte, name string) bool {
-	if raw == nil {
-		return false
-	}
-	for c := dialect.Array(raw); c.Next(); {
-		if v := c.Value(); len(v) == len(name)+2 && string(v[1:len(v)-1]) == name {
-			return true
-		}
 	}
 	return false
 }

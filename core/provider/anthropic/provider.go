@@ -221,21 +221,13 @@ func (e *endpoint) bindParams() error {
 
 // checkParam refuses what would make the request another one than the gateway thinks it is.
 func (e *endpoint) checkParam(setting string, p llm.Pair) error {
-	if reserved(p.Name) {
+	if provider.Reserved(p.Name) {
 		return e.problem(setting, "must not set "+p.Name+", which belongs to the caller and the gateway")
 	}
 	if !json.Valid([]byte(p.Value)) {
 		return e.problem(setting, "holds a value for "+p.Name+" that is not JSON")
 	}
 	return nil
-}
-
-func reserved(name string) bool {
-	switch name {
-	case "model", "stream", "stream_options", "messages", "prompt", "input":
-		return true
-	}
-	return false
 }
 
 func (e *endpoint) hasLine(name []byte) bool {
