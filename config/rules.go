@@ -322,13 +322,18 @@ func (k *checker) callbacks(root *node) {
 			items = []*node{list}
 		}
 		for i, item := range items {
-			if item.text == "" || item.text == "prometheus" || strings.HasSuffix(item.text, ".wasm") {
+			if item.text == "" || item.text == "prometheus" || strings.HasSuffix(item.text, ".wasm") || key == "callbacks" && dynamicLimiter(item.text) {
 				continue
 			}
 			path := fmt.Sprintf("litellm_settings.%s[%d]", key, i)
 			k.rep.warn(item.pos, path, fmt.Sprintf("the callback %q is not served in this release", item.text), "remove it, or see config/REFERENCE.md for those that are")
 		}
 	}
+}
+
+// dynamicLimiter reports names of callbacks that are a limit and no sink.
+func dynamicLimiter(name string) bool {
+	return name == "dynamic_rate_limiter" || name == "dynamic_rate_limiter_v3"
 }
 
 // callbackSettings reports options for callbacks that are not switched on.

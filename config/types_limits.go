@@ -73,11 +73,26 @@ type BudgetSettings struct {
 	MaxEndUserBudget   *float64 `config:"max_end_user_budget"`
 	MaxUISessionBudget *float64 `config:"max_ui_session_budget"`
 	// DefaultSoftBudget is that of keys without one, in US dollars; nil is none.
-	DefaultSoftBudget          *float64 `config:"default_soft_budget"`
-	MaxEndUserBudgetID         string   `config:"max_end_user_budget_id"`
-	DisableEndUserCostTracking bool     `config:"disable_end_user_cost_tracking"`
+	DefaultSoftBudget *float64 `config:"default_soft_budget"`
+	// PriorityReservation is the share by priority of what a model group can
+	// take in a minute: a number, or an object with type and value.
+	PriorityReservation         map[string]any              `config:"priority_reservation"`
+	PriorityReservationSettings PriorityReservationSettings `config:"priority_reservation_settings"`
+	MaxEndUserBudgetID          string                      `config:"max_end_user_budget_id"`
+	DisableEndUserCostTracking  bool                        `config:"disable_end_user_cost_tracking"`
 	// TagBudgetConfig holds budgets by tag of a request.
 	TagBudgetConfig map[string]PeriodBudget `config:"tag_budget_config"`
+}
+
+// PriorityReservationSettings say how strictly shares of priorities are kept.
+type PriorityReservationSettings struct {
+	// DefaultPriority is the share of those without a priority.
+	DefaultPriority *float64 `config:"default_priority"`
+	// SaturationThreshold is the used share of a group from which on shares
+	// of priorities hold.
+	SaturationThreshold *float64 `config:"saturation_threshold"`
+	// Other holds the settings that have no field here.
+	Other map[string]any `config:",remain"`
 }
 
 // PeriodBudget is an amount of US dollars for each period. Of the two names

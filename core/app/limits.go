@@ -253,6 +253,10 @@ func (b *builder) limits(list []*llm.Deployment) []pipeline.Hook {
 			return budget.Refuse(s, why, ask)
 		},
 	}
+	if p := b.priorities(list); p != nil {
+		s.Groups = p.scopes
+		s.Elsewhere = b.fallsBack()
+	}
 	if n, err := strconv.Atoi(v.ParallelRetries); err == nil {
 		s.Tries = n
 	}

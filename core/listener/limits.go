@@ -26,6 +26,10 @@ func (c *session) limitLines(b []byte) []byte {
 			b = limitLine(b, s.Kind, "-limit-tokens: ", s.TPM)
 		}
 		switch s.Kind {
+		case llm.ScopePriority:
+			// async_post_call_success_hook of litellm/proxy/hooks/dynamic_rate_limiter_v3.py
+			b = line(b, "x-litellm-priority", s.Alias)
+			b = line(b, "x-litellm-rate-limiter-version", "v3")
 		case llm.ScopeKey:
 			b = rateLines(b, s)
 			if !c.granted() {

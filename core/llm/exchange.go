@@ -62,6 +62,9 @@ type Exchange struct {
 	Asked   Ask
 	Charged float64
 
+	// Crowded is why the model group asked for has no room: it is not called, only what it falls back to. Nil if it has.
+	Crowded *Error
+
 	Cached     CacheUse      // what the cache of answers did
 	Retries    int           // attempts after the first, in the group that answered
 	MaxRetries int           // how many were allowed
@@ -154,7 +157,7 @@ func (x *Exchange) Reset() {
 	clear(x.Holds)
 	clear(x.Tags)
 	x.Scopes, x.Holds, x.Tags, x.EndUser, x.Asked, x.Charged = x.Scopes[:0], x.Holds[:0], x.Tags[:0], "", Ask{}, 0
-	x.Region = ""
+	x.Region, x.Crowded = "", nil
 	clear(x.GuardRuns)
 	x.Deadline, x.Fastest = time.Time{}, false
 	clear(x.Earlier)

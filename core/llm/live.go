@@ -101,6 +101,9 @@ func (l *Live) check(s *Scope, ask *Ask) (Refusal, time.Duration) {
 	}
 	if s.RPM != 0 || s.TPM != 0 {
 		m := l.turn(ask.Now)
+		if s.Within != nil && s.Within.Used(ask) < s.From {
+			return Passed, 0
+		}
 		if s.RPM != 0 && m.requests.at(ask.Now) >= ask.share(s.RPM) {
 			return OverRequests, m.requests.wait(ask.Now, ask.share(s.RPM))
 		}

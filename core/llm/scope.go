@@ -26,6 +26,8 @@ const (
 	ScopeProvider                       // a vendor
 	ScopeDeployment                     // a deployment
 	ScopeTagDeployment                  // deployments with a tag
+	ScopeModel                          // a model group: what its deployments take together
+	ScopePriority                       // those of a priority, as far as they ask for one model group
 
 	// Budgets that an authenticator gives; see ScopeKind.Granted.
 	ScopeGrantedKey
@@ -41,14 +43,14 @@ const (
 )
 
 // String is the word for the kind in errors and headers (the descriptors of
-// litellm/proxy/hooks/parallel_request_limiter_v3.py).
+// litellm/proxy/hooks/parallel_request_limiter_v3.py and dynamic_rate_limiter_v3.py).
 func (k ScopeKind) String() string {
 	names := [...]string{
 		ScopeProxy: "proxy", ScopeKey: "api_key", ScopeUser: "user", ScopeTeam: "team", ScopeTeamMember: "team_member",
 		ScopeOrganization: "organization", ScopeOrgMember: "organization_member", ScopeEndUser: "end_user", ScopeTag: "tag",
 		ScopeModelPerKey: "model_per_key", ScopeModelPerTeam: "model_per_team", ScopeModelPerOrg: "model_per_organization",
 		ScopeModelPerUser: "model_per_end_user", ScopeProvider: "provider", ScopeDeployment: "deployment",
-		ScopeTagDeployment: "deployment_tag",
+		ScopeTagDeployment: "deployment_tag", ScopeModel: "model_saturation_check", ScopePriority: "priority_model",
 	}
 	if base := k.Base(); base != k {
 		return "granted_" + names[base]
@@ -116,7 +118,28 @@ type Scope struct {
 	// Relaxed takes the place of the scope while the model does not fail: it counts what the scope would limit
 	// (rpm_limit_type and tpm_limit_type "dynamic"). Nil for other scopes.
 	Relaxed *Scope
+
+	// Within is a scope that this one has a part of: its limits of requests and tokens hold once Within is used to the share
+	// From of its own, as the larger of both says. What is used counts in any case. Nil for other scopes.
+	Within *Scope
+	From   float64
 	*Live
+}
+
+// Used is the share of its limits of requests and tokens a minute that a scope has used, the larger of both. Of ask it
+// needs Now and Share.
+func (s *Scope) Used(ask *Ask) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.turn(ask.Now)
+	return max(part(m.requests.at(ask.Now), ask.share(s.RPM)), part(m.tokens.at(ask.Now), ask.share(s.TPM)))
+}
+
+func part(used, limit int64) float64 {
+	if limit <= 0 {
+		return 0
+	}
+	return float64(used) / float64(limit)
 }
 
 // Idle reports whether the scope has nothing to check and nothing to count but spend.

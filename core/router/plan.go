@@ -120,6 +120,11 @@ func (p *Plan) Next(ctx context.Context, last error) (*llm.Deployment, error) {
 		return nil, &llm.Error{Op: "router.Next", Kind: llm.KindInternal, Message: "Internal server error."}
 	}
 	if last == nil {
+		if e := p.x.Crowded; e != nil {
+			p.x.Crowded = nil
+			p.cause = e
+			return p.fallBack(ctx, e)
+		}
 		if p.x.Controls.Testing != 0 {
 			return p.pretend(ctx)
 		}

@@ -5,6 +5,7 @@ package limit
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -26,6 +27,11 @@ type Settings struct {
 	SoftBudget func(s *llm.Scope)
 	// Failing reports whether a model group fails at present; see llm.Scope.Relaxed. Nil is never.
 	Failing func(model string) bool
+	// Groups returns the scopes of the model group that a request asks for: what it can take in a minute, behind the part of
+	// that which is for callers like this one. Nil has none.
+	Groups func(x *llm.Exchange) []*llm.Scope
+	// Elsewhere reports whether a request whose model group has no room may be answered by another group. Nil is never.
+	Elsewhere func(x *llm.Exchange) bool
 	// Shared counts for all replicas together; nil counts here alone.
 	Shared Shared
 
@@ -94,6 +100,9 @@ func (l *Limiter) Before(ctx context.Context, x *llm.Exchange) (*llm.Reply, erro
 	if l.s.Shared != nil {
 		x.Asked.Share = l.s.Shared.Alone()
 	}
+	if l.s.Groups != nil {
+		x.Scopes = append(x.Scopes, l.s.Groups(x)...)
+	}
 	if len(x.Scopes) == 0 {
 		return nil, nil
 	}
@@ -128,7 +137,17 @@ func (l *Limiter) take(ctx context.Context, x *llm.Exchange, begun time.Time) er
 			return err
 		}
 	}
-	return l.refuse(x, x.Scopes[at], why, wait)
+	s := x.Scopes[at]
+	if s.Kind != llm.ScopeModel && s.Kind != llm.ScopePriority {
+		return l.refuse(x, s, why, wait)
+	}
+	e := crowded(x, s, why, wait, l.s.Shared == nil)
+	if l.s.Elsewhere == nil || !l.s.Elsewhere(x) {
+		return e
+	}
+	x.Crowded = e
+	x.Scopes = slices.DeleteFunc(x.Scopes, func(s *llm.Scope) bool { return s.Kind == llm.ScopeModel || s.Kind == llm.ScopePriority })
+	return l.take(ctx, x, begun)
 }
 
 // estimate says what a call may use.

@@ -34,6 +34,34 @@ func (l *Limiter) refuse(x *llm.Exchange, s *llm.Scope, why llm.Refusal, wait ti
 	return e
 }
 
+// crowded makes the error of a request whose model group has no room, in the words of _check_rate_limits of
+// litellm/proxy/hooks/dynamic_rate_limiter_v3.py. Type and code are those of its RateLimitError (litellm/exceptions.py).
+func crowded(x *llm.Exchange, s *llm.Scope, why llm.Refusal, wait time.Duration, alone bool) *llm.Error {
+	wait = (max(wait, time.Second) + time.Second - 1).Truncate(time.Second)
+	e := &llm.Error{
+		Op: "limit.Before", Kind: llm.KindRateLimit, Status: 429, Type: "throttling_error", Param: "None", Code: "429", RetryAfter: wait,
+	}
+	priority := "None"
+	for _, o := range x.Scopes {
+		if o.Kind == llm.ScopePriority && o.Alias != "default" {
+			priority = o.Alias
+		}
+	}
+	if s.Kind == llm.ScopeModel {
+		e.Message = "litellm.RateLimitError: Model capacity reached for " + x.Model + ". Priority: " + priority + ", Rate limit type: " +
+			why.String() + ", Remaining: 0"
+		return e
+	}
+	e.Message = "litellm.RateLimitError: Priority-based rate limit exceeded. Priority: " + priority + ", Rate limit type: " +
+		why.String() + ", Remaining: 0"
+	if alone {
+		// What all replicas used is known to Redis only.
+		used := 100 * s.Within.Used(&x.Asked)
+		e.Message += ", Model saturation: " + strconv.FormatFloat(used, 'f', 1, 64) + "%"
+	}
+	return e
+}
+
 func limitOf(s *llm.Scope, why llm.Refusal) string {
 	n := s.RPM
 	switch why {

@@ -1,6 +1,7 @@
--- Asks one scope for room and takes it. KEYS: minute, open, money, held.
--- ARGV: now in ms, rpm, tpm, parallel, tokens, budget ("" none), cost, request, 1 if a spent budget does not refuse, and what
--- the process tells of the scope's money if it has a budget.
+-- Asks one scope for room and takes it. KEYS: minute, open, money, held, and the minute of the scope that it has a part of.
+-- ARGV: now in ms, rpm, tpm, parallel, tokens, budget ("" none), cost, request, 1 if a spent budget does not refuse, the share
+-- of rpm and tpm of that other scope which is to be used before those of this one hold ("" none), these rpm and tpm, and
+-- what the process tells of the scope's money if it has a budget.
 -- Answers {code, wait in ms, requests left, tokens left, what is spent in billionths, 1 if the process was not known to spend
 -- of this scope, change that ended the last period (-1 without a budget), what is spent without the process's total in
 -- billionths}. Codes are those of llm.Refusal.
@@ -9,7 +10,7 @@ local tokens = tonumber(ARGV[5])
 local step, steps = 5000, 12
 local money, billionths, fresh, change, others = ARGV[6] ~= "", 0, 0, -1, 0
 if money then
-  local spent, _, _, new, v, rest = learn(now, 10, 0, false)
+  local spent, _, _, new, v, rest = learn(now, 13, 0, false)
   billionths, change, others = math.floor(spent * 1e9), v, math.floor(rest * 1e9)
   if new then fresh = 1 end
   if ARGV[9] ~= '1' then
@@ -28,24 +29,36 @@ local left_r, left_t = -1, -1
 if rpm ~= 0 or tpm ~= 0 then
   local at = math.floor(now / step)
   local gone = (now % step) / step
-  local names = {}
-  for i = 0, steps do
-    names[#names + 1] = 'r' .. ((at - i) % (steps + 2))
-    names[#names + 1] = 't' .. ((at - i) % (steps + 2))
-    names[#names + 1] = 'a' .. ((at - i) % (steps + 2))
-  end
-  names[#names + 1] = 'h'
-  local v = redis.call('HMGET', KEYS[1], unpack(names))
-  local r, t = {}, {}
-  local sum_r, sum_t = 0, 0
-  for i = 0, steps do
-    local part = 1
-    if i == steps then part = 1 - gone end
-    r[i], t[i] = 0, 0
-    if tonumber(v[i * 3 + 3] or -1) == at - i then
-      r[i], t[i] = tonumber(v[i * 3 + 1] or 0), tonumber(v[i * 3 + 2] or 0)
+  local function read(key)
+    local names = {}
+    for i = 0, steps do
+      names[#names + 1] = 'r' .. ((at - i) % (steps + 2))
+      names[#names + 1] = 't' .. ((at - i) % (steps + 2))
+      names[#names + 1] = 'a' .. ((at - i) % (steps + 2))
     end
-    sum_r, sum_t = sum_r + r[i] * part, sum_t + t[i] * part
+    names[#names + 1] = 'h'
+    local v = redis.call('HMGET', key, unpack(names))
+    local r, t = {}, {}
+    local sum_r, sum_t = 0, 0
+    for i = 0, steps do
+      local part = 1
+      if i == steps then part = 1 - gone end
+      r[i], t[i] = 0, 0
+      if tonumber(v[i * 3 + 3] or -1) == at - i then
+        r[i], t[i] = tonumber(v[i * 3 + 1] or 0), tonumber(v[i * 3 + 2] or 0)
+      end
+      sum_r, sum_t = sum_r + r[i] * part, sum_t + t[i] * part
+    end
+    return r, t, sum_r, sum_t, tonumber(v[#names] or 0), tonumber(v[3] or -1) == at
+  end
+  local r, t, sum_r, sum_t, reserved, begun = read(KEYS[1])
+  local hard = true
+  if ARGV[10] ~= '' then
+    local _, _, all_r, all_t = read(KEYS[5])
+    local most_r, most_t, used = tonumber(ARGV[11]), tonumber(ARGV[12]), 0
+    if most_r > 0 then used = math.floor(all_r) / most_r end
+    if most_t > 0 then used = math.max(used, math.floor(all_t) / most_t) end
+    hard = used >= tonumber(ARGV[10])
   end
   local function wait(list, sum, limit)
     local excess = sum - limit + 1
@@ -58,14 +71,13 @@ if rpm ~= 0 or tpm ~= 0 then
     end
     return 60000
   end
-  if rpm ~= 0 and math.floor(sum_r) >= rpm then return {1, wait(r, sum_r, rpm), 0, -1, billionths, fresh, change, others} end
-  if tpm ~= 0 and math.floor(sum_t) >= tpm then
-    local held = tonumber(v[#names] or 0)
-    if sum_t - held < tpm then return {6, 0, -1, 0, billionths, fresh, change, others} end
+  if hard and rpm ~= 0 and math.floor(sum_r) >= rpm then return {1, wait(r, sum_r, rpm), 0, -1, billionths, fresh, change, others} end
+  if hard and tpm ~= 0 and math.floor(sum_t) >= tpm then
+    if sum_t - reserved < tpm then return {6, 0, -1, 0, billionths, fresh, change, others} end
     return {2, wait(t, sum_t, tpm), -1, 0, billionths, fresh, change, others}
   end
   local f = at % (steps + 2)
-  if tonumber(v[3] or -1) ~= at then
+  if not begun then
     redis.call('HSET', KEYS[1], 'a' .. f, at, 'r' .. f, 0, 't' .. f, 0)
   end
   redis.call('HINCRBY', KEYS[1], 'r' .. f, 1)

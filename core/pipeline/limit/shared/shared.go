@@ -294,6 +294,12 @@ func codeOf(n int64) llm.Refusal {
 // keys are where a scope is counted. The part in braces keeps them on one node of a cluster.
 func (c *Counts) keys(s *llm.Scope) []string {
 	tag := c.s.Prefix + ":{" + s.Kind.String() + ":" + strings.NewReplacer("{", "(", "}", ")").Replace(s.ID) + "}:"
+	if w := s.Within; w != nil {
+		// What it has a part of is counted beside it, on the same node.
+		whole := c.keys(w)[0]
+		tag = strings.TrimSuffix(whole, "minute") + s.Kind.String() + ":" + s.ID + ":"
+		return []string{tag + "minute", tag + "open", tag + "money", tag + "held", whole}
+	}
 	return []string{tag + "minute", tag + "open", tag + "money", tag + "held"}
 }
 
@@ -307,7 +313,10 @@ func (c *Counts) arguments(x *llm.Exchange, s *llm.Scope, h *llm.Hold) (args []a
 		free = "1"
 	}
 	tokens, cost, _, _, _ := h.Taken()
-	args = []any{x.Asked.Now / int64(time.Millisecond), s.RPM, s.TPM, s.Parallel, tokens, limit, amount(cost), member(x, h), free}
+	args = []any{x.Asked.Now / int64(time.Millisecond), s.RPM, s.TPM, s.Parallel, tokens, limit, amount(cost), member(x, h), free, "", 0, 0}
+	if w := s.Within; w != nil {
+		args[9], args[10], args[11] = amount(s.From), w.RPM, w.TPM
+	}
 	if limit == "" {
 		return args, told
 	}
