@@ -24,6 +24,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
@@ -553,11 +554,20 @@ func TestModule(t *testing.T) {
 	p := plugintest.Load(t, wasm.Settings{Path: plugintest.Build(t, "."), Config: map[string]any{
 		"audience": "gateway", "keys": []any{map[string]any{"alg": "RS256", "pem": pemOf(t, &s.rsa.PublicKey)}},
 		"role_claim": "roles", "role_map": map[string]any{"ops": "proxy_admin"}, "models_claim": "models",
+		"limits": map[string]any{"max_budget": 5}, "limit_claims": map[string]any{"model_rpm_limit": "rpm"},
 	}})
-	token := s.token(t, "RS256", nil, claimsOf(map[string]any{"roles": []any{"ops"}, "models": []any{"gpt-4o"}}))
+	token := s.token(t, "RS256", nil, claimsOf(map[string]any{"roles": []any{"ops"}, "models": []any{"gpt-4o"}, "rpm": map[string]any{"gpt-4o": 7}}))
 	got, err := p.Auth(t, wasm.ModeOn, token)
 	if err != nil || got == nil || got.UserID != "u1" || got.Role != llm.RoleProxyAdmin || len(got.Models) != 1 {
 		t.Errorf("got %+v, error %v", got, err)
+	}
+	whole, model := plugintest.Limit(got, abi.LimitOfKey, ""), plugintest.Limit(got, abi.LimitOfKey, "gpt-4o")
+	if whole == nil || whole.Budget.Max != 5 || model == nil || model.RPM != 7 {
+		t.Errorf("limits %+v", got.Allowances)
+	}
+	next, err := p.Auth(t, wasm.ModeOn, s.token(t, "RS256", nil, claimsOf(map[string]any{"jti": "next", "models": []any{"gpt-4o"}})))
+	if err != nil || next.CountAs != got.CountAs || next.KeyHash == got.KeyHash {
+		t.Errorf("the next token of the same user is counted apart: %+v, %v", next, err)
 	}
 	var e *llm.Error
 	if _, err := p.Auth(t, wasm.ModeAuto, token+"AAAA"); !errors.As(err, &e) || e.HTTPStatus() != 401 || !strings.Contains(e.Message, "its signature is wrong") {

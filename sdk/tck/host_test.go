@@ -161,6 +161,19 @@ func TestHostTakesGoldenPrincipal(t *testing.T) {
 			limits(llm.ScopeModelPerOrg, "m1", llm.Limits{TPM: 16}, none), limits(llm.ScopeModelPerUser, "m1", llm.Limits{}, llm.Budget{Limited: true, Max: 17}),
 		},
 	}
+	for i, of := range []string{abi.LimitOfKey, abi.LimitOfUser, abi.LimitOfTeam, abi.LimitOfTeamMember, abi.LimitOfOrganization, abi.LimitOfEndUser} {
+		if l := plugintest.Limit(p, of, ""); l != &p.Allowances[i] {
+			t.Errorf("the limit of the %s is %+v", of, l)
+		}
+	}
+	for model, of := range map[string]string{"m2": abi.LimitOfKey, "m1": abi.LimitOfEndUser} {
+		if l := plugintest.Limit(p, of, model); l == nil || l.Model != model {
+			t.Errorf("the limit of the %s for %s is %+v", of, model, l)
+		}
+	}
+	if l := plugintest.Limit(p, abi.LimitOfTeam, "m9"); l != nil {
+		t.Errorf("a limit that nobody gave: %+v", l)
+	}
 	if diff := cmp.Diff(want, p); diff != "" || len(p.KeyHash) != 64 || len(p.CountAs) != 64 || p.CountAs == p.KeyHash {
 		t.Errorf("counted as %s, -want +got\n%s", p.CountAs, diff)
 	}

@@ -147,7 +147,8 @@ func periodEnd(end time.Time, duration string, now time.Time) (number int64, _ t
 	}
 	if p.Unit != "mo" {
 		length := p.After(end).Sub(end)
-		end = end.Add(now.Sub(end) / length * length)
+		gone := now.Sub(end)
+		end = end.Add(gone - gone%length)
 	}
 	for !now.Before(end) {
 		end = p.After(end)

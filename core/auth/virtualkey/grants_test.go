@@ -281,3 +281,19 @@ func TestNamedMetadata(t *testing.T) {
 		t.Errorf("the authenticator's principal was changed: %+v", said)
 	}
 }
+
+// BenchmarkGrants measures what limits and a budget that an authenticator gives cost a request.
+func BenchmarkGrants(b *testing.B) {
+	p := &llm.Principal{UserID: "u", TeamID: "t", CountAs: "k", Allowances: []llm.Allowance{
+		{Kind: llm.ScopeKey, Limits: llm.Limits{RPM: 60}, Budget: llm.Budget{Limited: true, Max: 10}}, {Kind: llm.ScopeTeam, Limits: llm.Limits{TPM: 1000}},
+	}}
+	g := virtualkey.NewGate(known{p}, virtualkey.Policy{Grants: virtualkey.NewGrants(virtualkey.GrantSettings{Registry: &llm.Registry{}, Store: &ledger{}})}, nil, nil)
+	x := chat(b, `{"model":"m"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Scopes = x.Scopes[:0]
+		if err := pass(b, g, x); err != nil || len(x.Scopes) != 3 {
+			b.Fatal(err)
+		}
+	}
+}
