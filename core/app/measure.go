@@ -10,7 +10,10 @@ import (
 func measurer(c *tokens.Counter) func(x *llm.Exchange, r *llm.Reply, answer []byte) {
 	return func(x *llm.Exchange, r *llm.Reply, answer []byte) {
 		body := x.Native.Raw()
-		if body == nil {
+		switch {
+		case x.Op == llm.OpPassThrough:
+			body = x.Raw
+		case body == nil:
 			body = x.Body.Raw()
 		}
 		model := r.Deployment.Model
@@ -20,11 +23,19 @@ func measurer(c *tokens.Counter) func(x *llm.Exchange, r *llm.Reply, answer []by
 		}
 		u := llm.Usage{Prompt: int64(prompt)}
 		switch {
-		case !x.Op.Streams():
+		case x.Op == llm.OpPassThrough, !x.Op.Streams():
 		case len(answer) > 0:
 			u.Completion = int64(c.CountReply(model, answer, llm.KeptMark))
 		default:
 			u.Completion = int64(r.Parts) // a part of a stream is about one token
+		}
+		if told := r.Usage; told.Known() {
+			// The vendor has told a part: what it had counted when the stream began, or what was said so far.
+			told.Completion = max(told.Completion, u.Completion)
+			if told.Prompt == 0 {
+				told.Prompt = u.Prompt
+			}
+			u = told
 		}
 		u.Total = u.Prompt + u.Completion
 		r.Usage, r.Estimated = u, true

@@ -93,12 +93,30 @@ func (t *turn) measureOf(r *llm.Reply, answer []byte) {
 	}
 }
 
+// recount has the tokens of a stream counted that was cut before the vendor had told its usage to the end: some tell a part
+// of it at the beginning, and who passes streams on unread learns what was said, but not of what.
+func (t *turn) recount(err error) {
+	r := &t.reply
+	if t.Measure == nil || !r.Streamed || r.Deployment == nil || r.Socket != nil || !r.Usage.Known() || r.Estimated {
+		return
+	}
+	switch {
+	case t.x.Op == llm.OpPassThrough:
+		if r.Usage.Prompt == 0 {
+			t.Measure(t.x, r, nil)
+		}
+	case t.x.Op == llm.OpChat && err != nil && r.Finish == "" && !r.Verbatim:
+		t.Measure(t.x, r, t.kept)
+	}
+}
+
 // finish tells router and recorder how it went and gives everything back.
 func (t *turn) finish(r *llm.Reply, err error) {
 	t.race.gather(t)
 	if r != nil {
 		t.resume.measure()
 		t.measure(t.kept)
+		t.recount(err)
 	}
 	t.race.end(r, err)
 	if t.routed {

@@ -21,6 +21,8 @@ type Meter struct {
 	buf  []byte
 	kind kind
 	lost bool // the document or line under way is over its limit
+	said int  // bytes of text in the events of a stream
+	told bool // an event has told the usage up to it
 }
 
 type kind uint8
@@ -78,8 +80,59 @@ func (m *Meter) End() llm.Usage {
 	case events:
 		m.line(m.buf)
 	}
+	stream := m.kind == events || m.kind == frames
 	m.buf, m.kind = m.buf[:0], other
-	return m.Usage()
+	u := m.Usage()
+	if written := int64((m.said + perToken - 1) / perToken); stream && !m.told && written > u.Completion {
+		u.Completion = written
+		u.Total = u.Prompt + u.Completion
+	}
+	return u
+}
+
+// perToken is about how many bytes of text a token has. It counts only for streams that were cut before they told their
+// usage.
+const perToken = 4
+
+// event reads an event of a stream. Most hold no usage, and are told by that without being parsed.
+func (m *Meter) event(b []byte) {
+	m.said += said(b)
+	if m.Model != "" && !telling(b) {
+		return
+	}
+	before := m.c
+	m.Add(b)
+	// What Anthropic tells in its first event is not what there will be.
+	m.told = m.told || m.c != before && !bytes.Contains(b, []byte(`"message_start"`))
+}
+
+// said is how long the texts in an event are that a model writes, in any dialect.
+func said(b []byte) (n int) {
+	for _, mark := range [][]byte{
+		[]byte(`"text":`), []byte(`"content":`), []byte(`"delta":`), []byte(`"thinking":`), []byte(`"partial_json":`), []byte(`"arguments":`),
+		[]byte(`"reasoning_content":`),
+	} {
+		for rest := b; ; {
+			i := bytes.Index(rest, mark)
+			if i < 0 {
+				break
+			}
+			rest = bytes.TrimLeft(rest[i+len(mark):], " ")
+			if len(rest) == 0 || rest[0] != '"' {
+				continue
+			}
+			end := 1
+			for end < len(rest) && rest[end] != '"' {
+				if rest[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			n += end - 1
+			rest = rest[min(end, len(rest)):]
+		}
+	}
+	return n
 }
 
 // lines takes p apart at its line ends.
@@ -108,14 +161,14 @@ func (m *Meter) hold(p []byte) {
 	m.buf = append(m.buf, p...)
 }
 
-// line reads a line: the data of an event, or a document. Most hold no usage, and are told by that without being parsed.
+// line reads a line: the data of an event, or a document.
 func (m *Meter) line(b []byte) {
 	if m.lost {
 		return
 	}
 	b = bytes.TrimPrefix(b, []byte("data:"))
-	if b = bytes.TrimSpace(b); len(b) > 0 && b[0] == '{' && (m.Model == "" || telling(b)) {
-		m.Add(b)
+	if b = bytes.TrimSpace(b); len(b) > 0 && b[0] == '{' {
+		m.event(b)
 	}
 }
 
@@ -150,7 +203,5 @@ func (m *Meter) payload(b []byte) {
 	if ok {
 		b = inner
 	}
-	if telling(b) {
-		m.Add(b)
-	}
+	m.event(b)
 }
