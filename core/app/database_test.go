@@ -157,7 +157,7 @@ func TestDatabaseSettings(t *testing.T) {
 		},
 		"pool": func(t *testing.T) {
 			address, name, conn := server.database(t)
-			s := apptest.Start(t, withSettings("database_connection_pool_limit: 2, database_connection_timeout: 1"), apptest.Env("DATABASE_URL="+address))
+			s := apptest.Start(t, withSettings("database_connection_pool_limit: 2, database_connection_timeout: 10"), apptest.Env("DATABASE_URL="+address))
 			var group sync.WaitGroup
 			for range 20 {
 				group.Go(func() { makesKey(t, s) })
@@ -166,7 +166,7 @@ func TestDatabaseSettings(t *testing.T) {
 			if n := count(t, conn, "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = '"+name+"' AND pid <> pg_backend_pid()"); n < 1 || n > 2 {
 				t.Errorf("%d connections", n)
 			}
-			// While nobody answers, callers wait a second for a connection and no longer.
+			// While nobody answers, callers wait ten seconds for a connection and no longer.
 			tx, err := conn.Begin(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -234,7 +234,9 @@ func TestGuardrailModesAreChecked(t *testing.T) {
 		return strings.Replace(guarded(t, v), "mode: pre_call", "mode: "+mode, 1)
 	}
 	f(keyword("during_call"), "hook moderation")
-	f(keyword("[pre_call, post_call]"), "hook response or stream_chunk")
+	requests := plugintest.Build(t, "../../plugins/prompt-injection")
+	f(one(v)+fmt.Sprintf("\nguardrails: [{guardrail_name: g, litellm_params: {guardrail: %s, mode: [pre_call, post_call]}}]", requests),
+		"hook response or stream_chunk")
 	f(keyword("{tags: {}}"), "no mode is named")
 	f(with(t, v, "mode: post_call, holdback: 100000"), "holdback")
 }

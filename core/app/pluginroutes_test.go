@@ -49,7 +49,7 @@ func TestPluginRoutes(t *testing.T) {
 	}
 	f(400)
 	before := plugins(s.Get("/plugins"))
-	wantMembers(t, before, "name", "words", "file", file, "state", "running", "hooks", []any{"request"}, "calls", 1, "failures", 0, "instances", 1, "use", "guardrail words, pre_call")
+	wantMembers(t, before, "name", "words", "file", file, "state", "running", "hooks", []any{"request", "stream_chunk"}, "calls", 1, "failures", 0, "instances", 1, "use", "guardrail words, pre_call")
 	put([]byte("not a module"))
 	wantStatus(t, s.Post("/plugins/reload", ""), 400, "not a WebAssembly module")
 	f(400)
