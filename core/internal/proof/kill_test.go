@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ type gateway struct {
 	url  string
 	cmd  *exec.Cmd
 	done chan struct{}
+
+	answered atomic.Int64 // calls of load
 }
 
 // programDir names the folder of the program.
@@ -116,11 +119,23 @@ func (g *gateway) load(ctx context.Context, k string, callers int) (paid float64
 				mu.Lock()
 				paid += cost
 				mu.Unlock()
+				g.answered.Add(1)
 			}
 		})
 	}
 	wg.Wait()
 	return paid
+}
+
+// killUnderLoad kills the gateway once it has answered some calls and has had time to write spend.
+func (g *gateway) killUnderLoad(ctx context.Context) {
+	const some, writes = 20, 1300 * time.Millisecond
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for begun := time.Now(); ctx.Err() == nil && (g.answered.Load() < some || time.Since(begun) < writes); {
+		<-poll.C
+	}
+	g.kill()
 }
 
 // TestKilled shows that a gateway which is killed under load has the spend of every call that a caller has got an answer
@@ -138,11 +153,11 @@ func TestKilled(t *testing.T) {
 		k := g.key()
 		var paid float64
 		for range 3 {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			timer := time.AfterFunc(1300*time.Millisecond, g.kill)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			go g.killUnderLoad(ctx)
 			paid += g.load(ctx, k, 8)
-			timer.Stop()
 			cancel()
+			g.kill()
 			g = startProcess(t, yaml, env...)
 		}
 		if paid < 10*callCost {

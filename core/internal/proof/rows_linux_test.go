@@ -93,7 +93,7 @@ func carry(b *testing.B, s store.Store, size func() int64, keys int) {
 	}
 	b.StopTimer()
 	n := float64(b.N)
-	b.ReportMetric(float64((cpu(b) - used).Microseconds())/n, "cpu-us/row")
+	b.ReportMetric(float64((cpu(b)-used).Microseconds())/n, "cpu-us/row")
 	b.ReportMetric(n/b.Elapsed().Seconds(), "rows/s")
 	b.ReportMetric(float64(size()-before)/n, "bytes/row")
 	if n, _ := l.Written(); n != int64(b.N) {

@@ -46,6 +46,9 @@ func label(s string) string { return clip(cleanText(s), maxLabel) }
 // cleanJSON returns JSON that every database takes, with the same meaning as far as possible. What is no JSON becomes a
 // text.
 func cleanJSON(raw store.JSON) store.JSON {
+	if plainJSON(raw) {
+		return raw
+	}
 	if !json.Valid(raw) {
 		return asText(raw)
 	}

@@ -297,7 +297,7 @@ func orderLogs(d Dialect, stmt *statement, q *store.LogQuery, few bool) {
 	switch {
 	case few:
 		column = "COALESCE(" + column + ", " + column + ")" // no index has this
-	case q.Sort == "model":
+	case q.Sort == "model", q.Sort == "spend" && tie != quote("request_id"):
 		more = `, "startTime"` + direction // as the index has it
 	}
 	stmt.add(" ORDER BY ", column, direction, more, ", ", tie, direction)

@@ -215,7 +215,7 @@ func TestFormerIndexes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec(`DROP INDEX "LiteLLM_SpendLogs_spend_idx"; CREATE INDEX "LiteLLM_SpendLogs_spend_request_id_idx"
+	if _, err := db.Exec(`DROP INDEX "LiteLLM_SpendLogs_spend_startTime_idx"; CREATE INDEX "LiteLLM_SpendLogs_spend_request_id_idx"
 		ON "LiteLLM_SpendLogs" ("spend", "request_id")`); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestFormerIndexes(t *testing.T) {
 	}
 	var names string
 	if err := db.QueryRow(`SELECT group_concat(name) FROM sqlite_master WHERE type = 'index' AND sql LIKE '%("spend"%'
-		AND tbl_name = 'LiteLLM_SpendLogs'`).Scan(&names); err != nil || names != "LiteLLM_SpendLogs_spend_idx" {
+		AND tbl_name = 'LiteLLM_SpendLogs'`).Scan(&names); err != nil || names != "LiteLLM_SpendLogs_spend_startTime_idx" {
 		t.Errorf("indexes of spend: %s, %v", names, err)
 	}
 }
