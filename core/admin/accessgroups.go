@@ -143,6 +143,9 @@ func (a *API) regroup(c *call, tx store.Store, row *store.Model, group string, w
 	var before store.Model
 	next, err := tx.Models().Update(c.ctx(), row.ModelID, func(m *store.Model) error {
 		before = *m
+		if err := p.read(m); err != nil { // it may have changed since it was listed
+			return err
+		}
 		p.Info["access_groups"] = groups
 		m.UpdatedBy = string(c.actor())
 		return p.write(m)

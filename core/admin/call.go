@@ -106,7 +106,7 @@ func undecodable(err error) error {
 	if errors.As(err, &wrong) {
 		loc := []any{"body"}
 		for part := range strings.SplitSeq(wrong.Field, ".") {
-			if part != "" {
+			if part != "" && part != "limits" && part != "keyParams" { // no members, but structs that hold some
 				loc = append(loc, part)
 			}
 		}

@@ -3,7 +3,6 @@ package admin
 import (
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -58,6 +57,19 @@ func (a *API) section(c *call, s store.Store, name string) (map[string]any, erro
 	return m, json.Unmarshal(row.ParamValue, &m)
 }
 
+// held is section, in a transaction that keeps others from changing it until it ends. kept says that there is a row.
+func (a *API) held(c *call, tx store.Store, name string) (m map[string]any, kept bool, err error) {
+	_, err = tx.Config().Update(c.ctx(), name, func(*store.ConfigValue) error { return nil })
+	if errors.Is(err, store.ErrNotFound) {
+		return map[string]any{}, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	m, err = a.section(c, tx, name)
+	return m, true, err
+}
+
 // shown is a section as it is in force, without secrets.
 func (a *API) shown(name string) map[string]any {
 	if a.Policy.Shown == nil {
@@ -75,10 +87,22 @@ func (a *API) changeSections(c *call, change func(name string, section map[strin
 	if err := a.stored(); err != nil {
 		return err
 	}
-	err := a.Store.Tx(c.ctx(), func(tx store.Store) error {
+	err := a.writeSections(c, change)
+	if errors.Is(err, store.ErrConflict) {
+		err = a.writeSections(c, change) // another call made the first row of a section at the same time
+	}
+	if err != nil {
+		return err
+	}
+	return a.apply(c)
+}
+
+// writeSections is changeSections without taking effect. It fails with ErrConflict if a section got its first row meanwhile.
+func (a *API) writeSections(c *call, change func(name string, section map[string]any) (touched bool, err error)) error {
+	return a.Store.Tx(c.ctx(), func(tx store.Store) error {
 		doc := map[string]any{}
 		for _, name := range sections() {
-			m, err := a.section(c, tx, name)
+			m, kept, err := a.held(c, tx, name)
 			if err != nil {
 				return err
 			}
@@ -100,7 +124,11 @@ func (a *API) changeSections(c *call, change func(name string, section map[strin
 			if err != nil {
 				return err
 			}
-			if err := tx.Config().Put(c.ctx(), &store.ConfigValue{ParamName: name, ParamValue: after}); err != nil {
+			write := tx.Config().Create
+			if kept {
+				write = tx.Config().Put
+			}
+			if err := write(c.ctx(), &store.ConfigValue{ParamName: name, ParamValue: after}); err != nil {
 				return err
 			}
 			if err := c.audit(tx, "updated", "LiteLLM_Config", name, namesOf(before), namesOf(after)); err != nil {
@@ -115,14 +143,13 @@ func (a *API) changeSections(c *call, change func(name string, section map[strin
 			return err
 		}
 		if err := a.Policy.CheckStored(c.ctx(), raw); err != nil {
+			if errors.Is(err, store.ErrUnavailable) {
+				return err
+			}
 			return badRequest("", "The gateway could not run with these settings: "+err.Error())
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return a.apply(c)
 }
 
 // namesOf are the members of a section: any value may be a secret, so the audit log does not hold them.
@@ -145,7 +172,10 @@ func (a *API) updateConfig(c *call) (any, error) {
 		if isNull(raw) {
 			continue
 		}
-		if !slices.Contains(sections(), name) {
+		if name != "model_list" && !slices.Contains(sections(), name) {
+			continue // what the reference does not know either, it leaves alone
+		}
+		if name == "model_list" {
 			return nil, badRequest(name, "`"+name+"` cannot be changed here: models are changed by /model/new and its siblings, and the rest in the file.")
 		}
 		var m map[string]any
@@ -391,48 +421,6 @@ func rowsOf(v any) []any {
 	return []any{}
 }
 
-// routerForm describes the settings of the router for forms (RouterSettingsField in
-// litellm/types/management_endpoints/router_settings_endpoints.py).
-func (a *API) routerForm(c *call, values bool) ([]map[string]any, error) {
-	all, err := a.fields(c, "router_settings")
-	for _, f := range all {
-		name, _ := f["field_name"].(string)
-		f["field_default"], f["options"], f["link"] = f["field_default_value"], nil, nil
-		words := strings.ReplaceAll(name, "_", " ")
-		f["ui_field_name"] = strings.ToUpper(words[:1]) + words[1:]
-		if name == "routing_strategy" {
-			f["options"] = slices.Sorted(maps.Keys(strategies()))
-		}
-		if !values {
-			f["field_value"] = nil
-		}
-	}
-	return all, err
-}
-
-func (a *API) routerSettings(c *call) (any, error) {
-	fields, err := a.routerForm(c, true)
-	return map[string]any{"fields": fields, "current_values": a.shown("router_settings"), "routing_strategy_descriptions": strategies()}, err
-}
-
-func (a *API) routerFields(c *call) (any, error) {
-	fields, err := a.routerForm(c, false)
-	return map[string]any{"fields": fields, "routing_strategy_descriptions": strategies()}, err
-}
-
-// strategies says what each routing strategy does.
-func strategies() map[string]string {
-	return map[string]string{
-		"simple-shuffle":         "picks at random, by weight, rpm or tpm where these are set",
-		"least-busy":             "picks the deployment with the fewest calls under way",
-		"latency-based-routing":  "picks the deployment that answered fastest of late",
-		"usage-based-routing":    "picks the deployment with the fewest tokens in this minute",
-		"usage-based-routing-v2": "as usage-based-routing, and keeps below the deployments' rpm and tpm",
-		"cost-based-routing":     "picks the cheapest deployment",
-		"adaptive":               "picks the better of two by decaying latency, load and errors",
-	}
-}
-
 func (a *API) costConfig(name string) (any, error) {
 	v := a.shown("litellm_settings")[name]
 	if v == nil {
@@ -469,22 +457,25 @@ func (a *API) changeIPs(c *call, add bool) (any, error) {
 	if q.IP == "" {
 		return nil, missing("ip")
 	}
-	listed := rowsOf(a.shown("general_settings")["allowed_ips"])
-	switch known := slices.Contains(listed, any(q.IP)); {
-	case known && add:
-		return nil, badRequest("ip", "IP address already exists")
-	case !known && !add:
-		return nil, notFound("ip", "IP address not found")
-	}
-	have := slices.DeleteFunc(slices.Clone(listed), func(v any) bool { return v == q.IP })
-	if add {
-		have = append(have, q.IP)
-	}
 	err := a.changeSections(c, func(name string, section map[string]any) (bool, error) {
-		if name == "general_settings" {
-			section["allowed_ips"] = have
+		if name != "general_settings" {
+			return false, nil
 		}
-		return name == "general_settings", nil
+		listed, ok := section["allowed_ips"].([]any)
+		if !ok {
+			listed = rowsOf(a.shown(name)["allowed_ips"]) // those of the file would be replaced by what the database says
+		}
+		switch known := slices.Contains(listed, any(q.IP)); {
+		case known && add:
+			return false, badRequest("ip", "IP address already exists")
+		case !known && !add:
+			return false, notFound("ip", "IP address not found")
+		case add:
+			section["allowed_ips"] = append(slices.Clone(listed), q.IP)
+		default:
+			section["allowed_ips"] = slices.DeleteFunc(slices.Clone(listed), func(v any) bool { return v == q.IP })
+		}
+		return true, nil
 	})
 	did := map[bool]string{true: "address added", false: "deleted"}[add]
 	return map[string]any{"message": "IP " + q.IP + " " + did + " successfully", "status": "success"}, err

@@ -134,9 +134,11 @@ func (a *API) newCustomer(c *call) (any, error) {
 	if err := errors.Join(p.check(), a.knownModel(&p)); err != nil {
 		return nil, err
 	}
-	u := store.EndUser{UserID: *p.UserID, Spend: value(p.Spend)}
-	p.apply(c, &u)
+	wish := store.EndUser{UserID: *p.UserID, Spend: value(p.Spend)}
+	p.apply(c, &wish)
+	var out map[string]any
 	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		u := wish // the transaction may run again
 		if u.BudgetID == "" {
 			if u.BudgetID, err = p.budget(c, tx, ""); err != nil {
 				return err
@@ -148,23 +150,23 @@ func (a *API) newCustomer(c *call) (any, error) {
 			}
 			return reference400(err)
 		}
+		if out, err = a.withBudget(c, tx, u, u.BudgetID); err != nil {
+			return err
+		}
 		return c.audit(tx, "created", "LiteLLM_EndUserTable", u.UserID, nil, u)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return a.withBudget(c, u, u.BudgetID)
+	return out, err
 }
 
 // withBudget is a row and its budget.
-func (a *API) withBudget(c *call, row any, budget store.Text) (map[string]any, error) {
+func (a *API) withBudget(c *call, s store.Store, row any, budget store.Text) (map[string]any, error) {
 	m, err := members(row)
 	if err != nil {
 		return nil, err
 	}
 	m["litellm_budget_table"] = nil
 	if budget != "" {
-		b, err := a.Store.Budgets().Get(c.ctx(), string(budget))
+		b, err := s.Budgets().Get(c.ctx(), string(budget))
 		if err == nil {
 			m["litellm_budget_table"] = b
 		} else if !errors.Is(err, store.ErrNotFound) {
@@ -191,7 +193,7 @@ func (a *API) customerInfo(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.withBudget(c, u, u.BudgetID)
+	return a.withBudget(c, a.Store, u, u.BudgetID)
 }
 
 func (a *API) updateCustomer(c *call) (any, error) {
@@ -224,7 +226,7 @@ func (a *API) updateCustomer(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.withBudget(c, next, next.BudgetID)
+	return a.withBudget(c, a.Store, next, next.BudgetID)
 }
 
 type ids struct {

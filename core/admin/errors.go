@@ -2,7 +2,9 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -19,7 +21,13 @@ type detail struct {
 // unprocessable is a request whose members have the wrong types or are missing.
 type unprocessable struct{ details []detail }
 
-func (u unprocessable) Error() string { return "the request is not valid: " + u.details[0].Msg }
+func (u unprocessable) Error() string {
+	at := ""
+	for _, part := range u.details[0].Loc {
+		at += fmt.Sprint(part, ".")
+	}
+	return strings.TrimSuffix(at, ".") + ": " + u.details[0].Msg
+}
 
 // missing is the complaint about a member that must be there.
 func missing(names ...string) error {
@@ -70,9 +78,12 @@ func (a *API) fail(w http.ResponseWriter, c *call, err error) {
 
 func asError(err error) *llm.Error {
 	var e *llm.Error
+	var u unprocessable
 	switch {
 	case errors.As(err, &e):
 		return e
+	case errors.As(err, &u): // of one of many in a request
+		return &llm.Error{Op: "admin", Kind: llm.KindInvalid, Status: http.StatusUnprocessableEntity, Type: "bad_request_error", Message: u.Error()}
 	case errors.Is(err, store.ErrNotFound):
 		return asError(notFound("", "There is no such entry in the database."))
 	case errors.Is(err, store.ErrUnavailable):

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/core/admin"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -149,5 +150,15 @@ func (r reply) refused(status int, kind, text string) {
 	r.Helper()
 	if r.status != status || r.text("error.type") != kind || !strings.Contains(r.text("error.message"), text) {
 		r.Errorf("got %d %s, want %d of type %s about %q", r.status, r.raw, status, kind, text)
+	}
+}
+
+// eventually waits for what comes by itself.
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it did not happen")
+		}
 	}
 }

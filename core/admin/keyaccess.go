@@ -196,9 +196,13 @@ func (a *API) keyTeam(c *call, p *keyParams) (*store.Team, error) {
 	}
 	team, err := a.Store.Teams().Get(c.ctx(), id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound("team_id", "Team doesn't exist in db. Team="+id+". Create team via `/team/new` call.")
+		return nil, noTeam(id)
 	}
 	return team, err
+}
+
+func noTeam(id string) error {
+	return notFound("team_id", "Team doesn't exist in db. Team="+id+". Create team via `/team/new` call.")
 }
 
 // bounded compares a key with upperbound_key_generate_params. What a new key leaves out becomes the bound.

@@ -35,6 +35,9 @@ func (a *API) updateOne(c *call, p *keyParams) (map[string]any, error) {
 		if err := p.apply(c, k); err != nil {
 			return err
 		}
+		if err := holdTeam(c, tx, k); err != nil {
+			return err
+		}
 		if err := a.keyParts(c, tx, p, k); err != nil {
 			return err
 		}
@@ -43,7 +46,7 @@ func (a *API) updateOne(c *call, p *keyParams) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.keyView(c, row)
+	out, err := a.keyView(c, a.Store, row)
 	if err != nil {
 		return nil, err
 	}
@@ -169,6 +172,7 @@ func (a *API) graceEnd(period string) (time.Time, error) {
 func (a *API) rotateKey(c *call, row *store.Key, next string, revoke time.Time, p *keyParams) (any, error) {
 	now := store.Clean(a.Now())
 	var made *store.Key
+	var out map[string]any
 	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
 		made, err = tx.Keys().Rotate(c.ctx(), row.Token, hashOf(next), revoke, func(k *store.Key) error {
 			k.KeyName, k.UpdatedBy, k.LastRotationAt = keyName(next), c.actor(), &now
@@ -177,7 +181,7 @@ func (a *API) rotateKey(c *call, row *store.Key, next string, revoke time.Time, 
 			if err := p.apply(c, k); err != nil {
 				return err
 			}
-			if err := a.keyParts(c, tx, p, k); err != nil {
+			if err := errors.Join(holdTeam(c, tx, k), a.keyParts(c, tx, p, k)); err != nil {
 				return err
 			}
 			return uniqueAlias(c, tx, k, row.Token)
@@ -185,13 +189,16 @@ func (a *API) rotateKey(c *call, row *store.Key, next string, revoke time.Time, 
 		if err != nil {
 			return keyConflict(err)
 		}
+		if out, err = a.generated(c, tx, next, made, p); err != nil {
+			return err
+		}
 		return c.audit(tx, "rotated", "LiteLLM_VerificationToken", row.Token, row, made)
 	})
 	if err != nil {
 		return nil, err
 	}
 	a.forget(row.Token, made.Token)
-	return a.generated(c, next, made, p)
+	return out, nil
 }
 
 func (a *API) resetKeySpend(c *call) (any, error) {

@@ -137,17 +137,34 @@ func fillDefaults(m, defaults map[string]any) {
 
 // createKey writes the key, and what it needs besides, in one transaction.
 func (a *API) createKey(c *call, p *keyParams, team *store.Team, service bool) (any, error) {
-	var key string
 	var row *store.Key
+	var out map[string]any
 	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
-		key, row, err = a.insertKey(c, tx, p, team, service)
+		var key string
+		if key, row, err = a.insertKey(c, tx, p, team, service); err != nil {
+			return err
+		}
+		out, err = a.generated(c, tx, key, row, p) // a key that nobody could be told is not made
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	a.forget(row.Token) // it may be remembered as one that does not exist
-	return a.generated(c, key, row, p)
+	return out, nil
+}
+
+// holdTeam makes sure that the team a key is to belong to stays until the transaction ends: the key of a team that is
+// deleted meanwhile would have nobody's limits.
+func holdTeam(c *call, tx store.Store, k *store.Key) error {
+	if k.TeamID == "" || !c.given("team_id") {
+		return nil
+	}
+	_, err := tx.Teams().Update(c.ctx(), string(k.TeamID), func(*store.Team) error { return nil })
+	if errors.Is(err, store.ErrNotFound) {
+		return noTeam(string(k.TeamID))
+	}
+	return err
 }
 
 // insertKey is createKey in a transaction of the caller's, who then forgets the key's hash. It returns the key itself.
@@ -169,6 +186,9 @@ func (a *API) insertKey(c *call, tx store.Store, p *keyParams, team *store.Team,
 	}
 	if team != nil && row.OrganizationID == "" {
 		row.OrganizationID = team.OrganizationID
+	}
+	if err := holdTeam(c, tx, &row); err != nil {
+		return "", nil, err
 	}
 	if err := uniqueAlias(c, tx, &row, row.Token); err != nil {
 		return "", nil, err
@@ -267,8 +287,8 @@ func putPermission(c *call, tx store.Store, p *store.ObjectPermission, id *store
 }
 
 // generated is the answer to a new key: what was asked for, what was kept, and for the only time the key.
-func (a *API) generated(c *call, key string, row *store.Key, p *keyParams) (map[string]any, error) {
-	out, err := a.keyView(c, row)
+func (a *API) generated(c *call, s store.Store, key string, row *store.Key, p *keyParams) (map[string]any, error) {
+	out, err := a.keyView(c, s, row)
 	if err != nil {
 		return nil, err
 	}
@@ -319,7 +339,7 @@ func (a *API) keyInfo(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := a.keyView(c, row)
+	info, err := a.keyView(c, a.Store, row)
 	delete(info, "token")
 	return map[string]any{"key": key, "info": info}, err
 }
@@ -434,7 +454,7 @@ func (a *API) blockKey(c *call, blocked bool) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.keyView(c, row)
+	return a.keyView(c, a.Store, row)
 }
 
 // changeKey changes one key and writes down who did.

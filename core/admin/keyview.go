@@ -95,8 +95,8 @@ func keyMembers(row any, k *store.Key) (map[string]any, error) {
 }
 
 // keyView is one key as answers show it.
-func (a *API) keyView(c *call, row *store.Key) (map[string]any, error) {
-	views, err := a.keyViews(c, a.Store, []store.Key{*row})
+func (a *API) keyView(c *call, s store.Store, row *store.Key) (map[string]any, error) {
+	views, err := a.keyViews(c, s, []store.Key{*row})
 	if err != nil {
 		return nil, err
 	}

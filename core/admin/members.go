@@ -208,6 +208,9 @@ func (a *API) join(c *call, id string, people []member, budget *float64, skip bo
 	var view map[string]any
 	err := a.Store.Tx(c.ctx(), func(tx store.Store) error {
 		t, err := tx.Teams().Update(c.ctx(), id, func(*store.Team) error { return nil }) // locks the row
+		if errors.Is(err, store.ErrNotFound) {
+			return notFound("team_id", "Team not found for team_id="+id)
+		}
 		if err != nil {
 			return err
 		}

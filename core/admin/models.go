@@ -145,6 +145,9 @@ func (a *API) checkModel(p *modelParams) error {
 		return nil
 	}
 	if err := a.Policy.CheckModel(p.Name, p.Params, p.Info); err != nil {
+		if errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
 		return badRequest("litellm_params", "The model cannot be used: "+err.Error())
 	}
 	return nil

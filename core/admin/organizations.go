@@ -66,8 +66,9 @@ func (a *API) newOrganization(c *call) (any, error) {
 		return nil, err
 	}
 	o := store.Organization{OrganizationID: value(p.ID), CreatedBy: string(c.actor())}
-	err := a.Store.Tx(c.ctx(), func(tx store.Store) error {
-		o.BudgetID = ""
+	var out map[string]any
+	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+		o.BudgetID, o.ObjectPermissionID = "", ""
 		if err := p.fill(c, tx, &o); err != nil {
 			return err
 		}
@@ -84,12 +85,12 @@ func (a *API) newOrganization(c *call) (any, error) {
 			}
 			return reference400(err)
 		}
+		if out, err = a.orgRow(c, tx, &o); err != nil {
+			return err
+		}
 		return c.audit(tx, "created", "LiteLLM_OrganizationTable", o.OrganizationID, nil, o)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return a.orgRow(c, a.Store, &o)
+	return out, err
 }
 
 // orgRow is an organization with its budget and object permission (NewOrganizationResponse in litellm/proxy/_types.py).

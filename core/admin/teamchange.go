@@ -1,6 +1,10 @@
 package admin
 
-import "github.com/sallyport-ai/sallyport/core/store"
+import (
+	"errors"
+
+	"github.com/sallyport-ai/sallyport/core/store"
+)
 
 func (a *API) updateTeam(c *call) (any, error) {
 	var p teamParams
@@ -50,6 +54,9 @@ func (a *API) changeTeam(c *call, id, action string, change func(tx store.Store,
 			before = *t
 			return change(tx, t)
 		})
+		if errors.Is(err, store.ErrNotFound) {
+			return notFound("team_id", "Team not found, passed team_id="+id)
+		}
 		if err != nil {
 			return reference400(err)
 		}

@@ -154,15 +154,16 @@ func (a *API) newTeam(c *call) (any, error) {
 	if err := a.mayJoinOrg(c, value(p.OrganizationID)); err != nil {
 		return nil, err
 	}
-	t := store.Team{TeamID: value(p.TeamID)}
-	if t.TeamID == llm.SessionTeam {
-		return nil, badRequest("team_id", "The team id "+t.TeamID+" is that of logins.")
+	wish := store.Team{TeamID: value(p.TeamID)}
+	if wish.TeamID == llm.SessionTeam {
+		return nil, badRequest("team_id", "The team id "+wish.TeamID+" is that of logins.")
 	}
-	if err := p.apply(c, &t); err != nil {
+	if err := p.apply(c, &wish); err != nil {
 		return nil, err
 	}
 	var out map[string]any
 	err = a.Store.Tx(c.ctx(), func(tx store.Store) error {
+		t := wish // the transaction may run again
 		if err := a.teamParts(c, tx, &p, &t); err != nil {
 			return err
 		}

@@ -204,21 +204,26 @@ func (a *API) newUser(c *call) (any, error) {
 	if err := a.defaultUser(&wish); err != nil {
 		return nil, err
 	}
-	var u store.User
-	var key string
 	var row *store.Key
-	var k *keyParams
+	var out map[string]any
 	err = a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
-		u, row = wish, nil
-		if err := a.createUser(c, tx, &p, &u, teams); err != nil || p.AutoCreateKey != nil && !*p.AutoCreateKey {
+		u := wish
+		row = nil
+		if err := a.createUser(c, tx, &p, &u, teams); err != nil {
 			return err
 		}
-		sub, first, err := c.firstKey(&u)
-		if err != nil {
-			return err
+		var key string
+		var k *keyParams
+		if p.AutoCreateKey == nil || *p.AutoCreateKey {
+			var sub *call
+			if sub, k, err = c.firstKey(&u); err != nil {
+				return err
+			}
+			if key, row, err = a.insertKey(sub, tx, k, nil, false); err != nil {
+				return err
+			}
 		}
-		k = first
-		key, row, err = a.insertKey(sub, tx, k, nil, false)
+		out, err = a.newUserView(c, tx, &u, key, row, k)
 		return err
 	})
 	if err != nil {
@@ -227,7 +232,7 @@ func (a *API) newUser(c *call) (any, error) {
 	if row != nil {
 		a.forget(row.Token)
 	}
-	return a.newUserView(c, &u, key, row, k)
+	return out, nil
 }
 
 // wishesFor are the teams that a new user is to join: those that the request names, or those of

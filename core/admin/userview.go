@@ -71,8 +71,8 @@ func (a *API) orgShipViews(c *call, s store.Store, all []store.OrganizationMembe
 }
 
 // newUserView is the answer to a new user, and the key made for him if there is one (NewUserResponse).
-func (a *API) newUserView(c *call, u *store.User, key string, row *store.Key, p *keyParams) (map[string]any, error) {
-	out, err := a.userView(c, a.Store, u)
+func (a *API) newUserView(c *call, s store.Store, u *store.User, key string, row *store.Key, p *keyParams) (map[string]any, error) {
+	out, err := a.userView(c, s, u)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (a *API) newUserView(c *call, u *store.User, key string, row *store.Key, p 
 		"access_group_ids": []string{},
 	}
 	if row != nil {
-		if k, err = a.generated(c, key, row, p); err != nil {
+		if k, err = a.generated(c, s, key, row, p); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/sallyport-ai/sallyport/core/admin"
 	"github.com/sallyport-ai/sallyport/core/admin/login"
 	"github.com/sallyport-ai/sallyport/core/auth/masterkey"
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/store"
 )
 
@@ -161,16 +163,17 @@ func (a *App) checkNewModel(db *database, name string, params, info map[string]a
 
 // unavailable answers that there is no database, or that it cannot be reached now.
 func unavailable(w http.ResponseWriter, err error) {
-	status, kind, message := http.StatusInternalServerError, "no_db_connection", errNoDatabase.Error()
-	if !errors.Is(err, errNoDatabase) {
-		message = "The database cannot be opened. See the gateway's log."
+	e := &llm.Error{
+		Op: "app.management", Kind: llm.KindInternal, Status: http.StatusInternalServerError, Type: "no_db_connection", Err: err,
+		Message: "The database cannot be opened. See the gateway's log.",
 	}
-	if errors.Is(err, store.ErrUnavailable) {
-		status, message = http.StatusServiceUnavailable, "The database cannot be reached. Try again."
+	switch {
+	case errors.Is(err, errNoDatabase):
+		e.Message = errNoDatabase.Error()
+	case errors.Is(err, store.ErrUnavailable):
+		e.Kind, e.Status, e.Message = llm.KindUnavailable, http.StatusServiceUnavailable, "The database cannot be reached. Try again shortly."
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
-		"message": message, "type": kind, "param": nil, "code": http.StatusText(status),
-	}})
+	w.WriteHeader(e.HTTPStatus())
+	_, _ = w.Write(openai.AppendError(nil, e))
 }
