@@ -9,8 +9,8 @@ type account struct {
 	read   bool    // a database was read since the last change
 	fell   bool    // the spend fell, and nobody knows by which change
 	change int64   // number of a change whose effect was not read yet; 0 is none
-	others float64 // what all had spent, less what was settled here until then
-	seenAt int64   // the change that had begun the period then; -1 if others is not known
+	rest   float64 // what all had spent, less what was settled here until then
+	seenAt int64   // the change that had begun the period then; -1 if rest is not known
 	reset  int64   // number of the change by which the spend fell, until all replicas know; 0 is none
 }
 
@@ -36,10 +36,14 @@ func (l *Live) Account(s *Scope, now int64) Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.roll(s, now)
-	return Account{
+	a := Account{
 		Birth: l.birth, Total: l.total, Base: l.spent - l.unsaved, Unsaved: l.unsaved, Floor: l.floor, Held: max(0, l.held-l.asked),
-		Loose: max(0, l.held-l.asked-l.shared), Gave: l.gave, Window: l.window, Reset: l.reset, Seen: l.others + l.total, SeenAt: l.seenAt,
+		Loose: max(0, l.held-l.asked-l.shared), Gave: l.gave, Window: l.window, Reset: l.reset, SeenAt: l.seenAt,
 	}
+	if l.seenAt >= 0 {
+		a.Seen = l.rest + l.total
+	}
+	return a
 }
 
 // Read is Load by whoever reads while nobody writes: the amount is a database's for certain.
@@ -88,15 +92,15 @@ func (l *Live) Seen(others float64, change int64) {
 	defer l.mu.Unlock()
 	switch {
 	case change > l.seenAt:
-		l.others, l.seenAt = others, change
+		l.rest, l.seenAt = others, change
 	case change == l.seenAt:
-		l.others = max(l.others, others)
+		l.rest = max(l.rest, others)
 	}
 }
 
 // lowered notes that the spend fell.
 func (l *Live) lowered() {
-	l.seenAt = -1
+	l.floor, l.seenAt = 0, -1
 	if l.fell = l.change == 0; !l.fell {
 		l.reset, l.change = l.change, 0
 	}

@@ -129,7 +129,7 @@ func (l *Live) afford(s *Scope, ask *Ask) Refusal {
 			return OverBudget
 		}
 		if ask.Share > 1 {
-			if l.seenAt >= 0 && l.others+l.total >= limit {
+			if l.seenAt >= 0 && l.rest+l.total >= limit {
 				return OverBudget
 			}
 			// Alone, a replica may spend its part of what was left when a database last knew.
