@@ -48,6 +48,8 @@ func cacheCases() []effectCase {
 		param("qdrant_semantic_cache_embedding_model", "e", func(p P) any { return p.QdrantModel }, "e"),
 		param("redis_semantic_cache_embedding_model", "e", func(p P) any { return p.RedisSemanticModel }, "e"),
 		param("redis_semantic_cache_index_name", "i", func(p P) any { return p.RedisSemanticIndex }, "i"),
+		param("gcp_service_account", "a@p", func(p P) any { return p.GCPServiceAccount }, "a@p"),
+		param("gcp_ssl_ca_certs", "/ca.pem", func(p P) any { return p.GCPRoots }, "/ca.pem"),
 		param("qdrant_collection_name", "c", func(p P) any { return p.QdrantCollection }, "c"),
 		param("qdrant_quantization_config", "scalar", func(p P) any { return p.QdrantQuantization }, "scalar"),
 		param("qdrant_api_base", "'http://q'", func(p P) any { return p.QdrantAPIBase }, "http://q"),

@@ -107,9 +107,9 @@ func cacheSettings() []Setting {
 			Doc: "Address of the Qdrant server."},
 		{Path: "qdrant_api_key", Type: TypeString, Default: "QDRANT_API_KEY", Area: "cache", Status: InEffect, Secret: true,
 			Doc: "Key sent to Qdrant."},
-		{Path: "gcp_service_account", Type: TypeString, Area: "cache",
-			Doc: "Service account for IAM login to Memorystore."},
-		{Path: "gcp_ssl_ca_certs", Type: TypeString, Area: "cache",
-			Doc: "CA file for IAM login to Memorystore."},
+		{Path: "gcp_service_account", Type: TypeString, Area: "cache", Status: InEffect,
+			Doc: "Service account, projects/-/serviceAccounts/NAME@PROJECT.iam.gserviceaccount.com, whose tokens are the password of Google's Memorystore. They are made on behalf of the environment's Google credentials, and renewed."},
+		{Path: "gcp_ssl_ca_certs", Type: TypeString, Area: "cache", Status: InEffect,
+			Doc: "File with the certificates of the authority that Memorystore's are of; needs ssl and gcp_service_account."},
 	}
 }

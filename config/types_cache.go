@@ -35,6 +35,8 @@ type CacheParams struct {
 	ServiceName       string           `config:"service_name"`
 	SentinelPassword  Secret           `config:"sentinel_password"`
 	MaxConnections    *int             `config:"max_connections"`
+	GCPServiceAccount string           `config:"gcp_service_account"`
+	GCPRoots          string           `config:"gcp_ssl_ca_certs"`
 
 	DiskCacheDir string `config:"disk_cache_dir"`
 

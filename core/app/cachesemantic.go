@@ -182,6 +182,9 @@ func (b *builder) redisSemanticAnswers(p config.CacheParams, r *router.Router) (
 	if addr.Empty() {
 		return nil, badParam("host", "no Redis is named: set host here or the variable REDIS_HOST")
 	}
+	if err := b.memorystore(&addr); err != nil {
+		return nil, err
+	}
 	goredis.SetLogger(shared.Quiet{})
 	client, err := shared.Connect(addr)
 	if err != nil {

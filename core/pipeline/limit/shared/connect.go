@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -28,6 +29,11 @@ type Address struct {
 	// SentinelPassword is that of the sentinels themselves.
 	SentinelPassword string
 	Conns            int // most connections to a server; 0 takes the library's
+
+	// Login tells name and password of each new connection, in place of those above; nil takes those.
+	Login func(ctx context.Context) (username, password string, err error) `json:"-"`
+	// Roots are whose certificates are good, with TLS; nil are the machine's.
+	Roots *x509.CertPool `json:"-"`
 }
 
 // Empty reports whether there is no address.
@@ -47,9 +53,10 @@ func Connect(a Address) (redis.UniversalClient, error) {
 	o := &redis.UniversalOptions{
 		Username: a.Username, Password: a.Password, DB: a.DB, MaxRetries: -1, DialTimeout: dialTimeout, ContextTimeoutEnabled: true,
 		ReadTimeout: settlePatience, WriteTimeout: settlePatience, SentinelPassword: a.SentinelPassword, PoolSize: a.Conns,
+		CredentialsProviderContext: a.Login,
 	}
 	if a.TLS {
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.Roots}
 	}
 	switch {
 	case len(a.Cluster) > 0:
@@ -82,6 +89,10 @@ func (a Address) url(o *redis.UniversalOptions) (redis.UniversalClient, error) {
 	}
 	one.MaxRetries, one.DialTimeout, one.ContextTimeoutEnabled = o.MaxRetries, o.DialTimeout, true
 	one.ReadTimeout, one.WriteTimeout = o.ReadTimeout, o.WriteTimeout
+	one.CredentialsProviderContext = a.Login
+	if one.TLSConfig != nil && a.Roots != nil {
+		one.TLSConfig.RootCAs = a.Roots
+	}
 	if one.Password == "" {
 		one.Password = a.Password
 	}
