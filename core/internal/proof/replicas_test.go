@@ -130,7 +130,7 @@ func TestRedisOutage(t *testing.T) {
 	redis.Stop()
 	begun := time.Now()
 	passed += crowd(t, list, k, 4, 25, 0)
-	if took := time.Since(begun); took > 10*time.Second {
+	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("100 calls without Redis took %v", took)
 	}
 	redis.Start()

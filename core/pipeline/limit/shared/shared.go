@@ -47,6 +47,7 @@ const (
 	maxPending     = 100_000 // settlements that wait for Redis
 	settleBatch    = 256
 	settlePatience = 2 * time.Second
+	forgetAtOnce   = 5000 // scopes
 )
 
 var errBroken = errors.New("redis is left alone for a while")

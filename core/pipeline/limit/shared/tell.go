@@ -155,12 +155,16 @@ func (c *Counts) oweAll(back bool) {
 	c.awake()
 }
 
-// forgetKnown forgets scopes of which a database has everything.
+// forgetKnown forgets scopes of which a database has everything. It looks at some of them, any, so that nobody waits long
+// for the lock.
 func (c *Counts) forgetKnown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now().UnixNano()
+	now, left := time.Now().UnixNano(), forgetAtOnce
 	for live, s := range c.known {
+		if left--; left < 0 {
+			return
+		}
 		if a := live.Account(s, now); a.Unsaved == 0 && a.Held == 0 && a.Reset == 0 {
 			delete(c.known, live)
 		}
