@@ -297,3 +297,19 @@ func TestCharged(t *testing.T) {
 	w.has(10, 0)
 	w.want(w.all[1], 1, llm.OverBudget)
 }
+
+// TestForeignData shows that other data under the name of a count does not keep the rest from being told.
+func TestForeignData(t *testing.T) {
+	t.Parallel()
+	w := scene(t, 1)
+	a := w.all[0]
+	w.want(a, 1, llm.Passed)
+	spoilt := &llm.Scope{Kind: llm.ScopeKey, ID: "spoilt", Budget: a.scope.Budget, Live: llm.NewLive(llm.ScopeKey, "spoilt")}
+	if err := a.s.Client.Set(t.Context(), a.keys(spoilt)[2], "x", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	a.Charge(spoilt, time.Now().UnixNano(), 1)
+	w.quiet()
+	w.cost(a, 1)
+	w.has(1, 0)
+}

@@ -296,7 +296,10 @@ func (c *Counts) hopeless(cmds []*redis.Cmd) bool {
 			continue
 		}
 		var reply redis.Error
-		if !errors.As(err, &reply) || !strings.Contains(err.Error(), "WRONGTYPE") {
+		if !errors.As(err, &reply) {
+			return false
+		}
+		if text := err.Error(); !strings.Contains(text, "WRONGTYPE") && !(strings.HasPrefix(text, "ERR ") && strings.Contains(text, "script")) {
 			return false
 		}
 		last = err
