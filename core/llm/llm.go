@@ -29,21 +29,39 @@ const (
 // operation is what there is to say of an Operation.
 type operation struct{ name, callType string }
 
+// row is a switch, because a table of texts would be built anew by each call.
 func (o Operation) row() operation {
-	rows := [...]operation{
-		OpNone: {"none", ""},
-		OpChat: {"chat/completions", "acompletion"}, OpCompletion: {"completions", "atext_completion"},
-		OpEmbedding: {"embeddings", "aembedding"}, OpPassThrough: {"pass-through", "pass_through_endpoint"},
-		OpModeration: {"moderations", "amoderation"}, OpImage: {"images/generations", "aimage_generation"},
-		OpImageEdit: {"images/edits", "aimage_edit"}, OpImageVariation: {"images/variations", "aimage_variation"},
-		OpSpeech: {"audio/speech", "aspeech"}, OpTranscription: {"audio/transcriptions", "atranscription"},
-		OpTranslation: {"audio/translations", "atranscription"}, OpRerank: {"rerank", "arerank"},
-		OpResource: {"resource", "resource"}, OpRealtime: {"realtime", "_arealtime"},
+	switch o {
+	case OpChat:
+		return operation{"chat/completions", "acompletion"}
+	case OpCompletion:
+		return operation{"completions", "atext_completion"}
+	case OpEmbedding:
+		return operation{"embeddings", "aembedding"}
+	case OpPassThrough:
+		return operation{"pass-through", "pass_through_endpoint"}
+	case OpModeration:
+		return operation{"moderations", "amoderation"}
+	case OpImage:
+		return operation{"images/generations", "aimage_generation"}
+	case OpImageEdit:
+		return operation{"images/edits", "aimage_edit"}
+	case OpImageVariation:
+		return operation{"images/variations", "aimage_variation"}
+	case OpSpeech:
+		return operation{"audio/speech", "aspeech"}
+	case OpTranscription:
+		return operation{"audio/transcriptions", "atranscription"}
+	case OpTranslation:
+		return operation{"audio/translations", "atranscription"}
+	case OpRerank:
+		return operation{"rerank", "arerank"}
+	case OpResource:
+		return operation{"resource", "resource"}
+	case OpRealtime:
+		return operation{"realtime", "_arealtime"}
 	}
-	if int(o) >= len(rows) {
-		o = OpNone
-	}
-	return rows[o]
+	return operation{"none", ""}
 }
 
 // String returns the operation in the words of its public route.

@@ -77,9 +77,11 @@ func (a *authenticator) ask(in *instance, x *llm.Exchange) (res result, err erro
 	if out == nil || err != nil {
 		return res, err
 	}
-	if res, err = readResult(out, 0); err != nil {
+	said, err := readResult(out, 0)
+	if err != nil {
 		return res, err
 	}
+	res = *said
 	switch {
 	case res.verdict == abi.VerdictReject && res.status != 401 && res.status != 403:
 		return res, broken("the auth hook refuses with status %d, it must be 401 or 403", res.status)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
@@ -69,7 +68,7 @@ func (g *Guardrail) After(ctx context.Context, x *llm.Exchange, r *llm.Reply) er
 	if r.Verbatim {
 		return nil
 	}
-	began := time.Now()
+	began := stopwatch(x)
 	return g.settle(ctx, x, ModePostCall, began, false, g.after(ctx, x, r))
 }
 
@@ -124,19 +123,19 @@ func (g *Guardrail) askAnswer(in *instance, x *llm.Exchange, r *llm.Reply) (data
 	res, err := g.send(in, abi.HookResponse, x, len(in.answers))
 	in.answer = nil
 	if err == nil {
-		err = g.allowed(&res, abi.HookResponse)
+		err = g.allowed(res, abi.HookResponse)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if res.verdict == abi.VerdictReject {
-		return nil, g.rejection(&res)
+		return nil, g.rejection(res)
 	}
 	if res.keeps {
 		x.SetState(g.name, res.state)
 	}
 	if res.verdict == abi.VerdictRetry {
-		return nil, g.again(x, &res)
+		return nil, g.again(x, res)
 	}
 	if len(res.edits) == 0 {
 		return nil, nil
@@ -247,7 +246,7 @@ func (g *Guardrail) Failure(ctx context.Context, x *llm.Exchange, e *llm.Error) 
 	}
 	ctx = context.WithoutCancel(ctx)
 	in, err := g.p.pool.get(ctx)
-	var res result
+	var res *result
 	if err == nil {
 		res, err = g.askFailure(in, x, e)
 		g.giveBack(in, err)
@@ -259,10 +258,10 @@ func (g *Guardrail) Failure(ctx context.Context, x *llm.Exchange, e *llm.Error) 
 	if res.verdict != abi.VerdictEdit {
 		return e
 	}
-	return rewritten(e, &res)
+	return rewritten(e, res)
 }
 
-func (g *Guardrail) askFailure(in *instance, x *llm.Exchange, e *llm.Error) (res result, err error) {
+func (g *Guardrail) askFailure(in *instance, x *llm.Exchange, e *llm.Error) (res *result, err error) {
 	if in.view, err = g.appendHead(in.view[:0], x); err != nil {
 		return res, err
 	}

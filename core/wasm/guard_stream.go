@@ -119,7 +119,7 @@ func (s *guardStream) Idle(p *llm.Part) (bool, error) {
 		case err != nil:
 			return false, err
 		case ok && len(in.Data) > 0:
-			err = s.windows.Put(in.Data, time.Now())
+			err = s.windows.Put(in.Data, s.now())
 		case ok:
 			continue
 		default:
@@ -155,6 +155,14 @@ func (s *guardStream) take(p *llm.Part) bool {
 	return true
 }
 
+// now is the time for windows that wait for some; others need not know it.
+func (s *guardStream) now() (t time.Time) {
+	if s.g.windows.Wait > 0 {
+		t = time.Now()
+	}
+	return t
+}
+
 // eager is how many chunks are taken in before those that may leave are sent.
 const eager = 16
 
@@ -162,7 +170,7 @@ const eager = 16
 func (s *guardStream) put(p *llm.Part) error {
 	for n := 1; ; n++ {
 		if len(p.Data) > 0 {
-			if err := s.windows.Put(p.Data, time.Now()); err != nil {
+			if err := s.windows.Put(p.Data, s.now()); err != nil {
 				return err
 			}
 		}
@@ -259,9 +267,9 @@ func (s *guardStream) record() {
 
 // Judge implements openai.Judge.
 func (s *guardStream) Judge(w *openai.Window) (openai.Decision, string, error) {
-	began := time.Now()
+	began := stopwatch(s.x)
 	d, text, err := s.ask(w)
-	s.took += time.Since(began)
+	s.took += stopwatch(s.x) - began
 	if err == nil {
 		if d == openai.Replace || d == openai.Drop {
 			s.status = llm.GuardIntervened
@@ -302,7 +310,7 @@ func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err
 	in.view = appendWindow(in.view, hook, w)
 	res, err := g.send(in, hook, s.x, 1)
 	if err == nil {
-		err = g.allowed(&res, hook)
+		err = g.allowed(res, hook)
 	}
 	if g.giveBack(in, err); err != nil {
 		return 0, "", err
@@ -313,7 +321,7 @@ func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err
 	}
 	switch res.verdict {
 	case abi.VerdictReject, abi.VerdictRetry: // some of the answer may have left
-		return 0, "", g.rejection(&res)
+		return 0, "", g.rejection(res)
 	case abi.VerdictHold:
 		return openai.Hold, "", nil
 	case abi.VerdictDrop:
@@ -358,21 +366,21 @@ func (s *guardStream) askEnd(ctx context.Context, left bool) error {
 	if err != nil {
 		return err
 	}
-	var res result
+	var res *result
 	if in.view, err = g.appendHead(in.view[:0], s.x); err == nil {
 		in.view = appendOutcome(in.view, s.r)
 		if left {
 			in.view = abi.AppendNumber(in.view, abi.TagLeft, 1)
 		}
 		if res, err = g.send(in, abi.HookStreamEnd, s.x, 0); err == nil {
-			err = g.allowed(&res, abi.HookStreamEnd)
+			err = g.allowed(res, abi.HookStreamEnd)
 		}
 	}
 	if g.giveBack(in, err); err != nil {
 		return err
 	}
 	if res.verdict == abi.VerdictReject {
-		return g.rejection(&res)
+		return g.rejection(res)
 	}
 	if res.keeps {
 		s.x.SetState(g.name, res.state)

@@ -93,6 +93,27 @@ func TestRequestSeesParams(t *testing.T) {
 	}
 }
 
+// A guest is told of media, and gets the bytes of those that are not longer than it wants.
+func TestRequestSeesMedia(t *testing.T) {
+	t.Parallel()
+	p := guarded(t)
+	f := func(parts, want string) {
+		t.Helper()
+		o := p.Request(t, llm.OpChat, []byte(`{"messages":[{"role":"system","content":"media"},{"role":"user","content":[`+parts+`]}]}`))
+		if o.Err != nil || o.Reply == nil {
+			t.Fatalf("%v, %v", o.Reply, o.Err)
+		}
+		if got := reply(o); got != want {
+			t.Errorf("%s: got %s, want %s", parts, got, want)
+		}
+	}
+	const sum = "b5d4045c3f466fa91fe2cc6abe79232a1a57cdf104f7a26e716e0a1e2789df78" // of ABC
+	f(`{"type":"text","text":"x"}`, "false")
+	f(`{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}`, "1 user image image/png  true 3 [ABC true] "+sum+"false")
+	f(`{"type":"image_url","image_url":{"url":"https://example.com/a"}},{"type":"input_audio","input_audio":{"data":"QUJDREVG","format":"wav"}}`,
+		"1 user image  https://example.com/a false 0 [ false] ; 1 user audio audio/wav  true 6 [ false] e9c0f8b575cbfcb42ab3b78ecc87efa3b011d9a5d10b09fa4e96f240bf6a82f5false")
+}
+
 func TestModeration(t *testing.T) {
 	t.Parallel()
 	p := guarded(t)

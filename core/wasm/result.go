@@ -34,9 +34,11 @@ func broken(format string, a ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrResult}, a...)...)
 }
 
-// readResult decodes a result; segments is how many texts the hook was given. Whatever is out of order is an error.
-func readResult(out []byte, segments int) (res result, err error) {
-	decided := false
+// readResult decodes a result; segments is how many texts the hook was given. Whatever is out of order is an error. A result
+// is large, so it is handed on by its address.
+func readResult(out []byte, segments int) (*result, error) {
+	res, decided := &result{}, false
+	var err error
 	r := abi.Reader{Rest: out}
 	for err == nil && r.Next() {
 		switch r.Tag {
@@ -67,10 +69,13 @@ func readResult(out []byte, segments int) (res result, err error) {
 	if err == nil && !decided {
 		err = broken("a result without a verdict")
 	}
-	if err != nil {
-		return result{}, err
+	if err == nil {
+		err = res.check()
 	}
-	return res, res.check()
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
 }
 
 // edit reads one edit. They come in the order of the segments.

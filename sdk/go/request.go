@@ -136,8 +136,10 @@ func (r *Request) decode(view []byte, f *fields) error {
 		case tag < places && f[tag] != nil:
 			*f[tag] = text(value)
 		case tag == abi.TagText:
-			r.Texts = append(r.Texts, Text{Role: role, Message: max(message, 0), Text: text(value), Argument: arg})
-			arg = nil
+			r.Texts = append(r.Texts, Text{Role: role, Message: max(message, 0), Text: text(value)})
+			if arg != nil {
+				r.Texts[len(r.Texts)-1].Argument, arg = arg, nil
+			}
 		case tag == abi.TagMessage:
 			role = text(value)
 			message++

@@ -71,6 +71,9 @@ func Tags(x *llm.Exchange) []string {
 	if dialect.Null(raw) && x.Controls.Metadata != nil {
 		raw = dialect.Get(x.Controls.Metadata, "tags")
 	}
+	if raw == nil {
+		return nil
+	}
 	for c := dialect.Array(raw); c.Next(); {
 		if tag, ok := llm.Text(c.Value()); ok && len(tag) > 0 {
 			tags = append(tags, string(tag))

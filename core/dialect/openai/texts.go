@@ -104,11 +104,16 @@ func (w *walker) messages() {
 	}
 	c := dialect.Array(w.b)
 	for ; w.err == nil && c.Next(); w.message++ {
-		if c.First() == '{' {
-			w.object(&c, 0)
+		if c.First() != '{' {
+			w.contents(&c, 0)
 			continue
 		}
-		w.contents(&c, 0)
+		if role, text, ok := c.Message(); ok {
+			w.add(text)
+			w.speaker(len(w.list)-1, role)
+			continue
+		}
+		w.object(&c, 0)
 	}
 	w.ended(&c)
 }
@@ -175,14 +180,14 @@ func (w *walker) object(c *dialect.Cursor, depth int) {
 }
 
 func (w *walker) members(c *dialect.Cursor, depth int) {
-	const role, content, text, call, legacy, input = 1, 2, 4, 8, 16, 32
+	const speaker, content, text, call, legacy, input = 1, 2, 4, 8, 16, 32
 	seen, first := 0, len(w.list)
-	var speaker llm.Span
+	var role llm.Span
 	for w.err == nil && c.Next() {
 		which := 0
 		switch key := c.Key(); string(key) {
 		case "role":
-			which = role
+			which = speaker
 		case "content":
 			which = content
 		case "text":
@@ -211,9 +216,8 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 			continue
 		}
 		switch {
-		case which == role && c.First() == '"':
-			at := c.Span()
-			speaker = llm.Span{Start: w.base + at.Start, End: w.base + at.End}
+		case which == speaker && c.First() == '"':
+			role = c.Span()
 		case which == content, which == text:
 			w.contents(c, depth)
 		case which == call, which == legacy:
@@ -223,12 +227,17 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 		}
 	}
 	w.more = w.more || depth > 0 && seen&(content|text) == 0
-	if speaker.End == 0 {
-		return
+	if role.End > 0 {
+		w.speaker(first, role)
 	}
-	for i := range w.list[first:] {
+}
+
+// speaker notes who says the texts from first on, unless somebody else does.
+func (w *walker) speaker(first int, role llm.Span) {
+	role.Start, role.End = w.base+role.Start, w.base+role.End
+	for i := range w.list[min(first, len(w.list)):] {
 		if s := &w.list[first+i]; s.Role.End == 0 {
-			s.Role = speaker
+			s.Role = role
 		}
 	}
 }

@@ -9,7 +9,7 @@ use crate::view::{text, Field, View};
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Argument<'a> {
     /// Number of the call in its message or choice.
-    pub call: u64,
+    pub call: usize,
     /// Name of the member that has the text as its value; empty for names and what is in no member.
     pub key: &'a str,
 }
@@ -25,7 +25,7 @@ impl<'a> Argument<'a> {
         if field.tag == tag::KEY {
             a.key = text(field.value);
         } else {
-            a.call = field.number()?;
+            a.call = field.number()? as usize;
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ impl<'a> ProviderRequest<'a> {
     pub(crate) fn read(view: &'a mut [u8]) -> Result<ProviderRequest<'a>, Error> {
         let (mut view, mut place, mut r) = (View::new(view), Place::default(), ProviderRequest::default());
         while let Some(field) = view.next()? {
-            let field = match place.take(field)? {
+            let field = match place.take(field) {
                 Placed::Text(text) => {
                     r.texts.push(text);
                     continue;

@@ -138,11 +138,12 @@ impl<'a> Request<'a> {
         let mut view = View::new(view);
         let mut place = Place::default();
         while let Some(field) = view.next()? {
-            match place.take(field)? {
-                Placed::Text(text) => self.texts.push(text),
-                Placed::Message => {}
-                Placed::Other(field) if field.tag == tag::MEDIA => self.media.push(Media::read(field)?),
-                Placed::Other(field) => self.exchange.take(field)?,
+            match field.tag {
+                tag::TEXT => self.texts.push(place.text(field)),
+                tag::MESSAGE => place.message(field),
+                tag::TEXT_KIND | tag::KEY | tag::INDEX => place.argue(field)?,
+                tag::MEDIA => self.media.push(Media::read(field)?),
+                _ => self.exchange.take(field)?,
             }
         }
         Ok(())
@@ -166,27 +167,39 @@ pub(crate) enum Placed<'a> {
 
 impl<'a> Place<'a> {
     #[inline]
-    pub fn take(&mut self, field: Field<'a>) -> Result<Placed<'a>, Error> {
+    pub fn take(&mut self, field: Field<'a>) -> Placed<'a> {
         match field.tag {
-            tag::TEXT => {
-                let (message, argument) = (self.messages.saturating_sub(1), self.argument.take());
-                return Ok(Placed::Text(Text {
-                    role: self.role,
-                    message,
-                    argument,
-                    text: field.value,
-                    replaced: None,
-                }));
-            }
+            tag::TEXT => Placed::Text(self.text(field)),
             tag::MESSAGE => {
-                self.role = text(field.value);
-                self.messages += 1;
+                self.message(field);
+                Placed::Message
             }
-            tag::TEXT_KIND => self.argument = Argument::begin(text(field.value)),
-            tag::KEY | tag::INDEX if self.argument.is_some() => Argument::take(&mut self.argument, field)?,
-            _ => return Ok(Placed::Other(field)),
+            _ => Placed::Other(field),
         }
-        Ok(Placed::Message)
+    }
+
+    #[inline]
+    fn text(&mut self, field: Field<'a>) -> Text<'a> {
+        let (message, argument) = (self.messages.saturating_sub(1), self.argument.take());
+        Text { role: self.role, message, argument, text: field.value, replaced: None }
+    }
+
+    #[inline]
+    fn message(&mut self, field: Field<'a>) {
+        self.role = text(field.value);
+        self.messages += 1;
+    }
+
+    /// Takes what says where the next text stands in arguments. It is apart because few views have it.
+    #[cold]
+    #[inline(never)]
+    fn argue(&mut self, field: Field<'a>) -> Result<(), Error> {
+        match field.tag {
+            tag::TEXT_KIND => self.argument = Argument::begin(text(field.value)),
+            _ if self.argument.is_some() => Argument::take(&mut self.argument, field)?,
+            _ => field.unknown()?,
+        }
+        Ok(())
     }
 }
 

@@ -199,7 +199,7 @@ impl<'a> PromptRequest<'a> {
     pub(crate) fn read(view: &'a mut [u8]) -> Result<PromptRequest<'a>, Error> {
         let (mut view, mut place, mut r) = (View::new(view), Place::default(), PromptRequest::default());
         while let Some(field) = view.next()? {
-            let field = match place.take(field)? {
+            let field = match place.take(field) {
                 Placed::Text(text) => {
                     r.texts.push(text);
                     continue;

@@ -63,6 +63,14 @@ func request(r *sallyport.Request) sallyport.Verdict {
 		return sallyport.RespondFiltered("cannot help")
 	case "instead":
 		return sallyport.Respond(arg)
+	case "media":
+		var all []string
+		for i, m := range r.Media {
+			data, ok := r.MediaBytes(i, 4)
+			all = append(all, fmt.Sprintf("%d %s %s %s %s %v %d [%s %v] %s", m.Message, m.Role, m.Type, m.MIME, m.URL, m.Inline, m.Size, data, ok, r.MediaSHA256(i)))
+		}
+		_, beyond := r.MediaBytes(len(r.Media), 100)
+		return sallyport.Respond(fmt.Sprint(strings.Join(all, "; "), beyond))
 	case "params":
 		params, err1 := r.Params()
 		meta, err2 := r.RequestMetadata()
