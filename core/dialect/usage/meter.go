@@ -23,6 +23,7 @@ type Meter struct {
 	lost bool // the document or line under way is over its limit
 	said int  // bytes of text in the events of a stream
 	told bool // an event has told the usage up to it
+	live bool // it is a model that writes, and no file
 }
 
 type kind uint8
@@ -46,11 +47,13 @@ func (m *Meter) Reset(contentType []byte) {
 	switch {
 	case llm.EqualFold(media, "application/json"), bytes.HasSuffix(media, []byte("+json")):
 		m.kind = document
-	case llm.EqualFold(media, "text/event-stream"), llm.EqualFold(media, "application/x-ndjson"),
+	case llm.EqualFold(media, "text/event-stream"):
+		m.kind, m.live = events, true
+	case llm.EqualFold(media, "application/x-ndjson"),
 		llm.EqualFold(media, "application/jsonl"), llm.EqualFold(media, "application/stream+json"):
 		m.kind = events
 	case llm.EqualFold(media, "application/vnd.amazon.eventstream"):
-		m.kind = frames
+		m.kind, m.live = frames, true
 	}
 }
 
@@ -80,10 +83,9 @@ func (m *Meter) End() llm.Usage {
 	case events:
 		m.line(m.buf)
 	}
-	stream := m.kind == events || m.kind == frames
 	m.buf, m.kind = m.buf[:0], other
 	u := m.Usage()
-	if written := int64((m.said + perToken - 1) / perToken); stream && !m.told && written > u.Completion {
+	if written := int64((m.said + perToken - 1) / perToken); m.live && !m.told && written > u.Completion {
 		u.Completion = written
 		u.Total = u.Prompt + u.Completion
 	}

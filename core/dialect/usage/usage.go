@@ -43,6 +43,9 @@ func (f *Found) Usage() llm.Usage {
 	if in == 0 && out == 0 {
 		in, out = c.billedIn, c.billedOut
 	}
+	if in == 0 && out == 0 && c.read == 0 && c.write == 0 {
+		in = c.total // who reads and writes nothing, as in ranking, tells no more (https://docs.jina.ai)
+	}
 	u := llm.Usage{
 		Prompt: in + c.read + c.write, Completion: out + c.thoughts,
 		Cached: max(c.cached, c.read), CacheWrite: max(c.write, c.within), CacheWriteHour: min(c.hour, c.write),

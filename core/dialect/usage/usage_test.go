@@ -148,3 +148,26 @@ func TestFilm(t *testing.T) {
 	f(`{"object":"list","seconds":"8"}`, 0)
 	f(`{"object":"video","seconds":"many"}`, 0)
 }
+
+// Streams that are cut count by what was said in them; files that hold the like do not.
+func TestCut(t *testing.T) {
+	t.Parallel()
+	f := func(contentType, text string, in, out int64) {
+		t.Helper()
+		var m usage.Meter
+		m.Reset([]byte(contentType))
+		m.Write([]byte(text))
+		if u := m.End(); u.Prompt != in || u.Completion != out || u.Total != in+out {
+			t.Errorf("%s %s: %+v", contentType, text, u)
+		}
+	}
+	const sse = "text/event-stream"
+	const said = `data: {"choices":[{"delta":{"content":"twelve bytes"}}]}` + "\n\n"
+	f(sse, said, 0, 3)
+	f(sse, said+said, 0, 6)
+	f("application/jsonl", said, 0, 0)
+	f(sse, said+`data: {"usage":{"prompt_tokens":5,"completion_tokens":1}}`+"\n\n", 5, 1)
+	f(sse, `data: {"type":"message_start","message":{"usage":{"input_tokens":9,"output_tokens":1}}}`+"\n\n"+`data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"twelve bytes"}}`+"\n\n", 9, 3)
+	f(sse, `data: {"delta":"with \"quotes`, 0, 4)
+	f("application/json", `{"usage":{"total_tokens":10}}`, 10, 0)
+}
