@@ -61,17 +61,29 @@ type batches struct {
 	a     *App
 	d     *llm.Deployment
 	maker batchMaker
+	none  string // why there are none, in place of maker
 }
 
 // batched gives a deployment batches, if its vendor has an API of its own for them. One at an address or with a key of
 // the caller's own has none.
 func (b *builder) batched(d *llm.Deployment) {
-	maker := ownBatches(d)
+	maker, none := ownBatches(d), noBatches(d)
 	endpoint, ok := d.Bound.(provider.Endpoint)
-	if maker == nil || !ok || d.Mock != "" || strings.HasSuffix(d.ID, ":client") {
+	if maker == nil && none == "" || !ok || d.Mock != "" || strings.HasSuffix(d.ID, ":client") {
 		return
 	}
-	d.Bound = &batches{Endpoint: endpoint, a: b.App, d: d, maker: maker}
+	d.Bound = &batches{Endpoint: endpoint, a: b.App, d: d, maker: maker, none: none}
+}
+
+// noBatches says why batches of a vendor that has some cannot be made here; "" for all others.
+func noBatches(d *llm.Deployment) string {
+	switch d.Provider {
+	case "bedrock": // https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference.html
+		return "Batches at bedrock read and write files in Amazon S3, and are not made by this gateway. Begin a model invocation job with Amazon's own API."
+	case "vertex_ai": // https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini
+		return "Batches at vertex_ai read and write files in Cloud Storage or BigQuery, and are not made by this gateway. Begin a batchPredictionJob below /vertex_ai."
+	}
+	return ""
 }
 
 // ownBatches is the API of the vendor; nil if it has OpenAI's, or none.
@@ -97,6 +109,9 @@ func (b *batches) Speaks(d llm.Dialect) bool {
 func (b *batches) Encode(x *llm.Exchange, c *llm.Call) error {
 	if !b.serves(x) {
 		return b.Endpoint.Encode(x, c)
+	}
+	if b.none != "" {
+		return b.wrong("model", "%s", b.none)
 	}
 	c.Local = func(ctx context.Context, a *llm.Answer) error { return b.serve(ctx, x, a) }
 	return nil

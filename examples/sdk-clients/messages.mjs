@@ -52,6 +52,16 @@ async function refused(call, kind, status) {
   return `refused with ${status}, ${type}`;
 }
 
+// The Message Batches are Anthropic's own, below the path where its API is passed on.
+async function batch() {
+  const { batches } = client.withOptions({ baseURL: `${client.baseURL}/anthropic` }).messages;
+  const params = { model: "claude-sonnet-4-5", max_tokens, messages: hello };
+  const made = await batches.create({ requests: [{ custom_id: "one", params }] });
+  const found = await batches.retrieve(made.id);
+  const cancelled = await batches.cancel(made.id);
+  return [made, found, cancelled].map((b) => b.processing_status).join(" ");
+}
+
 const ask = (sdk, model) => sdk.messages.create({ model, max_tokens, messages: hello });
 
 const steps = {
@@ -59,6 +69,7 @@ const steps = {
   stream,
   tools,
   count,
+  batch,
   "bad key": () => refused(ask(client.withOptions({ apiKey: "wrong-key" }), model), AuthenticationError, 401),
   "unknown model": () => refused(ask(client, "no-such-model"), BadRequestError, 400),
   "upstream limit": () => refused(ask(client, "open-model-limited"), RateLimitError, 429),

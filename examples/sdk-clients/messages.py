@@ -43,6 +43,15 @@ def count():
     return f"{client.messages.count_tokens(model=MODEL, messages=HELLO).input_tokens} tokens"
 
 
+def batch():
+    """The Message Batches are Anthropic's own, below the path where its API is passed on."""
+    batches = client.with_options(base_url=str(client.base_url).rstrip("/") + "/anthropic").messages.batches
+    ask = {"custom_id": "one", "params": {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": HELLO}}
+    made = batches.create(requests=[ask])
+    found = batches.retrieve(made.id)
+    return f"{made.processing_status} {found.processing_status} {batches.cancel(made.id).processing_status}"
+
+
 def refused(kind, status, model, key=None):
     caller = client.with_options(api_key=key) if key else client
     try:
@@ -59,6 +68,7 @@ STEPS = {
     "stream": stream,
     "tools": tools,
     "count": count,
+    "batch": batch,
     "bad key": lambda: refused(anthropic.AuthenticationError, 401, MODEL, key="wrong-key"),
     "unknown model": lambda: refused(anthropic.BadRequestError, 400, "no-such-model"),
     "upstream limit": lambda: refused(anthropic.RateLimitError, 429, "open-model-limited"),

@@ -25,8 +25,9 @@ func Vendor() http.Handler {
 	mux.HandleFunc("POST /v1/embeddings", vendorEmbeddings)
 	Media(mux)
 	Stored(mux)
+	Batches(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer "+UpstreamKey {
+		if r.Header.Get("Authorization") != "Bearer "+UpstreamKey && r.Header.Get("X-Api-Key") != UpstreamKey {
 			refuse(w, http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.")
 			return
 		}
