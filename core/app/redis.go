@@ -88,14 +88,16 @@ func (a *App) startRedis(cfg *config.Config) error {
 		return err
 	}
 	redis.SetLogger(shared.Quiet{})
+	s := shared.Settings{Replica: a.replica, Logger: a.log}
+	if f, err := strconv.ParseFloat(cfg.Variables.RedisSocketTimeout, 64); err == nil && f > 0 {
+		s.Timeout = time.Duration(f * float64(time.Second))
+	}
+	addr.Timeout = s.Timeout
 	client, err := shared.Connect(addr)
 	if err != nil {
 		return err
 	}
-	s := shared.Settings{Client: client, Replica: a.replica, Logger: a.log}
-	if f, err := strconv.ParseFloat(cfg.Variables.RedisSocketTimeout, 64); err == nil && f > 0 {
-		s.Timeout = time.Duration(f * float64(time.Second))
-	}
+	s.Client = client
 	a.host.UseStore(wasm.NewRedisStore(client, a.log))
 	a.redis = client
 	a.shared = shared.New(s)

@@ -29,6 +29,9 @@ type Address struct {
 	// SentinelPassword is that of the sentinels themselves.
 	SentinelPassword string
 	Conns            int // most connections to a server; 0 takes the library's
+	// Timeout is the longest that an operation whose context has no end takes, and a connection; two seconds and one, if it is
+	// less.
+	Timeout time.Duration
 
 	// Login tells name and password of each new connection, in place of those above; nil takes those.
 	Login func(ctx context.Context) (username, password string, err error) `json:"-"`
@@ -51,8 +54,9 @@ const (
 // without. It does not wait for Redis to be there. An error never holds the password.
 func Connect(a Address) (redis.UniversalClient, error) {
 	o := &redis.UniversalOptions{
-		Username: a.Username, Password: a.Password, DB: a.DB, MaxRetries: -1, DialTimeout: dialTimeout, ContextTimeoutEnabled: true,
-		ReadTimeout: settlePatience, WriteTimeout: settlePatience, SentinelPassword: a.SentinelPassword, PoolSize: a.Conns,
+		Username: a.Username, Password: a.Password, DB: a.DB, MaxRetries: -1, DialTimeout: max(dialTimeout, a.Timeout),
+		ContextTimeoutEnabled: true, ReadTimeout: max(settlePatience, a.Timeout), WriteTimeout: max(settlePatience, a.Timeout),
+		SentinelPassword: a.SentinelPassword, PoolSize: a.Conns,
 		CredentialsProviderContext: a.Login,
 	}
 	if a.TLS {

@@ -98,7 +98,7 @@ func newWorld(t *testing.T, seed uint64, url string, replicas int) *world {
 }
 
 func (w *world) start() *process {
-	client, err := Connect(Address{URL: w.url})
+	client, err := Connect(Address{URL: w.url, Timeout: 20 * time.Second})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func (w *world) forget(p *process) {
 }
 
 func (w *world) lose() {
-	client, err := Connect(Address{URL: w.url})
+	client, err := Connect(Address{URL: w.url, Timeout: 20 * time.Second})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -62,6 +62,7 @@ func single(t testing.TB) (*storetest.RedisServer, func() redis.UniversalClient)
 
 func connect(t testing.TB, a shared.Address) redis.UniversalClient {
 	t.Helper()
+	a.Timeout = 20 * time.Second
 	c, err := shared.Connect(a)
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +186,7 @@ func TestRefusalUndoes(t *testing.T) {
 
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if holds() {
 			return
 		}
@@ -267,7 +268,7 @@ func TestMoneyAway(t *testing.T) {
 			server, client := single(t)
 			list := replicas(t, 3, client, func() []*llm.Scope {
 				return []*llm.Scope{scope(llm.ScopeKey, "k", llm.Limits{}, llm.Budget{Limited: true, Max: 30 * price})}
-			}, 500*time.Millisecond)
+			}, 2*time.Second)
 			eventually(t, "the replicas know each other", func() bool {
 				return !slices.ContainsFunc(list, func(r *replica) bool { return r.counts.Share() != 3 })
 			})

@@ -214,7 +214,7 @@ func (c *Counts) sendSome() (more bool) {
 	if len(batch) == 0 {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), settlePatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), max(settlePatience, c.s.Timeout))
 	defer cancel()
 	cmds, resets, err := c.tell(ctx, batch)
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {

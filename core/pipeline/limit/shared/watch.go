@@ -87,7 +87,7 @@ func (c *Counts) back() {
 
 // beat tells that this replica is there. lost is true if Redis had forgotten it: then it may have forgotten more.
 func (c *Counts) beat(ctx context.Context) (lost bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, max(time.Second, c.s.Timeout))
 	defer cancel()
 	key := c.s.Prefix + ":replicas"
 	now := time.Now()
@@ -105,7 +105,7 @@ func (c *Counts) beat(ctx context.Context) (lost bool, err error) {
 
 // load makes the scripts known to every node.
 func (c *Counts) load(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, max(time.Second, c.s.Timeout))
 	defer cancel()
 	all := func(ctx context.Context, client redis.Scripter) {
 		for _, s := range []*redis.Script{c.reserve, c.settle} {
