@@ -73,7 +73,9 @@ func templated() []Vendor {
 			BaseVars: []string{"SNOWFLAKE_API_BASE"}, KeyVars: []string{"SNOWFLAKE_JWT", "SNOWFLAKE_PAT", "SNOWFLAKE_API_KEY"},
 			Settings: []Setting{{"account_id", []string{"SNOWFLAKE_ACCOUNT_ID"}}},
 			Lacks:    []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
-			Source:   "https://docs.snowflake.com/user-guide/snowflake-cortex/cortex-rest-api",
+			// https://docs.snowflake.com/release-notes/2026/other/2026-10-23-cortex-rest-api-responses-api: models of OpenAI's.
+			Responses: true, ResponsesOf: []string{"openai-"}, Stateless: true,
+			Source: "https://docs.snowflake.com/user-guide/snowflake-cortex/cortex-rest-api",
 		},
 		{
 			// A server for embeddings and reranking of one's own.

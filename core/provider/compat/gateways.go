@@ -23,8 +23,8 @@ func gateways() []Vendor {
 			Source: "https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions",
 		},
 		{
-			Name: "helicone", Base: "https://ai-gateway.helicone.ai", KeyVars: []string{"HELICONE_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/helicone",
+			Name: "helicone", Base: "https://ai-gateway.helicone.ai/v1", KeyVars: []string{"HELICONE_API_KEY"},
+			Source: "https://docs.helicone.ai/rest/ai-gateway/post-v1-chat-completions",
 		},
 		{
 			Name: "aiml", Base: "https://api.aimlapi.com/v1",

@@ -151,7 +151,7 @@ func hosted() []Vendor {
 		{
 			Name: "minimax", Base: "https://api.minimax.io/v1",
 			BaseVars: []string{"MINIMAX_API_BASE"}, KeyVars: []string{"MINIMAX_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/minimax",
+			Source: "https://platform.minimaxi.com/docs/api-reference/text-openai-api",
 		},
 		{
 			Name: "xiaomi_mimo", Base: "https://api.xiaomimimo.com/v1",
@@ -183,9 +183,10 @@ func hosted() []Vendor {
 			Source: "https://docs.litellm.ai/docs/providers/hyperbolic",
 		},
 		{
+			// The page tells that the service has ended.
 			Name: "lambda_ai", Base: "https://api.lambda.ai/v1",
 			BaseVars: []string{"LAMBDA_API_BASE"}, KeyVars: []string{"LAMBDA_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/lambda_ai",
+			Source: "https://docs.lambda.ai/public-cloud/lambda-inference-api",
 		},
 		{
 			Name: "featherless_ai", Base: "https://api.featherless.ai/v1",
@@ -230,7 +231,7 @@ func hosted() []Vendor {
 		{
 			Name: "morph", Base: "https://api.morphllm.com/v1",
 			BaseVars: []string{"MORPH_API_BASE"}, KeyVars: []string{"MORPH_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/morph",
+			Source: "https://docs.morphllm.com/api-reference/prompting",
 		},
 		{
 			Name: "inception", Base: "https://api.inceptionlabs.ai/v1",

@@ -3,7 +3,8 @@ package compat
 import "github.com/sallyport-ai/sallyport/core/llm"
 
 // newer are vendors that the reference added lately, in its list of those that speak OpenAI's API
-// (litellm/llms/openai_like/providers.json of version 1.109.1). Nothing else is known about them here.
+// (litellm/llms/openai_like/providers.json of version 1.109.1). Where no other page is named, nothing else is known about
+// them here.
 func newer() []Vendor {
 	const source = "https://docs.litellm.ai/docs/providers"
 	chats := []llm.Operation{llm.OpCompletion, llm.OpEmbedding}
@@ -11,7 +12,7 @@ func newer() []Vendor {
 		{Name: "aiand", Base: "https://api.aiand.com/v1",
 			BaseVars: []string{"AIAND_API_BASE"}, KeyVars: []string{"AIAND_API_KEY"}, Lacks: chats, Responses: true, Source: source},
 		{Name: "assemblyai", Base: "https://llm-gateway.assemblyai.com/v1",
-			KeyVars: []string{"ASSEMBLYAI_API_KEY"}, Source: source},
+			KeyVars: []string{"ASSEMBLYAI_API_KEY"}, Lacks: chats, Source: "https://www.assemblyai.com/docs/llm-gateway/chat-completions"},
 		{Name: "charity_engine", Base: "https://api.charityengine.services/remotejobs/v2/inference",
 			KeyVars: []string{"CHARITY_ENGINE_API_KEY"}, Rename: tokens(), Source: source},
 		{Name: "cognition", Base: "https://api.cognition.ai/v1",
@@ -47,7 +48,7 @@ func newer() []Vendor {
 		{Name: "refuseless", Base: "https://api.refuseless.com/v1",
 			KeyVars: []string{"REFUSELESS_API_KEY"}, Lacks: chats, Responses: true, Source: source},
 		{Name: "reka", Base: "https://api.reka.ai/v1",
-			BaseVars: []string{"REKA_API_BASE"}, KeyVars: []string{"REKA_API_KEY"}, Source: source},
+			BaseVars: []string{"REKA_API_BASE"}, KeyVars: []string{"REKA_API_KEY"}, Lacks: chats, Source: "https://docs.reka.ai/chat/api-reference/create-chat-completion"},
 		{Name: "sail", Base: "https://api.sailresearch.com/v1",
 			BaseVars: []string{"SAIL_API_BASE"}, KeyVars: []string{"SAIL_API_KEY"}, Lacks: chats, Responses: true, Source: source},
 		{Name: "scx-ai", Base: "https://api.scx.ai/v1",
