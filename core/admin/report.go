@@ -95,18 +95,19 @@ func reportByDay(list, label string, names map[string]string, all, whole []store
 		spend float64
 		meta  []any
 	}
-	days := map[string][]*sum{}
+	days, known := map[string][]*sum{}, map[[2]string]*sum{}
 	of := func(r *store.Activity) *sum {
 		name := r.EntityID
 		if names != nil {
 			name = names[r.EntityID]
 		}
-		at := slices.IndexFunc(days[r.Date], func(s *sum) bool { return s.name == name })
-		if at < 0 {
-			days[r.Date] = append(days[r.Date], &sum{name: name, meta: []any{}})
-			at = len(days[r.Date]) - 1
+		s := known[[2]string{r.Date, name}]
+		if s == nil {
+			s = &sum{name: name, meta: []any{}}
+			known[[2]string{r.Date, name}] = s
+			days[r.Date] = append(days[r.Date], s)
 		}
-		return days[r.Date][at]
+		return s
 	}
 	for i := range all {
 		s := of(&all[i])
