@@ -68,7 +68,7 @@ func (r reports) Logs(ctx context.Context, q store.LogQuery) (store.LogPage, err
 	columns := r.logColumns(q.Full)
 	stmt.add("SELECT ", quoted(columns), " FROM ", r.s.d.Table(r.s.logs.name), " WHERE ")
 	r.filter(stmt, &q.LogFilter)
-	r.ranges(stmt, &q.LogFilter, walk.byStart)
+	r.ranges(stmt, &q.LogFilter, walk.byStart, walk.few || q.Sort == "spend")
 	if err := r.after(stmt, &q); err != nil {
 		return page, err
 	}
@@ -171,7 +171,7 @@ func (r reports) countLogs(ctx context.Context, f *store.LogFilter, byStart bool
 	stmt := &statement{}
 	stmt.add("SELECT COUNT(*) FROM (SELECT 1 FROM ", r.s.d.Table(r.s.logs.name), " WHERE ")
 	r.filter(stmt, f)
-	r.ranges(stmt, f, byStart)
+	r.ranges(stmt, f, byStart, !byStart)
 	stmt.add(fmt.Sprintf(" LIMIT %d) AS counted", store.MaxCount))
 	return r.s.number(ctx, stmt)
 }
@@ -218,7 +218,7 @@ func (r reports) filter(stmt *statement, f *store.LogFilter) {
 	rest.ErrorCode, rest.ErrorText, rest.Status = "", "", "failure"
 	stmt.add(` AND "request_id" IN (SELECT "request_id" FROM `, r.s.d.Table(r.s.logs.name), " WHERE ")
 	r.filter(stmt, &rest)
-	r.ranges(stmt, &rest, true)
+	r.ranges(stmt, &rest, true, false)
 	stmt.add(fmt.Sprintf(` ORDER BY "startTime" DESC, "request_id" DESC LIMIT %d)`, store.MaxCount))
 	if f.ErrorCode != "" {
 		stmt.add(" AND ", r.s.d.Member(`"metadata"`, "error_information", "error_code"), " = ", stmt.param(cleanText(f.ErrorCode)))
@@ -251,11 +251,15 @@ func (r reports) visible(stmt *statement, f *store.LogFilter) {
 	stmt.add(")")
 }
 
-// ranges writes the ranges of a filter. Unless rows are found by their start, it is kept from choosing the index.
-func (r reports) ranges(stmt *statement, f *store.LogFilter, byStart bool) {
-	start := `"startTime"`
+// ranges writes the ranges of a filter. Unless rows are found by their start, or by their spend, the index of it is not to
+// be chosen: what it selects may be most of the table, to be sorted.
+func (r reports) ranges(stmt *statement, f *store.LogFilter, byStart, bySpend bool) {
+	start, spend := `"startTime"`, `"spend"`
 	if !byStart {
 		start = r.s.d.Unindexed(start)
+	}
+	if !bySpend {
+		spend = r.s.d.Unindexed(spend)
 	}
 	if !f.From.IsZero() {
 		stmt.add(" AND ", start, " >= ", stmt.param(r.s.codec.time(f.From)))
@@ -264,10 +268,10 @@ func (r reports) ranges(stmt *statement, f *store.LogFilter, byStart bool) {
 		stmt.add(" AND ", start, " < ", stmt.param(r.s.codec.time(f.To)))
 	}
 	if f.MinSpend != nil {
-		stmt.add(` AND "spend" >= `, stmt.param(*f.MinSpend))
+		stmt.add(" AND ", spend, " >= ", stmt.param(*f.MinSpend))
 	}
 	if f.MaxSpend != nil {
-		stmt.add(` AND "spend" <= `, stmt.param(*f.MaxSpend))
+		stmt.add(" AND ", spend, " <= ", stmt.param(*f.MaxSpend))
 	}
 }
 
