@@ -95,14 +95,15 @@ func (h *Hook) failed(ctx context.Context, err error) {
 	}
 }
 
-// answer makes a reply of an entry, or nil if it is none for this request. A spoilt one is removed.
+// answer makes a reply of an entry, or nil if it is none for this request. A spoilt one stays until the next answer takes its
+// place: to remove it meanwhile might remove that answer.
 func (u *use) answer(x *llm.Exchange, raw []byte, now time.Time) *llm.Reply {
 	read := u.e.read
 	if u.shown {
 		read = u.e.parse
 	}
 	if read(raw) != nil || u.e.sum != u.sum {
-		u.spoilt()
+		u.h.s.Count(EventInvalid)
 		return nil
 	}
 	if !u.timely(now) {
@@ -121,17 +122,6 @@ func (u *use) timely(now time.Time) bool {
 
 // old reports whether the entry is to be renewed.
 func (u *use) old(now time.Time) bool { return !u.e.fresh.IsZero() && !now.Before(u.e.fresh) }
-
-// spoilt removes the entry under the key, off the caller's path.
-func (u *use) spoilt() {
-	h, key := u.h, u.key
-	h.s.Count(EventInvalid)
-	h.jobs.Go(func() {
-		ctx, cancel := context.WithTimeout(h.ctx, jobPatience)
-		defer cancel()
-		_, _ = h.s.Store.Delete(ctx, key)
-	})
-}
 
 const jobPatience = 5 * time.Second
 

@@ -137,13 +137,10 @@ func (u *use) findVectors(ctx context.Context) {
 	}
 }
 
-// isVector reports whether an entry is one for the input, and young enough. A spoilt one is removed.
+// isVector reports whether an entry is one for the input, and young enough.
 func (u *use) isVector(raw []byte, i int) bool {
 	if u.e.read(raw) != nil || u.e.sum != u.list.sums[i] || u.e.kind != kindItem {
-		key := u.key
-		u.key = u.list.keys[i]
-		u.spoilt()
-		u.key = key
+		u.h.s.Count(EventInvalid)
 		return false
 	}
 	return u.timely(time.Now())

@@ -142,15 +142,21 @@ func flush(ctx context.Context, c redis.Cmdable) error {
 	}
 }
 
-// Ping implements cache.Store.
+// Ping implements cache.Store. A cluster must answer as a whole: with one of its primaries gone, a part of all keys is.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.c.Ping(ctx).Err(); err != nil {
+	var err error
+	if c, ok := s.c.(*redis.ClusterClient); ok {
+		err = c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return node.Ping(ctx).Err() })
+	} else {
+		err = s.c.Ping(ctx).Err()
+	}
+	if err != nil {
 		return problem(err)
 	}
 	if err := s.Set(ctx, pingKey, []byte(pingKey), pingLife); err != nil {
 		return err
 	}
-	_, err := s.Get(ctx, pingKey, nil)
+	_, err = s.Get(ctx, pingKey, nil)
 	if errors.Is(err, cache.ErrMiss) { // a replica, or no memory left
 		return errors.New("redis: what was written is not there")
 	}
