@@ -29,7 +29,7 @@ func TestCacheS3(t *testing.T) {
 	v := ut.New(t, ut.JSON(200, ut.Completion("m", "x", 1, 1)))
 	params := []string{
 		"type: s3", "s3_bucket_name: answers", "s3_region_name: us-west-2", "s3_aws_access_key_id: AK1", "s3_aws_secret_access_key: os.environ/BUCKET_SECRET",
-		"s3_endpoint_url: " + server.URL, "s3_path: cache",
+		"s3_endpoint_url: " + server.URL, "s3_path: cache", "lookup_timeout: 20",
 	}
 	yaml := cached(v, params...)
 	s := apptest.Start(t, yaml, apptest.Env("BUCKET_SECRET=hush"))
@@ -234,7 +234,7 @@ func TestCacheCluster(t *testing.T) {
 	t.Parallel()
 	c := storetest.RedisCluster(t)
 	v := ut.New(t, ut.JSON(200, ut.Completion("m", "x", 1, 1)))
-	s := apptest.Start(t, cached(v, "type: redis", fmt.Sprintf("redis_startup_nodes: [{host: 127.0.0.1, port: %q}]", fmt.Sprint(c.Nodes[0].Port()))))
+	s := apptest.Start(t, cached(v, "type: redis", fmt.Sprintf("redis_startup_nodes: [{host: 127.0.0.1, port: %q}]", fmt.Sprint(c.Nodes[0].Port())), "lookup_timeout: 20"))
 	for i := range 20 {
 		miss(t, s, chat, ask(fmt.Sprintf(`,"seed":%d`, i)))
 		hit(t, s, chat, ask(fmt.Sprintf(`,"seed":%d`, i)))

@@ -86,7 +86,8 @@ litellm_settings: {cache: true}
    }`
 	first := miss(t, s, chat, body, "Authorization:")
 	fastest := time.Hour
-	for range 20 {
+	// Whoever else uses the machine may slow down some of them, not all.
+	for n, end := 0, time.Now().Add(20*time.Second); n < 20 || fastest > wait/20 && time.Now().Before(end); n++ {
 		begun := time.Now()
 		second := hit(t, s, chat, body, "Authorization:")
 		fastest = min(fastest, time.Since(begun))
@@ -446,7 +447,7 @@ func TestCacheRedis(t *testing.T) {
 	t.Parallel()
 	server := storetest.Redis(t, "--requirepass", "hunter2")
 	v := ut.New(t, ut.JSON(200, ut.Completion("m", "x", 1, 1)))
-	params := []string{"type: redis", "host: 127.0.0.1", fmt.Sprintf("port: %q", fmt.Sprint(server.Port())), "password: hunter2"}
+	params := []string{"type: redis", "host: 127.0.0.1", fmt.Sprintf("port: %q", fmt.Sprint(server.Port())), "password: hunter2", "lookup_timeout: 20"}
 	s := apptest.Start(t, cached(v, append(params, "namespace: ns1")...))
 	miss(t, s, chat, ask(""))
 	key := hit(t, s, chat, ask("")).Header.Get("x-litellm-cache-key")
