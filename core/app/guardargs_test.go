@@ -34,7 +34,7 @@ guardrails:
 	f := func(v *ut.Vendor, path, body string) {
 		t.Helper()
 		r := s.Post(path, body)
-		if got := string(r.Body); r.Status != 200 || !strings.Contains(got, address) || strings.Contains(got, "EMAIL_1") {
+		if got := r.Body; r.Status != 200 || !strings.Contains(got, address) || strings.Contains(got, "EMAIL_1") {
 			t.Errorf("%s: %d %s", path, r.Status, got)
 		}
 		if got := string(v.Last().Body); strings.Contains(got, "ann@") || strings.Count(got, "EMAIL_1") < 2 {

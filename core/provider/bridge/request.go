@@ -193,7 +193,7 @@ func said(b *dialect.Builder, r *openai.ChatRequest, m *openai.ChatMessage) erro
 		return nil
 	}
 	text := dialect.Get(m.Audio, "transcript")
-	if text == nil || text[0] != '"' {
+	if len(text) == 0 || text[0] != '"' {
 		if r.Drop {
 			return nil
 		}
