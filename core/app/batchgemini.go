@@ -65,9 +65,8 @@ func (geminiBatches) cancel(ctx context.Context, b *batches, id string) error {
 
 // list reads the vendor's pages until it has what comes after a batch: their tokens are not ids.
 func (geminiBatches) list(ctx context.Context, b *batches, after string, limit int) (page []*batchState, more bool, err error) {
-	const pages = 20
-	token, found := "", after == ""
-	for range pages {
+	got, token := pageAfter(after, limit), ""
+	for range mostPages {
 		q := url.Values{"pageSize": {strconv.Itoa(limit)}}
 		if token != "" {
 			q.Set("pageToken", token)
@@ -77,21 +76,16 @@ func (geminiBatches) list(ctx context.Context, b *batches, after string, limit i
 			return nil, false, err
 		}
 		for list := dialect.Array(dialect.Get(text, "operations")); list.Next(); {
-			s := geminiState(list.Value())
-			if found && len(page) == limit {
-				return page, true, nil
+			if got.full(geminiState(list.Value())) {
+				return got.list, true, nil
 			}
-			if found {
-				page = append(page, s)
-			}
-			found = found || s.id == after
 		}
 		next, _ := llm.Text(dialect.Get(text, "nextPageToken"))
 		if token = string(next); token == "" {
-			return page, false, nil
+			return got.list, false, nil
 		}
 	}
-	return page, true, nil
+	return got.list, true, nil
 }
 
 // geminiState reads an operation whose metadata is a batch. States are those of BatchState (same page); SDKs know them with

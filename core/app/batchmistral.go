@@ -68,9 +68,8 @@ func (mistralBatches) cancel(ctx context.Context, b *batches, id string) error {
 
 // list reads the vendor's pages, which have numbers, until it has what comes after a batch.
 func (mistralBatches) list(ctx context.Context, b *batches, after string, limit int) (page []*batchState, more bool, err error) {
-	const pages = 20
-	found := after == ""
-	for n := range pages {
+	got := pageAfter(after, limit)
+	for n := range mostPages {
 		q := url.Values{"page": {strconv.Itoa(n)}, "page_size": {strconv.Itoa(limit)}}
 		text, err := b.read(ctx, "GET", mistralRoot("/batch/jobs?"+q.Encode()), nil, maxBatchText*int64(limit))
 		if err != nil {
@@ -78,20 +77,15 @@ func (mistralBatches) list(ctx context.Context, b *batches, after string, limit 
 		}
 		count := 0
 		for list := dialect.Array(dialect.Get(text, "data")); list.Next(); count++ {
-			s := mistralState(list.Value())
-			if found && len(page) == limit {
-				return page, true, nil
+			if got.full(mistralState(list.Value())) {
+				return got.list, true, nil
 			}
-			if found {
-				page = append(page, s)
-			}
-			found = found || s.id == after
 		}
 		if count < limit {
-			return page, false, nil
+			return got.list, false, nil
 		}
 	}
-	return page, true, nil
+	return got.list, true, nil
 }
 
 func mistralState(text []byte) *batchState {

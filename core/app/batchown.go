@@ -47,6 +47,33 @@ type batchState struct {
 	raw                                             []byte // as the vendor told it
 }
 
+// mostPages is how many pages of a vendor's list are read for one of ours.
+const mostPages = 20
+
+// batchPage collects the batches that come after one, of vendors whose pages do not begin at an id.
+type batchPage struct {
+	after string
+	limit int
+	found bool
+	list  []*batchState
+}
+
+func pageAfter(id string, limit int) *batchPage {
+	return &batchPage{after: id, limit: limit, found: id == ""}
+}
+
+// full takes the next batch of the vendor's list, unless the page is full and this is one more.
+func (p *batchPage) full(s *batchState) bool {
+	if p.found && len(p.list) == p.limit {
+		return true
+	}
+	if p.found {
+		p.list = append(p.list, s)
+	}
+	p.found = p.found || s.id == p.after
+	return false
+}
+
 // batchResult is what became of one request: the vendor's answer, or why there is none.
 type batchResult struct {
 	id            string
