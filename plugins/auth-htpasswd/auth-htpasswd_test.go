@@ -199,7 +199,7 @@ func TestModule(t *testing.T) {
 		Models: []string{"gpt-4o"}, Metadata: map[string]any{"tier": 2.0},
 	}
 	if got != nil {
-		want.KeyHash = got.KeyHash
+		want.KeyHash, want.CountAs = got.KeyHash, got.KeyHash
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("error %v, -want +got\n%s", err, diff)
