@@ -109,7 +109,11 @@ func NewRecord(x *llm.Exchange, r *llm.Reply, tried *llm.Deployment, err error, 
 		rec.Error = &Error{e.Kind, rec.Status, e.Message, e.Provider}
 	}
 	if d := rec.Deployment; d != nil {
-		rec.Parts, rec.CostKnown = price.Of(d.Price, rec.Usage, price.CallOf(x, rec.Usage))
+		call := price.CallOf(x, rec.Usage)
+		if r == nil {
+			call.Took = 0 // waiting for an answer that did not come costs nothing
+		}
+		rec.Parts, rec.CostKnown = price.Of(d.Price, rec.Usage, call)
 		for i := range x.Earlier {
 			e := &x.Earlier[i]
 			c, _ := price.Of(e.Deployment.Price, e.Usage, price.CallOf(x, e.Usage))

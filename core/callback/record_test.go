@@ -138,6 +138,9 @@ func TestFailure(t *testing.T) {
 	}
 	e := &llm.Error{Kind: llm.KindRateLimit, Message: "litellm.RateLimitError: key " + key, Provider: "openai"}
 	check(e, deployment, "429", "RateLimitError", "litellm.RateLimitError: key sk-****")
+	timed := *deployment
+	timed.Price = &llm.Price{SecondIn: 1, Timed: true}
+	check(e, &timed, "429", "RateLimitError", "litellm.RateLimitError: key sk-****")
 	check(&llm.Error{Kind: llm.KindAuth, Status: 400, Message: "No connected db."}, nil, "400", "ProxyException", "No connected db.")
 	check(errors.New("boom "+key), nil, "500", "InternalServerError", "Internal server error.")
 	for k, class := range map[llm.Kind]string{

@@ -381,6 +381,9 @@ func ReadUsage(raw []byte, u *llm.Usage) {
 	if u.Total == 0 {
 		u.Total = u.Prompt + u.Completion
 	}
+	if u.Prompt+u.Completion == 0 {
+		u.Prompt = u.Total // of rerankers and embeddings, which only read
+	}
 }
 
 // SimilarEvents reads a stream whose events have nearly the form of OpenAI's, and that ends with [DONE].
