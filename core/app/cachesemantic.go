@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -18,7 +16,6 @@ import (
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/qdrant"
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/redissemantic"
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache/semantic"
-	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
 	"github.com/sallyport-ai/sallyport/core/router"
 )
 
@@ -175,18 +172,7 @@ func (b *builder) redisSemanticAnswers(p config.CacheParams, r *router.Router) (
 	if err != nil {
 		return nil, err
 	}
-	addr, err := cacheRedis(b.cfg)
-	if err != nil {
-		return nil, err
-	}
-	if addr.Empty() {
-		return nil, badParam("host", "no Redis is named: set host here or the variable REDIS_HOST")
-	}
-	if err := b.memorystore(&addr); err != nil {
-		return nil, err
-	}
-	goredis.SetLogger(shared.Quiet{})
-	client, err := shared.Connect(addr)
+	client, addr, err := b.cacheClient()
 	if err != nil {
 		return nil, err
 	}

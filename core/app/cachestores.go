@@ -162,19 +162,25 @@ func (b *builder) remote(s cache.Store, name, place string, timeout time.Duratio
 	return &answerStores{store: held, place: place, close: held.Close}
 }
 
-func (b *builder) redisAnswers() (*answerStores, error) {
+// cacheClient connects to the Redis that cache_params or the variables name.
+func (b *builder) cacheClient() (goredis.UniversalClient, shared.Address, error) {
 	addr, err := cacheRedis(b.cfg)
 	if err != nil {
-		return nil, err
+		return nil, addr, err
 	}
 	if addr.Empty() {
-		return nil, badParam("host", "no Redis is named: set host here or the variable REDIS_HOST")
+		return nil, addr, badParam("host", "no Redis is named: set host here or the variable REDIS_HOST")
 	}
 	if err := b.memorystore(&addr); err != nil {
-		return nil, err
+		return nil, addr, err
 	}
 	goredis.SetLogger(shared.Quiet{})
 	client, err := shared.Connect(addr)
+	return client, addr, err
+}
+
+func (b *builder) redisAnswers() (*answerStores, error) {
+	client, addr, err := b.cacheClient()
 	if err != nil {
 		return nil, err
 	}
