@@ -19,9 +19,14 @@ func (a *API) membershipViews(c *call, s store.Store, where ...store.Cond) ([]ma
 }
 
 func (a *API) shipViews(c *call, s store.Store, all []store.TeamMembership) ([]map[string]any, error) {
+	return budgeted(a, c, s, all, func(m *store.TeamMembership) string { return string(m.BudgetID) })
+}
+
+// budgeted are memberships with their budgets.
+func budgeted[T any](a *API, c *call, s store.Store, all []T, budget func(*T) string) ([]map[string]any, error) {
 	ids := make([]string, len(all))
 	for i := range all {
-		ids[i] = string(all[i].BudgetID)
+		ids[i] = budget(&all[i])
 	}
 	r, err := a.relate(c, s, ids, nil)
 	if err != nil {

@@ -47,27 +47,11 @@ func (a *API) userView(c *call, s store.Store, u *store.User) (map[string]any, e
 
 // orgShipViews are memberships of organizations with their budgets (LiteLLM_OrganizationMembershipTable).
 func (a *API) orgShipViews(c *call, s store.Store, all []store.OrganizationMembership) ([]map[string]any, error) {
-	ids := make([]string, len(all))
-	for i := range all {
-		ids[i] = string(all[i].BudgetID)
+	out, err := budgeted(a, c, s, all, func(m *store.OrganizationMembership) string { return string(m.BudgetID) })
+	for _, m := range out {
+		m["user"] = nil
 	}
-	r, err := a.relate(c, s, ids, nil)
-	if err != nil {
-		return nil, err
-	}
-	out := []map[string]any{}
-	for i := range all {
-		m, err := members(all[i])
-		if err != nil {
-			return nil, err
-		}
-		m["user"], m["litellm_budget_table"] = nil, nil
-		if b, ok := r.budgets[ids[i]]; ok {
-			m["litellm_budget_table"] = b
-		}
-		out = append(out, m)
-	}
-	return out, nil
+	return out, err
 }
 
 // newUserView is the answer to a new user, and the key made for him if there is one (NewUserResponse).
