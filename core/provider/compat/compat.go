@@ -65,7 +65,10 @@ type Vendor struct {
 }
 
 // OnlyReference reports whether the facts are the reference's about the vendor: no page of the vendor's own was found.
-func (v *Vendor) OnlyReference() bool { return strings.HasPrefix(v.Source, "https://docs.litellm.ai/") }
+// The reference's page about its own gateway is the vendor's.
+func (v *Vendor) OnlyReference() bool {
+	return v.Name != "litellm_proxy" && strings.HasPrefix(v.Source, "https://docs.litellm.ai/")
+}
 
 // Setting is one of a deployment's settings, and the variables that it is taken from if the deployment does not have it;
 // the first that is set counts.
@@ -153,8 +156,11 @@ func known(name string) bool {
 // prefixed is the model under the name that the vendor wants to see. A name with a "#" stands for a deployment of the
 // customer's own (litellm/llms/fireworks_ai/chat/transformation.py).
 func (v *Vendor) prefixed(model string) string {
-	if v.Name == "huggingface" {
+	switch v.Name {
+	case "huggingface":
 		return routed(model)
+	case "github":
+		return published(model)
 	}
 	first, _, _ := strings.Cut(v.ModelPrefix, "/")
 	if v.ModelPrefix == "" || strings.HasPrefix(model, first+"/") || strings.Contains(model, "#") {
@@ -168,6 +174,15 @@ func (v *Vendor) prefixed(model string) string {
 func routed(model string) string {
 	if by, rest, ok := strings.Cut(model, "/"); ok && strings.Contains(rest, "/") && !strings.Contains(model, ":") {
 		return rest + ":" + by
+	}
+	return model
+}
+
+// published is a model of GitHub's with its publisher, which names had no need of at the former address
+// (https://docs.github.com/en/rest/models/inference).
+func published(model string) string {
+	if !strings.Contains(model, "/") && owner(model) == "openai" && model != "*" {
+		return "openai/" + model
 	}
 	return model
 }

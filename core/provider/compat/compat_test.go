@@ -70,6 +70,12 @@ func TestResolve(t *testing.T) {
 	f("fireworks_ai/accounts/me/models/x", "", "", "fireworks_ai", "accounts/me/models/x")
 	f("fireworks_ai/llama-v3#accounts/me/deployments/1", "", "", "fireworks_ai", "llama-v3#accounts/me/deployments/1")
 
+	f("github/gpt-4o", "", "", "github", "openai/gpt-4o")
+	f("github/openai/gpt-4.1", "", "", "github", "openai/gpt-4.1")
+	f("github/meta/Llama-3.3-70B-Instruct", "", "", "github", "meta/Llama-3.3-70B-Instruct")
+	f("github/Phi-4", "", "", "github", "Phi-4")
+	f("gpt-4o", "", "https://models.inference.ai.azure.com", "github", "openai/gpt-4o")
+
 	f("llama3-8b", "groq", "", "groq", "llama3-8b")
 	f("groq/llama3-8b", "groq", "", "groq", "llama3-8b")
 	f("meta/llama", "nvidia_nim", "", "nvidia_nim", "meta/llama")

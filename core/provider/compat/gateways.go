@@ -12,9 +12,12 @@ func gateways() []Vendor {
 			Source: "https://openrouter.ai/docs/api-reference/overview",
 		},
 		{
-			Name: "github", Base: "https://models.inference.ai.azure.com",
+			// The former address, which the reference has still, was closed in October 2025:
+			// https://github.blog/changelog/2025-07-17-deprecation-of-azure-endpoint-for-github-models
+			Name: "github", Base: "https://models.github.ai/inference", Former: "https://models.inference.ai.azure.com",
 			BaseVars: []string{"GITHUB_API_BASE"}, KeyVars: []string{"GITHUB_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/github",
+			Lacks:  []llm.Operation{llm.OpCompletion},
+			Source: "https://docs.github.com/en/rest/models/inference",
 		},
 		{
 			Name: "vercel_ai_gateway", Base: "https://ai-gateway.vercel.sh/v1",
@@ -30,12 +33,15 @@ func gateways() []Vendor {
 			Name: "aiml", Base: "https://api.aimlapi.com/v1",
 			BaseVars: []string{"AIML_API_BASE"}, KeyVars: []string{"AIML_API_KEY", "AIMLAPI_API_KEY", "AIMLAPI_KEY"},
 			Offers: []llm.Operation{llm.OpImage},
-			Source: "https://docs.litellm.ai/docs/providers/aiml",
+			Source: "https://docs.aimlapi.com/glossary/concepts",
 		},
 		{
 			Name: "cometapi", Base: "https://api.cometapi.com/v1",
 			BaseVars: []string{"COMETAPI_BASE_URL", "COMETAPI_API_BASE"}, KeyVars: []string{"COMETAPI_KEY", "COMETAPI_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/cometapi",
+			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpRealtime},
+			// The page has it for models of OpenAI's.
+			Responses: true, ResponsesOf: []string{"gpt-"}, Stateless: true,
+			Source: "https://apidoc.cometapi.com/api/text",
 		},
 		{
 			Name: "clarifai", Base: "https://api.clarifai.com/v2/ext/openai/v1",
@@ -57,8 +63,9 @@ func gateways() []Vendor {
 			Rename: tokens(), Source: "https://dev.synthetic.new",
 		},
 		{
-			Name: "apertis", Base: "https://api.stima.tech/v1", KeyVars: []string{"STIMA_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/apertis",
+			Name: "apertis", Base: "https://api.apertis.ai/v1", Former: "https://api.stima.tech/v1",
+			KeyVars: []string{"STIMA_API_KEY", "APERTIS_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.apertis.ai/help/faq",
 		},
 		{
 			Name: "nano-gpt", Base: "https://nano-gpt.com/api/v1", KeyVars: []string{"NANOGPT_API_KEY"}, Rename: tokens(),
@@ -67,13 +74,13 @@ func gateways() []Vendor {
 		},
 		{
 			Name: "llamagate", Base: "https://api.llamagate.dev/v1", KeyVars: []string{"LLAMAGATE_API_KEY"}, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/llamagate",
+			Source: "https://llamagate.dev/docs",
 		},
 		{
 			Name: "aihubmix", Base: "https://aihubmix.com/v1",
 			BaseVars: []string{"AIHUBMIX_API_BASE"}, KeyVars: []string{"AIHUBMIX_API_KEY"},
 			Offers: []llm.Operation{llm.OpModeration, llm.OpImage, llm.OpSpeech, llm.OpTranscription, llm.OpRerank},
-			Source: "https://docs.litellm.ai/docs/providers/aihubmix",
+			Source: "https://docs.aihubmix.com/cn/api/Aihubmix-Integration",
 		},
 		{
 			// Another gateway of the reference's kind, this one included.

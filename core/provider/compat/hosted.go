@@ -113,8 +113,9 @@ func hosted() []Vendor {
 		{
 			Name: "meta_llama", Base: "https://api.llama.com/compat/v1",
 			BaseVars: []string{"LLAMA_API_BASE"}, KeyVars: []string{"LLAMA_API_KEY"},
-			Formats: []string{"json_schema"},
-			Source:  "https://docs.litellm.ai/docs/providers/meta_llama",
+			Formats: []string{"json_schema"}, Lacks: []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
+			Offers: []llm.Operation{llm.OpModeration},
+			Source: "https://github.com/meta-llama/llama-api-python/blob/main/api.md",
 		},
 		{
 			Name: "ai21_chat", Base: "https://api.ai21.com/studio/v1",
@@ -146,7 +147,7 @@ func hosted() []Vendor {
 		{
 			Name: "volcengine", Base: "https://ark.cn-beijing.volces.com/api/v3",
 			BaseVars: []string{"VOLCENGINE_API_BASE"}, KeyVars: []string{"VOLCENGINE_API_KEY", "ARK_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/volcano",
+			Source: "https://www.volcengine.com/docs/82379/1263482",
 		},
 		{
 			Name: "minimax", Base: "https://api.minimax.io/v1",
@@ -178,9 +179,9 @@ func hosted() []Vendor {
 		},
 		{
 			Name: "hyperbolic", Base: "https://api.hyperbolic.xyz/v1",
-			BaseVars: []string{"HYPERBOLIC_API_BASE"}, KeyVars: []string{"HYPERBOLIC_API_KEY"},
+			BaseVars: []string{"HYPERBOLIC_API_BASE"}, KeyVars: []string{"HYPERBOLIC_API_KEY"}, Rename: tokens(),
 			Lacks:  []llm.Operation{llm.OpEmbedding},
-			Source: "https://docs.litellm.ai/docs/providers/hyperbolic",
+			Source: "https://docs.hyperbolic.ai/inference/text-apis",
 		},
 		{
 			// The page tells that the service has ended.
@@ -209,24 +210,25 @@ func hosted() []Vendor {
 		},
 		{
 			Name: "galadriel", Base: "https://api.galadriel.com/v1",
-			BaseVars: []string{"GALADRIEL_API_BASE"}, KeyVars: []string{"GALADRIEL_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/galadriel",
+			BaseVars: []string{"GALADRIEL_API_BASE"}, KeyVars: []string{"GALADRIEL_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.galadriel.com/api-reference/chat-completion-API",
 		},
 		{
 			Name: "empower", Base: "https://app.empower.dev/api/v1",
-			BaseVars: []string{"EMPOWER_API_BASE"}, KeyVars: []string{"EMPOWER_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/empower",
+			BaseVars: []string{"EMPOWER_API_BASE"}, KeyVars: []string{"EMPOWER_API_KEY"}, Rename: tokens(),
+			Source: "https://docs.empower.dev/api-reference/chat-completions/completions",
 		},
 		{
+			// The page tells that since August 2024 there are endpoints of customers' own only, whose address is api_base.
 			Name: "anyscale", Base: "https://api.endpoints.anyscale.com/v1",
-			BaseVars: []string{"ANYSCALE_API_BASE"}, KeyVars: []string{"ANYSCALE_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/anyscale",
+			BaseVars: []string{"ANYSCALE_API_BASE", "ANYSCALE_BASE_URL"}, KeyVars: []string{"ANYSCALE_API_KEY"},
+			Source: "https://docs.anyscale.com/endpoints/text-generation/query-a-model",
 		},
 		{
 			Name: "v0", Base: "https://api.v0.dev/v1",
 			BaseVars: []string{"V0_API_BASE"}, KeyVars: []string{"V0_API_KEY"},
 			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
-			Source: "https://docs.litellm.ai/docs/providers/v0",
+			Source: "https://vercel.com/docs/v0/api",
 		},
 		{
 			Name: "morph", Base: "https://api.morphllm.com/v1",
@@ -237,12 +239,12 @@ func hosted() []Vendor {
 			Name: "inception", Base: "https://api.inceptionlabs.ai/v1",
 			BaseVars: []string{"INCEPTION_API_BASE"}, KeyVars: []string{"INCEPTION_API_KEY"},
 			Lacks:  []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
-			Source: "https://docs.litellm.ai/docs/providers/inception",
+			Source: "https://docs.inceptionlabs.ai/capabilities/next-edit",
 		},
 		{
 			Name: "amazon_nova", Base: "https://api.nova.amazon.com/v1",
-			BaseVars: []string{"AMAZON_NOVA_API_BASE"}, KeyVars: []string{"AMAZON_NOVA_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/amazon_nova",
+			BaseVars: []string{"AMAZON_NOVA_API_BASE", "NOVA_BASE_URL"}, KeyVars: []string{"AMAZON_NOVA_API_KEY", "NOVA_API_KEY"},
+			Source: "https://github.com/amazon-nova-api/getting-started-with-nova-api",
 		},
 		{
 			Name: "wandb", Base: "https://api.inference.wandb.ai/v1",
@@ -266,7 +268,7 @@ func hosted() []Vendor {
 		{
 			Name: "modelscope", Base: "https://api-inference.modelscope.cn/v1",
 			BaseVars: []string{"MODELSCOPE_API_BASE"}, KeyVars: []string{"MODELSCOPE_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/modelscope",
+			Source: "https://modelscope.cn/docs/model-service/API-Inference/intro",
 		},
 		{
 			Name: "publicai", Base: "https://api.publicai.co/v1",
@@ -282,19 +284,24 @@ func hosted() []Vendor {
 		},
 		{
 			Name: "compactifai", Base: "https://api.compactif.ai/v1", KeyVars: []string{"COMPACTIFAI_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/compactifai",
+			Offers: []llm.Operation{llm.OpTranscription},
+			// The list of models tells which of them have it.
+			Responses: true, ResponsesOf: []string{"llama-4-scout"}, Stateless: true,
+			Source: "https://docs.compactif.ai/api_reference",
 		},
 		{
 			Name: "maritalk", Base: "https://chat.maritaca.ai/api", KeyVars: []string{"MARITALK_API_KEY"},
-			Rename: tokens(), Source: "https://docs.litellm.ai/docs/providers/maritalk",
+			Rename: tokens(), Plain: true, Source: "https://docs.maritaca.ai/api/pt/completion",
 		},
 		{
 			Name: "chutes", Base: "https://llm.chutes.ai/v1", KeyVars: []string{"CHUTES_API_KEY"}, Rename: tokens(),
 			Source: "https://chutes.ai/docs/getting-started/running-a-chute",
 		},
 		{
-			Name: "abliteration", Base: "https://api.abliteration.ai/v1", KeyVars: []string{"ABLITERATION_API_KEY"},
-			Source: "https://docs.litellm.ai/docs/providers/abliteration",
+			Name: "abliteration", Base: "https://api.abliteration.ai/v1", KeyVars: []string{"ABLITERATION_API_KEY", "ABLIT_KEY"},
+			// https://abliteration.ai/docs/openai-responses-api; nothing is retained.
+			Responses: true, Stateless: true,
+			Source: "https://abliteration.ai/docs/openai-compatibility",
 		},
 		{
 			Name: "gmi", Base: "https://api.gmi-serving.com/v1", KeyVars: []string{"GMI_API_KEY"},

@@ -9,7 +9,7 @@ func local() []Vendor {
 		{
 			// Any server that speaks the API.
 			Name: "custom_openai", BaseVars: []string{"OPENAI_LIKE_API_BASE"}, KeyVars: []string{"OPENAI_LIKE_API_KEY"},
-			KeyOptional: true, Offers: everything(), Source: "https://docs.litellm.ai/docs/providers/openai_compatible",
+			KeyOptional: true, Offers: everything(), Source: "https://platform.openai.com/docs/api-reference",
 		},
 		{
 			Name: "hosted_vllm", BaseVars: []string{"HOSTED_VLLM_API_BASE"}, KeyVars: []string{"HOSTED_VLLM_API_KEY"},
@@ -22,7 +22,8 @@ func local() []Vendor {
 			Name: "llamafile", Base: "http://127.0.0.1:8080/v1",
 			BaseVars: []string{"LLAMAFILE_API_BASE"}, KeyVars: []string{"LLAMAFILE_API_KEY"},
 			KeyOptional: true, DefaultKey: fake, Rename: tokens(),
-			Source: "https://docs.litellm.ai/docs/providers/llamafile",
+			// What it does with tools depends on which of its two servers runs.
+			Source: "https://github.com/Mozilla-Ocho/llamafile/blob/main/llamafile/server/doc/v1_chat_completions.md",
 		},
 		{
 			Name: "lm_studio", Base: "http://localhost:1234/v1",
@@ -37,7 +38,7 @@ func local() []Vendor {
 			BaseVars: []string{"XINFERENCE_API_BASE"}, KeyVars: []string{"XINFERENCE_API_KEY"},
 			KeyOptional: true, DefaultKey: fake,
 			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpImageVariation, llm.OpSpeech, llm.OpTranscription, llm.OpTranslation, llm.OpRerank},
-			Source: "https://docs.litellm.ai/docs/providers/xinference",
+			Source: "https://inference.readthedocs.io/en/latest/user_guide/client_api.html",
 		},
 		{
 			Name: "docker_model_runner", Base: "http://localhost:12434/engines/v1",
@@ -49,8 +50,9 @@ func local() []Vendor {
 			Name: "lemonade", Base: "http://localhost:8000/api/v1",
 			BaseVars: []string{"LEMONADE_API_BASE"}, KeyVars: []string{"LEMONADE_API_KEY"},
 			KeyOptional: true, DefaultKey: "lemonade",
-			Offers: []llm.Operation{llm.OpImage, llm.OpSpeech, llm.OpTranscription},
-			Source: "https://docs.litellm.ai/docs/providers/lemonade",
+			Offers:    []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpImageVariation, llm.OpSpeech, llm.OpTranscription},
+			Responses: true, Stateless: true,
+			Source: "https://lemonade-server.ai/docs/api/openai",
 		},
 	}
 }
