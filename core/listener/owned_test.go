@@ -2,6 +2,7 @@ package listener
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -77,4 +78,22 @@ func FuzzStringsOf(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestMayRefer compares mayRefer with a search for each mark.
+func TestMayRefer(t *testing.T) {
+	t.Parallel()
+	marks := []string{`"file`, `"vs_`, `"cntr_`, `\u00`}
+	parts := append([]string{`"`, `\`, `\\`, "u00", "file", "vs", "_", "cntr", "x", " "}, marks...)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var text string
+		for range random.IntN(8) {
+			text += parts[random.IntN(len(parts))]
+		}
+		want := slices.ContainsFunc(marks, func(mark string) bool { return strings.Contains(text, mark) })
+		if got := mayRefer([]byte(text)); got != want {
+			t.Fatalf("mayRefer(%q) = %v, want %v", text, got, want)
+		}
+	}
 }
