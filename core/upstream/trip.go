@@ -25,7 +25,7 @@ type trip struct {
 	conn   *conn
 	br     *bufio.Reader // where the answer is read: own, or a bigger one for a long header
 	own    *bufio.Reader
-	head   fasthttp.ResponseHeader
+	head   answerHead
 	body   body
 
 	ctx  context.Context
@@ -60,7 +60,7 @@ func newTrip(cl *Client) *trip {
 	t := &trip{client: cl}
 	t.own = bufio.NewReaderSize((*wire)(t), readBuffer)
 	t.br = t.own
-	t.head.SetNoDefaultContentType(true)
+	t.head.lib.SetNoDefaultContentType(true)
 	t.abortFn, t.settleFn = t.Abort, t.settle
 	return t
 }
@@ -253,7 +253,7 @@ func (t *trip) drop() {
 // refused is for a server that stopped listening in the middle of the request. If it said why, that is the answer.
 func (t *trip) refused(err error) error {
 	t.limit(time.Now().Add(time.Second))
-	if t.readHead() == nil && t.head.StatusCode() >= http.StatusBadRequest {
+	if t.readHead() == nil && t.head.status >= http.StatusBadRequest {
 		t.early = true
 		return nil
 	}
@@ -303,7 +303,7 @@ func (t *trip) readHead() error {
 		if err := t.readOneHead(); err != nil {
 			return err
 		}
-		code := t.head.StatusCode()
+		code := t.head.status
 		if code >= 200 && code < 600 {
 			return nil
 		}
@@ -318,16 +318,20 @@ func (t *trip) readOneHead() error {
 	if err := t.expectHTTP(); err != nil {
 		return err
 	}
-	err := t.head.Read(t.br)
-	if err == nil {
-		return nil
+	if b, _ := t.br.Peek(t.br.Buffered()); len(b) > 0 {
+		if n := t.head.plain(b); n > 0 {
+			_, _ = t.br.Discard(n) // they are there
+			return nil
+		}
 	}
-	if tooSmall(err) && t.br == t.own && t.client.set.MaxHeader > readBuffer {
+	err := t.head.lib.Read(t.br)
+	if err != nil && tooSmall(err) && t.br == t.own && t.client.set.MaxHeader > readBuffer {
 		t.widen()
-		err = t.head.Read(t.br)
+		err = t.head.lib.Read(t.br)
 	}
 	switch {
 	case err == nil:
+		t.head.take()
 		return nil
 	case tooSmall(err):
 		return t.garbage("its header is longer than " + strconv.Itoa(t.client.set.MaxHeader) + " bytes")
@@ -384,16 +388,11 @@ func (t *trip) widen() {
 
 // fill describes the answer whose header was read, and prepares for its body.
 func (t *trip) fill(c *llm.Call, a *llm.Answer) error {
-	a.Status = t.head.StatusCode()
-	keep := !t.early && !t.head.ConnectionClose()
-	for name, value := range t.head.All() {
-		if llm.EqualFold(name, "connection") && saysClose(value) {
-			keep = false
-		}
-		a.Header = append(a.Header, llm.Field{Name: name, Value: value})
-	}
-	a.Streamed = isEventStream(t.head.ContentType())
-	size := t.head.ContentLength()
+	a.Status = t.head.status
+	keep := !t.early && !t.head.closes
+	a.Header = append(a.Header, t.head.fields...)
+	a.Streamed = isEventStream(t.head.contentType)
+	size := t.head.size
 	if c.Method == http.MethodHead || a.Status == http.StatusNoContent || a.Status == http.StatusNotModified {
 		size = 0
 	}
