@@ -193,13 +193,13 @@ func kindOf(status int, v vendorError) (llm.Kind, int) {
 	switch {
 	case saysRateLimit(words):
 		return llm.KindRateLimit, 0
-	case saysContextWindow(words):
+	case saysContextWindow(words) || saysTooLong(words):
 		return llm.KindContextWindow, 0
 	case strings.Contains(words, "model_not_found"):
 		return llm.KindNotFound, 0
 	case strings.Contains(words, "a timeout occurred"):
 		return llm.KindTimeout, 0
-	case saysContentPolicy(words):
+	case saysContentPolicy(words) || v.filtered():
 		return llm.KindContentPolicy, 0
 	case strings.Contains(words, "request too large"):
 		return llm.KindRateLimit, 0
@@ -281,6 +281,41 @@ func saysContentPolicy(words string) bool {
 		"your task failed as a result of our safety system",
 		"the model produced invalid content") ||
 		strings.Contains(words, "invalid prompt") && strings.Contains(words, "violating our usage policy")
+}
+
+// What follows is not in the reference, which takes these for bad requests: without it, the fallbacks for prompts that
+// are too long, and for those that are refused, would never be tried with the vendors.
+
+// saysTooLong reports whether a vendor says in words of its own that a prompt is longer than its model takes.
+func saysTooLong(words string) bool {
+	return containsAny(words,
+		"prompt is too long",                      // https://platform.claude.com/docs/en/build-with-claude/context-windows
+		"input token length too long",             // https://platform.kimi.ai/docs/api/errors
+		"exceeded model token limit",              // likewise
+		"range of input length should be",         // https://www.alibabacloud.com/help/en/model-studio/error-code
+		"maximum prompt length is",                // xAI
+		"please reduce the length of the message", // Groq
+		"context window exceeds limit",            // MiniMax
+		"greater than the context length",         // LM Studio
+		"context length is only",                  // vLLM
+		"exceeded max context length",             // Ollama: chats
+		"input length exceeds the context length", // Ollama: embeddings
+		"cannot exceed the total tokens limit",    // watsonx
+		"max allowed tokens per submitted batch",  // Voyage
+	) ||
+		strings.Contains(words, "must have less than") && strings.Contains(words, "tokens. given") // text-embeddings-inference
+}
+
+// filtered reports whether the type or the code says that the content was refused: Moonshot
+// (https://platform.kimi.ai/docs/api/errors), Azure, DashScope (https://www.alibabacloud.com/help/en/model-studio/error-code).
+func (v *vendorError) filtered() bool {
+	for _, word := range [...]string{v.kind, v.code} {
+		switch strings.ToLower(word) {
+		case "content_filter", "data_inspection_failed", "datainspectionfailed":
+			return true
+		}
+	}
+	return false
 }
 
 func containsAny(s string, parts ...string) bool {

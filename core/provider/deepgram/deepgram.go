@@ -114,12 +114,15 @@ func first(list []byte) ([]byte, bool) {
 	return c.Value(), true
 }
 
-// classify reads {"err_code","err_msg"}: https://developers.deepgram.com/docs/errors.
+// classify reads {"err_code","err_msg"}, and {"category","message"}: https://developers.deepgram.com/reference/errors.
 func classify(_ *provider.Site, e *llm.Error, body []byte) {
 	code, _ := llm.Text(dialect.Get(body, "err_code"))
 	if message, ok := llm.Text(dialect.Get(body, "err_msg")); ok {
 		e.Message = strings.ToValidUTF8(string(message[:min(len(message), 2048)]), "")
 		e.Code = string(code[:min(len(code), 128)])
+	}
+	if category, ok := llm.Text(dialect.Get(body, "category")); ok && e.Code == "" {
+		e.Code = string(category[:min(len(category), 128)])
 	}
 	switch string(code) {
 	case "INVALID_AUTH":

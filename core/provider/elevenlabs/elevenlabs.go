@@ -25,7 +25,7 @@ type Settings struct {
 func New(s Settings) *provider.Translated {
 	return provider.Translate(provider.Translation{
 		Name: Name, Base: "https://api.elevenlabs.io", KeyVars: []string{"ELEVENLABS_API_KEY"}, KeyHeader: "xi-api-key",
-		BaseVars: []string{"ELEVENLABS_API_BASE"}, Locate: locate,
+		BaseVars: []string{"ELEVENLABS_API_BASE"}, Locate: locate, Classify: classify,
 		Forms: map[llm.Operation]*provider.Form{
 			llm.OpSpeech: {
 				Route: speechPath, Params: []string{"response_format", "speed", "voice"}, Request: speak, Verbatim: true, Settle: count,
@@ -46,6 +46,24 @@ func locate(s *provider.Site) (string, error) {
 		b = "https://api.elevenlabs.io"
 	}
 	return b, nil
+}
+
+// classify corrects what the status says otherwise: a quota that is used up comes as a wrong key would. The reason is in
+// detail.code, formerly in detail.status: https://elevenlabs.io/docs/eleven-api/resources/errors.
+func classify(_ *provider.Site, e *llm.Error, body []byte) {
+	detail := dialect.Get(body, "detail")
+	for _, name := range [...]string{"code", "status"} {
+		word, ok := llm.Text(dialect.Get(detail, name))
+		if !ok {
+			continue
+		}
+		switch string(word) {
+		case "quota_exceeded", "too_many_concurrent_requests", "concurrent_limit_exceeded", "system_busy":
+			e.Kind, e.Status = llm.KindRateLimit, 0
+		case "max_character_limit_exceeded", "text_too_long":
+			e.Kind, e.Status = llm.KindContextWindow, 0
+		}
+	}
 }
 
 // voice is the id of a voice. The names of OpenAI's voices stand for those that the reference puts in their place

@@ -161,10 +161,16 @@ func absent() map[string]map[string]string {
 	}
 }
 
+// outcome is what came of a script.
+type outcome struct {
+	reply string
+	made  bool // the answer has the vendor's envelope, and words that no page of the vendor's shows
+}
+
 // show reads the scripts of a provider: by name what came of them.
-func show(t *testing.T, p covered) map[string][]string {
+func show(t *testing.T, p covered) map[string][]outcome {
 	t.Helper()
-	out := map[string][]string{}
+	out := map[string][]outcome{}
 	for _, folder := range p.folders {
 		files, err := filepath.Glob(filepath.Join("..", folder, "*.txtar"))
 		if err != nil || len(files) == 0 {
@@ -175,10 +181,12 @@ func show(t *testing.T, p covered) map[string][]string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, f := range txtar.Parse(raw).Files {
+			a := txtar.Parse(raw)
+			made := strings.Contains(string(a.Comment), "whose words are ours")
+			for _, f := range a.Files {
 				if f.Name == "reply" {
 					name := strings.TrimSuffix(filepath.Base(file), ".txtar")
-					out[name] = append(out[name], string(f.Data))
+					out[name] = append(out[name], outcome{string(f.Data), made})
 				}
 			}
 		}
@@ -189,6 +197,7 @@ func show(t *testing.T, p covered) map[string][]string {
 // The marks of cells.
 const (
 	shown   = "x"
+	alike   = "e"
 	refused = "r"
 	none    = ""
 )
@@ -196,7 +205,7 @@ const (
 // refusedByName is the reply to a request for what the vendor does not have.
 var refusedByName = regexp.MustCompile(`^error kind 1, status 400: .*(UnsupportedParamsError|messages\[)`)
 
-func cell(c *capability, replies map[string][]string, before map[string]string) string {
+func cell(c *capability, replies map[string][]outcome, before map[string]string) string {
 	if c.after != "" && before[c.after] == refused {
 		return refused
 	}
@@ -208,15 +217,17 @@ func cell(c *capability, replies map[string][]string, before map[string]string) 
 	}
 	mark := none
 	for _, name := range scripts {
-		for _, reply := range replies[name] {
+		for _, o := range replies[name] {
 			want := c.reply
 			if want == nil {
 				want = regexp.MustCompile(`(?m)^streamed (true|false), usage`)
 			}
 			switch {
-			case want.MatchString(reply):
+			case want.MatchString(o.reply) && !o.made:
 				return shown
-			case c.scripts != nil && refusedByName.MatchString(reply):
+			case want.MatchString(o.reply):
+				mark = alike
+			case c.scripts != nil && refusedByName.MatchString(o.reply):
 				mark = refused
 			}
 		}
@@ -274,8 +285,8 @@ func TestCoverage(t *testing.T) {
 		}
 	}
 	got := "# What the scripts show\n\nWritten by `go test ./core/provider/providertest -update` from the scripts in `testdata`, which each provider's own\n" +
-		"test runs. An x is shown by a script, an r is refused by name because the vendor has nothing for it, and – does not\nexist with the vendor, " +
-		"for the reason below the table. Columns without chats are empty in the rows of chats.\n\nThe scripts of `openai` are also run by `core/internal/vendorcheck` against " +
+		"test runs. An x is shown by a script, an e by one whose answer has the vendor's envelope and words that no page of the\nvendor's shows, an r is refused by name " +
+		"because the vendor has nothing for it, and – does not exist with the vendor, for\nthe reason below the table. Columns without chats are empty in the rows of chats.\n\nThe scripts of `openai` are also run by `core/internal/vendorcheck` against " +
 		"Azure OpenAI, Azure AI, SageMaker's chats,\nGroq, Together, OpenRouter, vLLM, Sarvam, Cloudflare, Fireworks, AI21, Hugging Face's router, Mistral and Ollama as " +
 		"servers of\nOpenAI's API, by `core/wasm` through a plugin that is a provider, and with a mock in front.\n\n" + table.String() + "\n" + notes.String()
 	if *update {
