@@ -131,6 +131,15 @@ func builtinGuardrails() []string {
 	}
 }
 
+// unchecked warns of a setting that is safer here than where the file comes from.
+func (k *checker) unchecked(root *node) {
+	n := root.get("litellm_settings").get("cache_params").get("ssl_cert_reqs")
+	if n != nil && n.isNull() && !n.missing {
+		k.rep.warn(n.pos, "litellm_settings.cache_params.ssl_cert_reqs", "the certificate of Redis is checked here, which LiteLLM leaves out for null",
+			"name its authority with ssl_ca_certs, or write none to leave it out")
+	}
+}
+
 // rules checks what one setting alone cannot show.
 func (k *checker) rules(root *node) {
 	general := root.get("general_settings")
@@ -139,6 +148,7 @@ func (k *checker) rules(root *node) {
 	k.passThrough(general)
 	credentials := k.unique(root, "credential_list", "credential_name")
 	k.unique(root, "guardrails", "guardrail_name")
+	k.unchecked(root)
 	k.models(root.get("model_list"), credentials)
 	k.guardrails(root.get("guardrails"))
 	for _, name := range []string{"custom_auth_settings", "custom_key_generate_settings", "custom_sso_settings", "custom_ui_sso_sign_in_handler_settings"} {

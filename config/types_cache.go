@@ -37,6 +37,12 @@ type CacheParams struct {
 	MaxConnections    *int             `config:"max_connections"`
 	GCPServiceAccount string           `config:"gcp_service_account"`
 	GCPRoots          string           `config:"gcp_ssl_ca_certs"`
+	SSLCertReqs       string           `config:"ssl_cert_reqs"`
+	SSLCheckHostname  *bool            `config:"ssl_check_hostname"`
+	SSLCACerts        string           `config:"ssl_ca_certs"`
+	SSLCertfile       string           `config:"ssl_certfile"`
+	SSLKeyfile        string           `config:"ssl_keyfile"`
+	SocketTimeout     *Seconds         `config:"socket_timeout"`
 
 	DiskCacheDir string `config:"disk_cache_dir"`
 

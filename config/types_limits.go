@@ -166,16 +166,7 @@ type StateVariables struct {
 	ParallelRetries      string `config:"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES"`
 	ParallelRetryTimeout string `config:"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT"`
 
-	RedisURL           Secret `config:"REDIS_URL"`
-	RedisHost          string `config:"REDIS_HOST"`
-	RedisPort          string `config:"REDIS_PORT"`
-	RedisUsername      string `config:"REDIS_USERNAME"`
-	RedisPassword      Secret `config:"REDIS_PASSWORD"`
-	RedisSSL           bool   `config:"REDIS_SSL"`
-	RedisClusterNodes  string `config:"REDIS_CLUSTER_NODES"`
-	RedisSentinelNodes string `config:"REDIS_SENTINEL_NODES"`
-	RedisServiceName   string `config:"REDIS_SERVICE_NAME"`
-	RedisSocketTimeout string `config:"REDIS_SOCKET_TIMEOUT"`
+	RedisVariables `config:",squash"`
 }
 
 // readStateVariables fills StateVariables; the checker has refused bad values.
@@ -189,14 +180,10 @@ func readStateVariables(env *Env) StateVariables {
 		ProxyBaseURL:         env.Get("PROXY_BASE_URL"),
 		ParallelRetries:      env.Get("LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES"),
 		ParallelRetryTimeout: env.Get("LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT"),
-		RedisURL:             Secret(env.Get("REDIS_URL")), RedisHost: env.Get("REDIS_HOST"), RedisPort: env.Get("REDIS_PORT"),
-		RedisUsername: env.Get("REDIS_USERNAME"), RedisPassword: Secret(env.Get("REDIS_PASSWORD")),
-		RedisClusterNodes: env.Get("REDIS_CLUSTER_NODES"), RedisSentinelNodes: env.Get("REDIS_SENTINEL_NODES"),
-		RedisServiceName: env.Get("REDIS_SERVICE_NAME"), RedisSocketTimeout: env.Get("REDIS_SOCKET_TIMEOUT"),
+		RedisVariables:       readRedisVariables(env),
 	}
 	v.DisableSchemaUpdate, _ = parseBool(env.Get("DISABLE_SCHEMA_UPDATE"))
 	v.IAMTokenDBAuth, _ = parseBool(env.Get("IAM_TOKEN_DB_AUTH"))
 	v.StoreModelInDB, _ = parseBool(env.Get("STORE_MODEL_IN_DB"))
-	v.RedisSSL, _ = parseBool(env.Get("REDIS_SSL"))
 	return v
 }

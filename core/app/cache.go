@@ -50,7 +50,7 @@ func (b *builder) cache(out *loaded, others []pipeline.Hook) []pipeline.Hook {
 		setting := "litellm_settings.cache_params"
 		var at *settingError
 		if errors.As(err, &at) {
-			setting += "." + at.name
+			setting = at.in(setting)
 		}
 		b.mistake(setting, err)
 		return nil
@@ -69,10 +69,18 @@ func (a *App) cacheName() string {
 	return ""
 }
 
-// settingError is about one member of cache_params.
+// settingError is about one member of cache_params, or a variable that stands for it.
 type settingError struct {
 	name string
 	err  error
+}
+
+// in is the whole name of what is wrong in a section.
+func (e *settingError) in(section string) string {
+	if strings.HasPrefix(e.name, "REDIS_") {
+		return e.name
+	}
+	return section + "." + e.name
 }
 
 func (e *settingError) Error() string { return e.err.Error() }
@@ -197,7 +205,7 @@ func (b *builder) cachingGroup() func(string) string {
 // cacheEvents counts what the cache does.
 func (b *builder) cacheEvents() func(cache.Event) {
 	total, err := telemetry.Register(b.metrics, prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sallyport_cache_events_total", Help: "What the cache of answers did: hit, similar, stale, joined, miss, invalid, stored, dropped, failed.",
+		Name: "sallyport_cache_events_total", Help: "What the cache of answers did: hit, similar, stale, joined, miss, invalid, stored, dropped, refused, failed.",
 	}, []string{"event"}))
 	if err != nil {
 		b.mistake("litellm_settings.cache", err)
@@ -206,7 +214,7 @@ func (b *builder) cacheEvents() func(cache.Event) {
 	counts := map[cache.Event]prometheus.Counter{}
 	for _, e := range []cache.Event{
 		cache.EventHit, cache.EventSimilar, cache.EventStale, cache.EventJoined, cache.EventMiss, cache.EventInvalid, cache.EventStored,
-		cache.EventDropped, cache.EventFailed,
+		cache.EventDropped, cache.EventRefused, cache.EventFailed,
 	} {
 		counts[e] = total.WithLabelValues(string(e))
 	}
@@ -215,16 +223,24 @@ func (b *builder) cacheEvents() func(cache.Event) {
 
 // cacheState tells whether the store of the cache is left alone.
 func (b *builder) cacheState() func(open bool) {
-	gauge, err := telemetry.Register(b.metrics, prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "sallyport_cache_store_unreachable", Help: "1 while the store of the cache does not answer and requests go on without it.",
-	}))
+	return b.cacheGauge("sallyport_cache_store_unreachable", "1 while the store of the cache does not answer and requests go on without it.")
+}
+
+// cacheFull tells whether the store of the cache refuses writes.
+func (b *builder) cacheFull() func(full bool) {
+	return b.cacheGauge("sallyport_cache_store_full", "1 while the store of the cache takes no writes and answers are kept in memory.")
+}
+
+// cacheGauge is 1 for true and 0 for false.
+func (b *builder) cacheGauge(name, help string) func(bool) {
+	gauge, err := telemetry.Register(b.metrics, prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help}))
 	if err != nil {
 		b.mistake("litellm_settings.cache", err)
 		return nil
 	}
 	gauge.Set(0)
-	return func(open bool) {
-		if open {
+	return func(on bool) {
+		if on {
 			gauge.Set(1)
 			return
 		}

@@ -70,14 +70,12 @@ func TestCacheStopsMidRequest(t *testing.T) {
 	back(t, s)
 }
 
-// A Redis that has no room refuses what is written, and costs nothing but that.
+// A Redis that has no room gives what it has. What it refuses is kept in memory, until there is room again.
 func TestCacheRedisFull(t *testing.T) {
 	t.Parallel()
 	server := storetest.Redis(t)
 	v := ut.New(t, ut.JSON(200, ut.Completion("m", "x", 1, 1)))
-	s := apptest.Start(t, watched(v, redisParams(server, "lookup_timeout: 20")...))
-	miss(t, s, chat, ask(""))
-	hit(t, s, chat, ask(""))
+	s := apptest.Start(t, watched(v, redisParams(server, "lookup_timeout: 20", "ttl: 3600")...))
 	client := server.Client()
 	room := func(bytes string) {
 		t.Helper()
@@ -85,24 +83,43 @@ func TestCacheRedisFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	room("1")
-	seed := 100
-	eventually(t, func() bool {
-		seed++
-		wantStatus(t, s.Post(chat, ask(fmt.Sprintf(`,"seed":%d`, seed))), 200, `"x"`)
-		return !strings.Contains(s.Get("/metrics").Body, `sallyport_cache_events_total{event="dropped"} 0`)
-	})
-	room("0")
-	before, err := client.DBSize(t.Context()).Result()
-	if err != nil {
-		t.Fatal(err)
+	inRedis := func(n int64) {
+		t.Helper()
+		eventually(t, func() bool {
+			size, err := client.DBSize(t.Context()).Result()
+			return err == nil && size == n
+		})
 	}
-	eventually(t, func() bool { // the writes that failed may have left the store alone for a while
-		seed++
-		wantStatus(t, s.Post(chat, ask(fmt.Sprintf(`,"seed":%d`, seed))), 200, `"x"`)
-		now, err := client.DBSize(t.Context()).Result()
-		return err == nil && now > before
-	})
+	refused := func(n int) {
+		t.Helper()
+		eventually(t, func() bool {
+			return strings.Contains(s.Get("/metrics").Body, fmt.Sprintf("sallyport_cache_events_total{event=\"refused\"} %d\n", n))
+		})
+	}
+	miss(t, s, chat, ask(""))
+	inRedis(1)
+	room("1")
+	const more = 5 // than the failures after which a store is left alone
+	for seed := range more {
+		miss(t, s, chat, ask(fmt.Sprintf(`,"seed":%d`, seed)))
+	}
+	refused(more)
+	for seed := range more {
+		hit(t, s, chat, ask(fmt.Sprintf(`,"seed":%d`, seed)))
+	}
+	hit(t, s, chat, ask("")) // from Redis
+	if n := strings.Count(s.Log.String(), "the store of the cache takes no writes"); n != 1 || strings.Contains(s.Log.String(), storeGone) {
+		t.Errorf("the log says it %d times: %s", n, s.Log)
+	}
+	if r := s.Get("/metrics"); !strings.Contains(r.Body, "sallyport_cache_store_full 1") || !strings.Contains(r.Body, "sallyport_cache_store_unreachable 0") {
+		t.Error("the metrics do not say that the store is full")
+	}
+	wantStatus(t, s.Get("/cache/ping"), 503, "OOM")
+	inRedis(1)
+	room("0")
+	miss(t, s, chat, ask(`,"seed":-1`))
+	inRedis(2)
+	hit(t, apptest.Start(t, cached(v, redisParams(server, "lookup_timeout: 20")...)), chat, ask(`,"seed":-1`))
 }
 
 // An entry that is spoilt, of another version, or another answer's is a miss, and is replaced.

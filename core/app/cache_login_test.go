@@ -20,12 +20,17 @@ import (
 	ut "github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
 )
 
-// overTLS stands before a server that speaks no TLS. It returns its port, and the file with its certificate.
-func overTLS(t *testing.T, addr string) (port int, file string) {
+// overTLS stands before a server that speaks no TLS, and may demand some certificate. It returns its port, and the file with
+// its own, which is for 127.0.0.1.
+func overTLS(t *testing.T, addr string, demanding bool) (port int, file string) {
 	t.Helper()
 	like := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
 	t.Cleanup(like.Close)
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: like.TLS.Certificates, MinVersion: tls.VersionTLS12})
+	how := &tls.Config{Certificates: like.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	if demanding {
+		how.ClientAuth = tls.RequireAnyClientCert
+	}
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", how)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +90,7 @@ func TestCacheMemorystore(t *testing.T) {
 	t.Parallel()
 	const account = "projects/-/serviceAccounts/cache@p.iam.gserviceaccount.com"
 	server := storetest.Redis(t, "--requirepass", "first-token")
-	port, roots := overTLS(t, server.Addr())
+	port, roots := overTLS(t, server.Addr(), false)
 	google := newTokens(t)
 	v := ut.New(t, ut.JSON(200, ut.Completion("m", "x", 1, 1)))
 	env := apptest.Env("GCE_METADATA_HOST="+strings.TrimPrefix(google.URL, "http://"), "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS="+google.URL,
@@ -118,6 +123,15 @@ func TestCacheMemorystore(t *testing.T) {
 	if out := s.Log.String() + s.Get("/cache/ping").Body; strings.Contains(out, "-token") {
 		t.Errorf("a token is shown: %s", out)
 	}
+	// By variables, for the cache and for what replicas share.
+	v2 := ut.New(t, ut.JSON(200, ut.Completion("m", "x", 1, 1)))
+	s = apptest.Start(t, cached(v2), env, apptest.Env("REDIS_HOST=127.0.0.1", fmt.Sprint("REDIS_PORT=", port), "REDIS_SSL=True", "REDIS_SOCKET_TIMEOUT=20",
+		"REDIS_GCP_SERVICE_ACCOUNT="+account, "REDIS_GCP_SSL_CA_CERTS="+roots))
+	wantStatus(t, s.Get("/cache/ping"), 200, "healthy")
+	eventually(t, func() bool { // this replica has made itself known
+		n, err := client.Exists(t.Context(), "sallyport:replicas").Result()
+		return err == nil && n == 1
+	})
 	wrong := func(about string, params ...string) {
 		t.Helper()
 		if _, err := apptest.Try(t, cached(v, append([]string{"type: redis", "host: 127.0.0.1"}, params...)...), env); err == nil || !strings.Contains(err.Error(), about) {

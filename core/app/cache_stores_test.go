@@ -267,7 +267,7 @@ func TestCacheSentinel(t *testing.T) {
 	for _, n := range c.Sentinels {
 		nodes = append(nodes, fmt.Sprintf("[127.0.0.1, %d]", n.Port()))
 	}
-	s := apptest.Start(t, cached(v, "type: redis", "service_name: "+c.Name, "sentinel_nodes: ["+strings.Join(nodes, ", ")+"]"))
+	s := apptest.Start(t, cached(v, "type: redis", "service_name: "+c.Name, "sentinel_nodes: ["+strings.Join(nodes, ", ")+"]", "lookup_timeout: 20"))
 	miss(t, s, chat, ask(""))
 	hit(t, s, chat, ask(""))
 	wantStatus(t, s.Get("/cache/ping"), 200, "healthy")

@@ -459,7 +459,7 @@ func TestCacheRedis(t *testing.T) {
 	})
 	// Another replica finds what this one wrote.
 	hit(t, apptest.Start(t, cached(v, append(params, "namespace: ns1")...)), chat, ask(""))
-	variables := apptest.Start(t, cached(v), apptest.Env("REDIS_HOST=127.0.0.1", fmt.Sprint("REDIS_PORT=", server.Port()), "REDIS_PASSWORD=hunter2"))
+	variables := apptest.Start(t, cached(v), apptest.Env("REDIS_HOST=127.0.0.1", fmt.Sprint("REDIS_PORT=", server.Port()), "REDIS_PASSWORD=hunter2", "REDIS_SOCKET_TIMEOUT=20"))
 	miss(t, variables, chat, ask(""))
 	hit(t, variables, chat, ask(""))
 	if r := variables.Get("/cache/ping"); r.Status != 200 || !strings.Contains(r.Body, `"cache_type":"redis"`) {

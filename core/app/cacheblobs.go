@@ -2,10 +2,7 @@ package app
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/config"
@@ -91,13 +88,9 @@ func (b *builder) s3Client(verify any) (*http.Client, error) {
 		}
 		t.TLSClientConfig.InsecureSkipVerify = true
 	case string:
-		pem, err := os.ReadFile(v)
+		pool, err := certificatesOf(v)
 		if err != nil {
 			return nil, err
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate", v)
 		}
 		t.TLSClientConfig.RootCAs = pool
 	}

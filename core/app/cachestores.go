@@ -90,7 +90,7 @@ func (b *builder) cacheKey(kind string) [32]byte {
 	// Secrets do not show themselves, so they are added.
 	raw, _ := json.Marshal([]any{
 		kind, p, addr, p.Password.Reveal(), p.URL.Reveal(), p.S3AccessKey.Reveal(), p.S3SecretKey.Reveal(), p.S3SessionToken.Reveal(),
-		p.QdrantAPIKey.Reveal(), p.SentinelPassword.Reveal(), v.QdrantURL, v.QdrantAPIBase, v.QdrantAPIKey.Reveal(),
+		p.QdrantAPIKey.Reveal(), p.SentinelPassword.Reveal(), v.RedisVariables, v.QdrantURL, v.QdrantAPIBase, v.QdrantAPIKey.Reveal(),
 	})
 	return sha256.Sum256(raw)
 }
@@ -153,7 +153,7 @@ func (b *builder) remote(s cache.Store, name, place string, timeout time.Duratio
 		timeout = t.Duration()
 	}
 	r := cache.RemoteSettings{
-		Store: s, Name: name, Timeout: timeout, Count: b.cacheEvents(), State: b.cacheState(), Logger: b.log,
+		Store: s, Name: name, Timeout: timeout, Count: b.cacheEvents(), State: b.cacheState(), Full: b.cacheFull(), Logger: b.log,
 	}
 	if fallback, err := local.New(fallbackSize); err == nil {
 		r.Fallback = fallback
@@ -171,7 +171,7 @@ func (b *builder) cacheClient() (goredis.UniversalClient, shared.Address, error)
 	if addr.Empty() {
 		return nil, addr, badParam("host", "no Redis is named: set host here or the variable REDIS_HOST")
 	}
-	if err := b.memorystore(&addr); err != nil {
+	if err := b.secureRedis(&addr, b.cfg, b.cfg.LiteLLMSettings.CacheParams); err != nil {
 		return nil, addr, err
 	}
 	goredis.SetLogger(shared.Quiet{})
@@ -185,9 +185,17 @@ func (b *builder) redisAnswers() (*answerStores, error) {
 		return nil, err
 	}
 	s := redis.New(client)
-	out := b.remote(s, "redis", redisPlace(addr), 100*time.Millisecond)
+	out := b.remote(s, "redis", redisPlace(addr), cachePatience(b.cfg))
 	out.redis = s
 	return out, nil
+}
+
+// cachePatience is how long a request waits for the cache's Redis, unless lookup_timeout says it.
+func cachePatience(cfg *config.Config) time.Duration {
+	if t := cfg.LiteLLMSettings.CacheParams.SocketTimeout; t != nil && t.Duration() > 0 {
+		return t.Duration()
+	}
+	return cmp.Or(socketTimeout(cfg), 100*time.Millisecond)
 }
 
 // redisPlace is where Redis is, without a secret.
@@ -205,11 +213,10 @@ func redisPlace(a shared.Address) string {
 
 // cacheRedis is where Redis is for the cache: cache_params, and the REDIS_ variables for what they do not say.
 func cacheRedis(cfg *config.Config) (shared.Address, error) {
-	p, v := cfg.LiteLLMSettings.CacheParams, cfg.Variables
+	p := cfg.LiteLLMSettings.CacheParams
 	a := shared.Address{
-		URL: p.URL.Reveal(), Host: p.Host, Username: cmp.Or(p.Username, v.RedisUsername),
-		Password: cmp.Or(p.Password.Reveal(), v.RedisPassword.Reveal()), DB: or(p.DB), TLS: p.SSL || v.RedisSSL, Primary: cmp.Or(p.ServiceName, v.RedisServiceName),
-		SentinelPassword: p.SentinelPassword.Reveal(), Conns: or(p.MaxConnections), Port: v.RedisPort,
+		URL: p.URL.Reveal(), Host: p.Host, Username: p.Username, Password: p.Password.Reveal(), TLS: p.SSL, Primary: p.ServiceName,
+		SentinelPassword: p.SentinelPassword.Reveal(), Conns: or(p.MaxConnections),
 	}
 	if p.Port != nil {
 		a.Port = fmt.Sprint(p.Port)
@@ -226,14 +233,7 @@ func cacheRedis(cfg *config.Config) (shared.Address, error) {
 			return a, badParam("sentinel_nodes", "%w", err)
 		}
 	}
-	if a.URL == "" && a.Host == "" && len(a.Cluster) == 0 && len(a.Sentinels) == 0 {
-		rest, err := redisVariables(v)
-		rest.DB, rest.SentinelPassword, rest.Conns = a.DB, a.SentinelPassword, a.Conns
-		rest.Username, rest.Password, rest.TLS = a.Username, a.Password, a.TLS
-		rest.Primary = a.Primary
-		return rest, err
-	}
-	return a, nil
+	return a, completeRedis(&a, p.DB, cfg.Variables.RedisVariables)
 }
 
 // nodesOf reads a list of nodes as redisNodes does.

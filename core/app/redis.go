@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -19,37 +21,45 @@ import (
 	"github.com/sallyport-ai/sallyport/core/wasm"
 )
 
-// redisAddress is where the configuration says Redis is: router_settings first, then the REDIS_ variables.
+// redisAddress is where the configuration says Redis is: router_settings, and the REDIS_ variables for what they do not say.
 func redisAddress(cfg *config.Config) (shared.Address, error) {
-	r, v := cfg.RouterSettings, cfg.Variables
-	if r.RedisURL != "" || r.RedisHost != "" {
-		a := shared.Address{URL: r.RedisURL.Reveal(), Host: r.RedisHost, Password: r.RedisPassword.Reveal(), DB: or(r.RedisDB)}
-		if r.RedisPort != nil {
-			a.Port = fmt.Sprint(r.RedisPort)
-		}
-		return a, nil
+	r := cfg.RouterSettings
+	a := shared.Address{URL: r.RedisURL.Reveal(), Host: r.RedisHost, Password: r.RedisPassword.Reveal()}
+	if r.RedisPort != nil {
+		a.Port = fmt.Sprint(r.RedisPort)
 	}
-	return redisVariables(v)
+	return a, completeRedis(&a, r.RedisDB, cfg.Variables.RedisVariables)
 }
 
-// redisVariables is where the REDIS_ variables say Redis is.
-func redisVariables(v config.Variables) (shared.Address, error) {
-	a := shared.Address{
-		URL: v.RedisURL.Reveal(), Host: v.RedisHost, Port: v.RedisPort, Username: v.RedisUsername, Password: v.RedisPassword.Reveal(),
-		TLS: v.RedisSSL, Primary: v.RedisServiceName,
-	}
-	var err error
-	if v.RedisClusterNodes != "" {
-		if a.Cluster, err = redisNodes(v.RedisClusterNodes); err != nil {
-			return a, fmt.Errorf("REDIS_CLUSTER_NODES: %w", err)
+// completeRedis takes from the REDIS_ variables what the settings of an address leave open, as the reference does for each
+// argument of its client (litellm/_redis.py, _get_redis_client_logic). Where Redis is, is said by one of both.
+func completeRedis(a *shared.Address, db *int, v config.RedisVariables) (err error) {
+	if a.Empty() {
+		a.URL, a.Host = v.RedisURL.Reveal(), v.RedisHost
+		if v.RedisClusterNodes != "" {
+			if a.Cluster, err = redisNodes(v.RedisClusterNodes); err != nil {
+				return badParam("REDIS_CLUSTER_NODES", "%w", err)
+			}
+		}
+		if v.RedisSentinelNodes != "" {
+			if a.Sentinels, err = redisNodes(v.RedisSentinelNodes); err != nil {
+				return badParam("REDIS_SENTINEL_NODES", "%w", err)
+			}
 		}
 	}
-	if v.RedisSentinelNodes != "" {
-		if a.Sentinels, err = redisNodes(v.RedisSentinelNodes); err != nil {
-			return a, fmt.Errorf("REDIS_SENTINEL_NODES: %w", err)
-		}
+	a.Port, a.Username = cmp.Or(a.Port, v.RedisPort), cmp.Or(a.Username, v.RedisUsername)
+	a.Primary, a.Conns = cmp.Or(a.Primary, v.RedisServiceName), cmp.Or(a.Conns, v.RedisMaxConnections)
+	a.SentinelPassword = cmp.Or(a.SentinelPassword, v.RedisSentinelPassword.Reveal())
+	a.Password = cmp.Or(a.Password, v.RedisPassword.Reveal())
+	if len(a.Sentinels) > 0 {
+		a.Password = cmp.Or(a.Password, a.SentinelPassword) // as in _build_sentinel_master_kwargs
 	}
-	return a, nil
+	a.TLS = a.TLS || v.RedisSSL
+	a.DB = v.RedisDB
+	if db != nil {
+		a.DB = *db
+	}
+	return nil
 }
 
 // redisNodes reads a JSON list of nodes, each {"host", "port"} or [host, port], as the reference has them
@@ -84,14 +94,17 @@ func redisNodes(text string) ([]string, error) {
 // startRedis connects to Redis, if there is one. It does not wait for it: without it each replica counts alone.
 func (a *App) startRedis(cfg *config.Config) error {
 	addr, err := redisAddress(cfg)
+	if err == nil && !addr.Empty() {
+		err = a.secureRedis(&addr, cfg, config.CacheParams{})
+	}
+	if at, ok := errors.AsType[*settingError](err); ok {
+		return fmt.Errorf("%s: %w", at.name, at.err)
+	}
 	if err != nil || addr.Empty() {
 		return err
 	}
 	redis.SetLogger(shared.Quiet{})
-	s := shared.Settings{Replica: a.replica, Logger: a.log}
-	if f, err := strconv.ParseFloat(cfg.Variables.RedisSocketTimeout, 64); err == nil && f > 0 {
-		s.Timeout = time.Duration(f * float64(time.Second))
-	}
+	s := shared.Settings{Replica: a.replica, Logger: a.log, Timeout: socketTimeout(cfg)}
 	addr.Timeout = s.Timeout
 	client, err := shared.Connect(addr)
 	if err != nil {
@@ -104,6 +117,14 @@ func (a *App) startRedis(cfg *config.Config) error {
 	a.routers = meeting.New(meeting.Settings{Client: client, States: a.states, Timeout: s.Timeout, Logger: a.log})
 	a.checks.redis = client
 	return nil
+}
+
+// socketTimeout is how long a request waits for Redis, or 0 if nothing is said.
+func socketTimeout(cfg *config.Config) time.Duration {
+	if f, err := strconv.ParseFloat(cfg.Variables.RedisSocketTimeout, 64); err == nil && f > 0 {
+		return time.Duration(f * float64(time.Second))
+	}
+	return 0
 }
 
 func (a *App) closeRedis() {

@@ -54,6 +54,7 @@ const (
 	EventInvalid Event = "invalid" // an entry was spoilt, or of another version
 	EventStored  Event = "stored"
 	EventDropped Event = "dropped" // an answer was not kept: it is too long, or the store cannot keep up
+	EventRefused Event = "refused" // the store takes no writes, so the answer is kept in memory
 	EventFailed  Event = "failed"  // the store did not answer, or with an error
 )
 

@@ -12,13 +12,14 @@ import (
 type RemoteSettings struct {
 	Store    Store
 	Name     string        // of the store, for the log
-	Fallback Store         // in memory; used while Store does not answer. Nil for none
+	Fallback Store         // in memory; used while Store does not answer, or for what it does not take. Nil for none
 	Timeout  time.Duration // of a lookup; default 100 ms
 	Patience time.Duration // of a write, which nobody waits for; default 5 s
 	Queue    int           // bytes that wait to be written; default 64 MB
 	Writers  int           // writes at a time; default 4
 	Count    func(Event)
 	State    func(open bool) // told when the store is left alone, and when it is back
+	Full     func(full bool) // told when the store refuses writes, and when it takes them again
 	Logger   *slog.Logger
 }
 
@@ -29,7 +30,8 @@ const (
 	remoteWriters  = 4
 	breakAfter     = 3 // failures in a row after which the store is left alone
 	probeEvery     = 500 * time.Millisecond
-	maxQueued      = 32_768 // writes that wait
+	calm           = 30 * time.Second // without a refusal, after which a store counts as one that takes writes
+	maxQueued      = 32_768           // writes that wait
 	manyAtATime    = 16
 )
 
@@ -45,6 +47,7 @@ type Remote struct {
 	bytes    int
 	failures int
 	broken   bool
+	refused  time.Time // when the store last refused a write, unless it takes them again
 	closed   bool
 	wake     *sync.Cond
 
@@ -87,6 +90,9 @@ func NewRemote(s RemoteSettings) *Remote {
 	if s.State == nil {
 		s.State = func(bool) {}
 	}
+	if s.Full == nil {
+		s.Full = func(bool) {}
+	}
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -119,8 +125,14 @@ func (r *Remote) Get(ctx context.Context, key string, buf []byte) ([]byte, error
 	if v, ok := r.View(key); ok {
 		return append(buf, v...), nil
 	}
-	if r.Broken() {
+	broken, full := r.state()
+	if broken {
 		return r.instead(ctx, key, buf, errLeftAlone)
+	}
+	if full { // what the store refused is later than what it may have
+		if v, err := r.instead(ctx, key, buf, ErrMiss); err == nil {
+			return v, nil
+		}
 	}
 	within, cancel := context.WithTimeout(ctx, r.s.Timeout)
 	defer cancel()
@@ -170,14 +182,17 @@ func (r *Remote) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 		return values, nil
 	}
 	err := errLeftAlone
-	if !r.Broken() {
+	broken, full := r.state()
+	if !broken {
 		var got [][]byte
 		if got, err = r.many(ctx, ask); err == nil {
 			for i, v := range got {
 				values[at[i]] = v
 			}
-			return values, nil
 		}
+	}
+	if err == nil && !full {
+		return values, nil
 	}
 	if r.s.Fallback == nil {
 		return values, err
@@ -292,12 +307,21 @@ func (r *Remote) put(w *write) {
 		ctx, cancel := context.WithTimeout(r.ctx, r.s.Patience)
 		err := r.s.Store.Set(ctx, w.key, w.value, w.ttl)
 		cancel()
-		if err == nil {
+		switch {
+		case err == nil:
 			r.works()
+			if _, full := r.state(); full && r.s.Fallback != nil {
+				_, _ = r.s.Fallback.Delete(r.ctx, w.key)
+			}
 			return
+		case errors.Is(err, ErrRefused):
+			r.works()
+			r.s.Count(EventRefused)
+			r.refuses(err)
+		default:
+			r.s.Count(EventDropped)
+			r.failed(err)
 		}
-		r.s.Count(EventDropped)
-		r.failed(err)
 	}
 	if r.s.Fallback != nil {
 		_ = r.s.Fallback.Set(r.ctx, w.key, w.value, w.ttl)
@@ -306,9 +330,47 @@ func (r *Remote) put(w *write) {
 
 // Broken reports whether the store is left alone at present.
 func (r *Remote) Broken() bool {
+	broken, _ := r.state()
+	return broken
+}
+
+// state is whether the store is left alone, and whether it refused a write of late.
+func (r *Remote) state() (broken, full bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.broken
+	return r.broken, !r.refused.IsZero()
+}
+
+// refuses notes a write that the store did not take. Each later one is offered to it all the same: room may come and go.
+func (r *Remote) refuses(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := !r.refused.IsZero()
+	r.refused = time.Now()
+	if known || r.closed {
+		return
+	}
+	r.s.Full(true)
+	r.s.Logger.Warn("the store of the cache takes no writes: answers are kept in memory meanwhile", "cache", r.s.Name, "error", err)
+	r.jobs.Go(r.calms)
+}
+
+// calms waits until the store takes writes again.
+func (r *Remote) calms() {
+	r.until(func(ctx context.Context) bool {
+		r.mu.Lock()
+		quiet := time.Since(r.refused) >= calm
+		r.mu.Unlock()
+		if !quiet || r.s.Store.Ping(ctx) != nil {
+			return false
+		}
+		r.mu.Lock()
+		r.refused = time.Time{}
+		r.mu.Unlock()
+		r.s.Full(false)
+		r.s.Logger.Info("the store of the cache takes writes again", "cache", r.s.Name)
+		return true
+	})
 }
 
 func (r *Remote) works() {
@@ -331,6 +393,21 @@ func (r *Remote) failed(err error) {
 }
 
 func (r *Remote) probe() {
+	r.until(func(ctx context.Context) bool {
+		if err := r.s.Store.Ping(ctx); err != nil && !errors.Is(err, ErrRefused) {
+			return false
+		}
+		r.mu.Lock()
+		r.broken, r.failures = false, 0
+		r.mu.Unlock()
+		r.s.State(false)
+		r.s.Logger.Info("the store of the cache answers again", "cache", r.s.Name)
+		return true
+	})
+}
+
+// until tries from time to time whether something is done, as long as r is open.
+func (r *Remote) until(done func(context.Context) bool) {
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	for {
@@ -340,14 +417,9 @@ func (r *Remote) probe() {
 		case <-tick.C:
 		}
 		ctx, cancel := context.WithTimeout(r.ctx, max(r.s.Timeout, time.Second))
-		err := r.s.Store.Ping(ctx)
+		over := done(ctx)
 		cancel()
-		if err == nil {
-			r.mu.Lock()
-			r.broken, r.failures = false, 0
-			r.mu.Unlock()
-			r.s.State(false)
-			r.s.Logger.Info("the store of the cache answers again", "cache", r.s.Name)
+		if over {
 			return
 		}
 	}

@@ -1,20 +1,26 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// far is a store that can be slow, or fail.
+// far is a store that can be slow, fail, or be full.
 type far struct {
 	mu     sync.Mutex
 	values map[string]string
 	slow   time.Duration
 	err    error
+	full   bool
 	asked  int
 }
 
@@ -58,8 +64,17 @@ func (f *far) Set(ctx context.Context, key string, value []byte, _ time.Duration
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.full {
+		return fmt.Errorf("far: %w", ErrRefused)
+	}
 	f.values[key] = string(value)
 	return nil
+}
+
+func (f *far) fill(full bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.full = full
 }
 
 func (f *far) Delete(_ context.Context, keys ...string) (int, error) {
@@ -71,9 +86,20 @@ func (f *far) Delete(_ context.Context, keys ...string) (int, error) {
 	return len(keys), nil
 }
 
-func (f *far) Flush(context.Context) error    { return nil }
-func (f *far) Ping(ctx context.Context) error { return f.wait(ctx) }
-func (f *far) Close() error                   { return nil }
+func (f *far) Flush(context.Context) error { return nil }
+func (f *far) Close() error                { return nil }
+
+func (f *far) Ping(ctx context.Context) error {
+	if err := f.wait(ctx); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.full {
+		return ErrRefused
+	}
+	return nil
+}
 
 func newFar() *far { return &far{values: map[string]string{}} }
 
@@ -173,6 +199,102 @@ func TestRemoteBreaks(t *testing.T) {
 		}
 		if len(states) != 2 || !states[0] || states[1] {
 			t.Errorf("told %v", states)
+		}
+	})
+}
+
+// What a full store refuses is kept in memory, where it counts before what the store has; what it takes is written there.
+func TestRemoteFull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, near := newFar(), newFar()
+		var log bytes.Buffer
+		var full atomic.Bool
+		events := map[Event]int{}
+		r := NewRemote(RemoteSettings{
+			Store: f, Fallback: near, Full: full.Store, Count: func(e Event) { events[e]++ },
+			State: func(bool) { t.Error("the store was left alone") }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		put := func(key, value string) {
+			t.Helper()
+			if err := r.Set(t.Context(), key, []byte(value), 0); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		get := func(key, want string) {
+			t.Helper()
+			v, err := r.Get(t.Context(), key, nil)
+			if want == "" != errors.Is(err, ErrMiss) || string(v) != want {
+				t.Errorf("%s: %q, %v", key, v, err)
+			}
+			values, err := r.GetMany(t.Context(), []string{key})
+			if err != nil || string(values[0]) != want {
+				t.Errorf("%s among several: %q, %v", key, values, err)
+			}
+		}
+		put("old", "1")
+		f.fill(true)
+		for range 2 * breakAfter {
+			put("old", "2")
+			put("new", "3")
+		}
+		get("old", "2")
+		get("new", "3")
+		get("none", "")
+		if f.values["old"] != "1" || f.values["new"] != "" || events[EventRefused] != 4*breakAfter {
+			t.Errorf("the store has %v, events %v", f.values, events)
+		}
+		f.fill(false)
+		put("old", "4")
+		if f.values["old"] != "4" || near.values["old"] != "" {
+			t.Errorf("the store has %v, memory %v", f.values, near.values)
+		}
+		get("old", "4")
+		get("new", "3")
+		f.fill(true) // room comes and goes
+		time.Sleep(calm / 2)
+		put("new", "5")
+		f.fill(false)
+		time.Sleep(calm - time.Second)
+		synctest.Wait()
+		if !full.Load() {
+			t.Error("the store counts as one that takes writes, although it refused one of late")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		get("old", "4")
+		get("new", "")
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if full.Load() || strings.Count(log.String(), "\n") != 2 {
+			t.Errorf("full %v: %s", full.Load(), &log)
+		}
+	})
+}
+
+// A store that comes back full is asked again.
+func TestRemoteBackFull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar()
+		r := NewRemote(RemoteSettings{Store: f})
+		f.set(0, errors.New("gone"))
+		for range breakAfter {
+			_, _ = r.Get(t.Context(), "k", nil)
+		}
+		if !r.Broken() {
+			t.Fatal("the store is still asked")
+		}
+		f.fill(true)
+		f.set(0, nil)
+		time.Sleep(2 * probeEvery)
+		if r.Broken() {
+			t.Error("a store that can be read is left alone")
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -12,7 +12,8 @@ import (
 type Store interface {
 	// Get appends the value under key to buf and returns the result, or ErrMiss if there is none or its time is over.
 	Get(ctx context.Context, key string, buf []byte) ([]byte, error)
-	// Set puts the value under key for ttl; 0 is for as long as there is room. It does not keep value.
+	// Set puts the value under key for ttl; 0 is for as long as there is room. It does not keep value. The error is ErrRefused
+	// if Get works all the same.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
 	// Delete removes keys and returns how many of them were there; -1 if the store cannot know.
 	Delete(ctx context.Context, keys ...string) (int, error)
@@ -61,3 +62,6 @@ type Embedder interface {
 
 // ErrMiss says that a store holds no such entry.
 var ErrMiss = errors.New("no such entry")
+
+// ErrRefused says that a store answers and keeps nothing more for now, because it is full or may only be read.
+var ErrRefused = errors.New("it takes no writes")

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/pipeline/cache"
@@ -276,10 +277,18 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	binary.LittleEndian.PutUint32(head[len(magic)+8:], uint32(len(key)))
 	name := nameOf(key)
 	if err := s.write(name, append(head, key...), value); err != nil {
+		if refused(err) {
+			return fmt.Errorf("disk cache: %w: %w", cache.ErrRefused, err)
+		}
 		return fmt.Errorf("disk cache: %w", err)
 	}
 	s.note(name, int64(headSize+len(key)+len(value)))
 	return nil
+}
+
+// refused reports whether the disk is full, or may not be written.
+func refused(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
 }
 
 // write puts a file in place at once.

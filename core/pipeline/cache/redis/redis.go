@@ -81,10 +81,22 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	if ttl > 0 {
 		ttl = max(ttl, time.Millisecond)
 	}
-	if err := s.c.Set(ctx, key+suffix, value, ttl).Err(); err != nil {
-		return problem(err)
+	err := s.c.Set(ctx, key+suffix, value, ttl).Err()
+	switch {
+	case err == nil:
+		return nil
+	case refused(err):
+		return fmt.Errorf("redis: %w: %w", cache.ErrRefused, err)
 	}
-	return nil
+	return problem(err)
+}
+
+// refused reports whether Redis keeps nothing more, while what it has can be read: it is at maxmemory, a replica, cannot save
+// its data, has too few replicas, or the user may not write (https://redis.io/docs/latest/develop/reference/eviction/,
+// stop-writes-on-bgsave-error and min-replicas-to-write in redis.conf).
+func refused(err error) bool {
+	return redis.IsOOMError(err) || redis.IsReadOnlyError(err) || redis.IsPermissionError(err) || redis.IsNoReplicasError(err) ||
+		redis.HasErrorPrefix(err, "MISCONF")
 }
 
 // Delete implements cache.Store.

@@ -3,7 +3,6 @@ package shared
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -35,8 +34,8 @@ type Address struct {
 
 	// Login tells name and password of each new connection, in place of those above; nil takes those.
 	Login func(ctx context.Context) (username, password string, err error) `json:"-"`
-	// Roots are whose certificates are good, with TLS; nil are the machine's.
-	Roots *x509.CertPool `json:"-"`
+	// Trust says with TLS whose certificates are good, and what the gateway shows; nil takes the machine's authorities.
+	Trust *tls.Config `json:"-"`
 }
 
 // Empty reports whether there is no address.
@@ -60,7 +59,7 @@ func Connect(a Address) (redis.UniversalClient, error) {
 		CredentialsProviderContext: a.Login,
 	}
 	if a.TLS {
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.Roots}
+		o.TLSConfig = a.trust("")
 	}
 	switch {
 	case len(a.Cluster) > 0:
@@ -85,6 +84,16 @@ func Connect(a Address) (redis.UniversalClient, error) {
 	return redis.NewUniversalClient(o), nil
 }
 
+// trust is how TLS is spoken with a server; an empty name is that of the host.
+func (a Address) trust(name string) *tls.Config {
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if a.Trust != nil {
+		t = a.Trust.Clone()
+	}
+	t.ServerName = name
+	return t
+}
+
 func (a Address) url(o *redis.UniversalOptions) (redis.UniversalClient, error) {
 	one, err := redis.ParseURL(a.URL)
 	if err != nil {
@@ -94,8 +103,8 @@ func (a Address) url(o *redis.UniversalOptions) (redis.UniversalClient, error) {
 	one.MaxRetries, one.DialTimeout, one.ContextTimeoutEnabled = o.MaxRetries, o.DialTimeout, true
 	one.ReadTimeout, one.WriteTimeout = o.ReadTimeout, o.WriteTimeout
 	one.CredentialsProviderContext = a.Login
-	if one.TLSConfig != nil && a.Roots != nil {
-		one.TLSConfig.RootCAs = a.Roots
+	if one.TLSConfig != nil {
+		one.TLSConfig = a.trust(one.TLSConfig.ServerName)
 	}
 	if one.Password == "" {
 		one.Password = a.Password
