@@ -104,7 +104,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config) (*loaded, error) {
 	b.checkKept()
 	out.checks = b.probes(out)
 	out.router = b.router(out, slices.Concat(b.healthFilters(), b.routeFilters(ctx, out)))
-	hooks := slices.Concat(b.limits(out.deployments), b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))
+	hooks := slices.Concat(b.limits(out), b.prompts(ctx, out), b.guardrails(ctx, out), b.callbacks(ctx, out))
 	hooks = append(hooks, b.cache(out, hooks)...)
 	authenticator := b.gate(ctx, b.auth(ctx, out))
 	callbacks, stopRecorder := b.recorder()

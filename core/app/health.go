@@ -286,6 +286,9 @@ func (f *healthFilter) Filter(_ context.Context, _ *llm.Exchange, list []router.
 	return keep, false, nil
 }
 
+// Steady implements router.Steady.
+func (*healthFilter) Steady() {}
+
 // healthFilters is the filter, if the configuration wants it.
 func (b *builder) healthFilters() []router.Filter {
 	g := b.cfg.GeneralSettings

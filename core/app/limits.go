@@ -239,7 +239,8 @@ func budgetChecks(list []*llm.Deployment) []router.Check {
 
 // limits makes the hook that lets requests pass by limits and budgets, and the one that refuses what could not be
 // recorded.
-func (b *builder) limits(list []*llm.Deployment) []pipeline.Hook {
+func (b *builder) limits(out *loaded) []pipeline.Hook {
+	list := out.deployments
 	quotes := b.quotes(list)
 	v := b.cfg.Variables
 	s := limit.Settings{
@@ -272,7 +273,7 @@ func (b *builder) limits(list []*llm.Deployment) []pipeline.Hook {
 	db := b.db.Load()
 	s.Charge = db != nil
 	if b.shared != nil {
-		s.Shared = b.shared
+		s.Shared, s.Ahead = b.shared, out.router.Ahead
 	}
 	hooks := []pipeline.Hook{{Name: "limits", Blind: true, Do: limit.New(s)}}
 	if db != nil {

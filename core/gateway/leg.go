@@ -45,7 +45,7 @@ func (t *turn) attempt(ctx context.Context, l *leg, d *llm.Deployment) error {
 	}
 	t.Forward.add(l.x, d, &l.call)
 	t.limit(l, d)
-	if len(d.Scopes) > 0 && !t.quiet {
+	if (len(d.Scopes) > 0 || l.x.Ahead != nil) && !t.quiet {
 		if err := t.Pipeline.Enter(ctx, l.x, d); err != nil {
 			return err
 		}

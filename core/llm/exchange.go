@@ -62,6 +62,12 @@ type Exchange struct {
 	Asked   Ask
 	Charged float64
 
+	// Ahead is the deployment whose limits were asked for along with those of Scopes, or are to be, as the request will
+	// probably be sent to it; what was taken is behind the Holds of Scopes. Nil once it is called, or if there is none. Who
+	// has the request wait for a deployment calls LetGo before: it gives back what was taken, and Ahead is nil. Nil if Ahead is.
+	Ahead *Deployment
+	LetGo func(x *Exchange)
+
 	// Crowded is why the model group asked for has no room: it is not called, only what it falls back to. Nil if it has.
 	Crowded *Error
 
@@ -157,7 +163,7 @@ func (x *Exchange) Reset() {
 	clear(x.Holds)
 	clear(x.Tags)
 	x.Scopes, x.Holds, x.Tags, x.EndUser, x.Asked, x.Charged = x.Scopes[:0], x.Holds[:0], x.Tags[:0], "", Ask{}, 0
-	x.Region, x.Crowded = "", nil
+	x.Region, x.Crowded, x.Ahead, x.LetGo = "", nil, nil, nil
 	clear(x.GuardRuns)
 	x.Deadline, x.Fastest = time.Time{}, false
 	clear(x.Earlier)

@@ -171,6 +171,10 @@ func (p *Plan) unclaim(at int) {
 
 // await waits for a place at one of the deployments in p.list.
 func (p *Plan) await(ctx context.Context) (at int, err error) {
+	if p.x.Ahead != nil && p.x.LetGo != nil {
+		// Whoever has the place that this request waits for may wait for the one that it has among all replicas.
+		p.x.LetGo(p.x)
+	}
 	s := &p.r.s
 	l := &s.States.line
 	w := &waiter{group: p.group.name, place: make(chan int, 1), wants: make([]want, len(p.list))}

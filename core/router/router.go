@@ -119,6 +119,8 @@ type Router struct {
 	vendors                 map[string]bool
 	teams                   map[teamName]*group // what teams call by names of their own
 	plain                   bool                // nothing is asked of requests but their model
+	scoped, steady          bool                // see Ahead
+	ahead                   ahead
 }
 
 // teamName is a model group of one team.
@@ -130,6 +132,7 @@ type group struct {
 	members   []member
 	single    bool             // a deployment was named by its id
 	limited   bool             // a member has rpm or tpm
+	scoped    bool             // a member has scopes
 	ordered   bool             // members differ in order
 	totals    [shares]float64  // of the members' shares
 	has       has              // what members have
@@ -165,6 +168,7 @@ func (g *group) add(m member, f Facts) {
 		g.totals[i] += s
 	}
 	g.limited = g.limited || m.rpm > 0 || m.tpm > 0
+	g.scoped = g.scoped || len(m.d.Scopes) > 0
 	g.has |= m.has()
 	g.lacks |= m.lacks
 	if w := m.window; w > 0 && (g.window == 0 || w < g.window) {
@@ -252,7 +256,8 @@ func New(s Settings) (*Router, error) {
 	r := &Router{
 		s: s, strategy: how, groups: map[string]*group{}, ids: map[string]*group{}, written: map[string]*group{},
 		vendors: map[string]bool{}, teams: map[teamName]*group{},
-		plain: len(s.Filters) == 0 && len(s.Checks) == 0 && how == shuffle && !s.TagFiltering && !s.Affinity.on() && !s.Affinity.Encrypted && !s.PreCallChecks,
+		plain:  len(s.Filters) == 0 && len(s.Checks) == 0 && how == shuffle && !s.TagFiltering && !s.Affinity.on() && !s.Affinity.Encrypted && !s.PreCallChecks,
+		steady: steady(s.Filters),
 	}
 	r.wild = newWildcards(r)
 	for i, d := range s.Deployments {
@@ -289,6 +294,7 @@ func (r *Router) add(d *llm.Deployment) error {
 		return fmt.Errorf("the id %q of model %q is taken: give each deployment its own model_info.id", d.ID, d.Group)
 	}
 	r.vendors[d.Provider] = true
+	r.scoped = r.scoped || len(d.Scopes) > 0
 	m, f := r.member(d, r.s.States.of(d), !strings.Contains(d.Group, "*"))
 	if strings.Contains(d.Group, "*") {
 		return r.wild.add(m)

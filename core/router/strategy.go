@@ -87,6 +87,9 @@ func (p *Plan) pickOf(now time.Time) int {
 	if s.limits() && p.group.limited && !p.within(minuteOf(now)) {
 		return -1
 	}
+	if at := p.foreseen(); at >= 0 {
+		return at
+	}
 	switch {
 	case len(p.list) == 1:
 		return p.list[0]

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-ai/sallyport/core/apptest"
 	"github.com/sallyport-ai/sallyport/core/store/storetest"
 	ut "github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
 )
@@ -17,10 +18,16 @@ func TestReplicasDeployments(t *testing.T) {
 	t.Parallel()
 	database, redis := storetest.Postgres(t), storetest.Redis(t)
 	const calls = 40
-	budgets := func(name, yaml string) {
+	// A key with a limit of its own has the deployment asked for along with it, the master key when it is called.
+	limited := func(s *apptest.Server) string { return key(t, s, object{"rpm_limit": 100_000}) }
+	budgets := func(name, yaml string, own bool) {
 		t.Run(name, func(t *testing.T) {
 			list := fleetOf(t, 3, storetest.Postgres(t), storetest.Redis(t).URL(), yaml)
-			passed := crowd(t, list, master, 150, 2, 429)
+			k := master
+			if own {
+				k = limited(list[0])
+			}
+			passed := crowd(t, list, k, 150, 2, 429)
 			if passed > calls || passed < calls*8/10 {
 				t.Errorf("%d calls passed, the budget is for %d", passed, calls)
 			}
@@ -33,14 +40,17 @@ func TestReplicasDeployments(t *testing.T) {
 		})
 	}
 	v := vendor(t)
-	budgets("vendor", settings(v, "", "", fmt.Sprintf("num_retries: 0, provider_budget_config: {openai: {budget_limit: %v, time_period: 1d}}", calls*callCost)))
+	spent := settings(v, "", "", fmt.Sprintf("num_retries: 0, provider_budget_config: {openai: {budget_limit: %v, time_period: 1d}}", calls*callCost))
+	budgets("vendor", spent, false)
+	budgets("vendor and key", spent, true)
 	own := fmt.Sprintf("max_budget: %v, budget_duration: 1d, input_cost_per_token: 0.0001", calls*callCost)
-	budgets("deployment", strings.Replace(settings(v, "", "", "num_retries: 0"), "input_cost_per_token: 0.0001", own, 1))
+	budgets("deployment", strings.Replace(settings(v, "", "", "num_retries: 0"), "input_cost_per_token: 0.0001", own, 1), true)
 
 	t.Run("another takes over", func(t *testing.T) {
 		two := strings.Replace(settings(v, "", "", "num_retries: 0"), "- model_name: other", "- model_name: m", 1)
 		two = strings.Replace(two, "input_cost_per_token: 0.0001", own, 1)
-		if passed := crowd(t, fleetOf(t, 3, storetest.Postgres(t), storetest.Redis(t).URL(), two), master, 60, 3, 0); passed != 180 {
+		list := fleetOf(t, 3, storetest.Postgres(t), storetest.Redis(t).URL(), two)
+		if passed := crowd(t, list, limited(list[0]), 60, 3, 0); passed != 180 {
 			t.Errorf("%d of 180 calls passed", passed)
 		}
 	})
@@ -56,10 +66,11 @@ func TestReplicasDeployments(t *testing.T) {
 			answer(c)
 		})
 		list := fleetOf(t, 3, database, redis.URL(), settings(slow, "max_parallel_requests: 2", "", ""))
+		k := limited(list[0])
 		check := func(limit int64) {
 			t.Helper()
 			most.Store(0)
-			if passed := crowd(t, list, master, 12, 2, 0); passed != 24 || most.Load() > limit || most.Load() == 0 {
+			if passed := crowd(t, list, k, 12, 2, 0); passed != 24 || most.Load() > limit || most.Load() == 0 {
 				t.Errorf("%d of 24 calls passed, %d at once, the limit is %d", passed, most.Load(), limit)
 			}
 		}

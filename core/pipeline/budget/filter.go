@@ -12,6 +12,9 @@ type Deployments struct{}
 
 // Allows implements router.Check.
 func (Deployments) Allows(x *llm.Exchange, d *llm.Deployment) bool {
+	if x.Ahead != nil && d.ID == x.Ahead.ID {
+		return true // its money is held already, maybe the last of it
+	}
 	s, _ := spentScope(x, d)
 	return s == nil
 }

@@ -34,6 +34,9 @@ type Settings struct {
 	Elsewhere func(x *llm.Exchange) bool
 	// Shared counts for all replicas together; nil counts here alone.
 	Shared Shared
+	// Ahead returns the deployment that a request will probably be sent to, if something limits it: Shared is asked for it
+	// along with what limits the caller. Nil asks when a deployment is called. It is used with Shared only.
+	Ahead func(ctx context.Context, x *llm.Exchange) *llm.Deployment
 
 	Charge bool      // every call is priced, also of callers without limits, because somebody records it
 	Tokens TokenType // which tokens count
@@ -55,7 +58,8 @@ const (
 // Shared keeps the counts of several replicas together.
 type Shared interface {
 	// Reserve asks for all scopes of x at once and notes what it took in x.Holds, one for each scope. refused is the
-	// index of the scope that refuses. On an error nobody was asked, or nobody answered in time.
+	// index of the scope that refuses. On an error nobody was asked, or nobody answered in time. It asks for the scopes of
+	// x.Ahead, too, and appends what it took of them; if one of these refuses, it takes of none of them, and x.Ahead is nil.
 	Reserve(ctx context.Context, x *llm.Exchange) (refused int, why llm.Refusal, wait time.Duration, err error)
 	// Enter is Reserve for the scopes of the deployment that x is about to call. It appends to x.Holds. spent is what was
 	// spent of a budget that refuses.
@@ -76,7 +80,9 @@ const (
 	firstWait    = 2 * time.Second // after the first try; doubled after each further one
 	holdWait     = 2 * time.Second // how long a request waits for what others hold and may not need
 	sharedPoll   = 100 * time.Millisecond
-	barTime      = time.Second // how long nobody asks again whether a deployment's budget is spent
+
+	// BarTime is how long nobody asks again whether a deployment's budget is spent.
+	BarTime = time.Second
 )
 
 // Limiter is the hook. It is safe for concurrent use.
@@ -127,6 +133,7 @@ func (l *Limiter) Repeat(ctx context.Context, x *llm.Exchange, r *llm.Reply) err
 func (l *Limiter) take(ctx context.Context, x *llm.Exchange, begun time.Time) error {
 	l.estimate(x, begun)
 	l.relax(x)
+	l.ahead(ctx, x)
 	at, why, wait := l.reserve(ctx, x)
 	if why == llm.Passed {
 		return nil
@@ -172,6 +179,7 @@ func (l *Limiter) reserve(ctx context.Context, x *llm.Exchange) (at int, why llm
 		if err == nil {
 			return at, why, wait
 		}
+		x.Ahead = nil
 	}
 	return Local(x)
 }
@@ -262,11 +270,14 @@ func (l *Limiter) patience(why llm.Refusal) time.Duration {
 
 // Enter implements pipeline.Attempt: it takes a place at the deployment, waiting for one if need be, and holds the money
 // of its vendor. Alone, money that is spent keeps a deployment from being chosen, not from being called. With Shared all
-// replicas are asked, in one more round trip; the error of one that is spent, of kind llm.KindNoDeployment, has the router
-// look elsewhere.
+// replicas are asked, in one more round trip unless they were asked ahead; the error of one that is spent, of kind
+// llm.KindNoDeployment, has the router look elsewhere.
 func (l *Limiter) Enter(ctx context.Context, x *llm.Exchange, d *llm.Deployment) error {
 	if x.Asked.Now == 0 {
 		l.estimate(x, x.Start) // nothing else limits the request
+	}
+	if l.entered(x, d) {
+		return nil
 	}
 	if l.s.Shared != nil {
 		if done, err := l.enterShared(ctx, x, d); done {
@@ -333,7 +344,7 @@ func (l *Limiter) tryShared(ctx context.Context, x *llm.Exchange, d *llm.Deploym
 	}
 	s := d.Scopes[at]
 	if why == llm.OverBudget {
-		s.Bar(time.Now().Add(barTime).UnixNano(), spent)
+		s.Bar(time.Now().Add(BarTime).UnixNano(), spent)
 	}
 	return nil, true, l.s.Crossed(s, spent, &x.Asked)
 }
@@ -392,6 +403,7 @@ func (l *Limiter) Settle(x *llm.Exchange, r *llm.Reply, _ error) {
 
 // release gives back what is held and counts what a call used.
 func (l *Limiter) release(x *llm.Exchange, tokens int64, cost float64) {
+	l.entered(x, nil)
 	if len(x.Holds) == 0 {
 		return
 	}

@@ -61,16 +61,20 @@ func TestPrioritiesTogether(t *testing.T) {
 	f("dev", 70*time.Second, llm.OverRequests, 0)
 }
 
-// BenchmarkRoundTrips is what a request costs that asks Redis once, and one to a deployment with a limit of its own.
+// BenchmarkRoundTrips is what a request costs that asks Redis once, and one to a deployment with a limit of its own, asked
+// ahead or not.
 func BenchmarkRoundTrips(b *testing.B) {
 	url := storetest.Redis(b).URL()
-	f := func(name string, own bool) {
+	f := func(name string, own, ahead bool) {
 		b.Run(name, func(b *testing.B) {
 			limits, budget := llm.Limits{RPM: 1 << 40, TPM: 1 << 40}, llm.Budget{Limited: true, Max: 1e9}
+			d := &llm.Deployment{Scopes: []*llm.Scope{scope(llm.ScopeDeployment, "d", llm.Limits{Parallel: 100}, budget)}}
 			r := replicas(b, 1, func() redis.UniversalClient { return connect(b, shared.Address{URL: url}) }, func() []*llm.Scope {
 				return []*llm.Scope{scope(llm.ScopeKey, "k", limits, budget), scope(llm.ScopeTeam, "t", limits, budget)}
 			})[0]
-			d := &llm.Deployment{Scopes: []*llm.Scope{scope(llm.ScopeDeployment, "d", llm.Limits{Parallel: 100}, budget)}}
+			if ahead {
+				r.next = d
+			}
 			for b.Loop() {
 				x := &llm.Exchange{}
 				x.Reset()
@@ -89,6 +93,7 @@ func BenchmarkRoundTrips(b *testing.B) {
 			}
 		})
 	}
-	f("one", false)
-	f("two", true)
+	f("one", false, false)
+	f("two", true, false)
+	f("ahead", true, true)
 }

@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/pipeline/limit"
 )
 
 //go:embed money.lua
@@ -125,18 +127,23 @@ func (c *Counts) Broken() bool { return c.broken.Load() }
 // Reserve implements limit.Shared. What it takes together it takes here as well, so that a replica which must go on alone
 // knows what it used.
 func (c *Counts) Reserve(ctx context.Context, x *llm.Exchange) (refused int, why llm.Refusal, wait time.Duration, err error) {
-	refused, a, err := c.together(ctx, x, x.Scopes)
+	scopes := x.Scopes
+	if x.Ahead != nil {
+		scopes = append(slices.Clip(scopes), x.Ahead.Scopes...)
+	}
+	refused, a, err := c.together(ctx, x, scopes, len(x.Scopes))
 	return refused, a.code, a.wait, err
 }
 
 // Enter implements limit.Shared.
 func (c *Counts) Enter(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope) (refused int, why llm.Refusal, spent float64, err error) {
-	refused, a, err := c.together(ctx, x, scopes)
+	refused, a, err := c.together(ctx, x, scopes, len(scopes))
 	return refused, a.code, a.spent, err
 }
 
-// together takes of all scopes for all replicas, or of none, and appends to x.Holds what it took.
-func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope) (refused int, why answer, err error) {
+// together takes of all scopes for all replicas, or of none, and appends to x.Holds what it took. Of scopes after the first
+// so many, which are those of x.Ahead, it takes if it can.
+func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, must int) (refused int, why answer, err error) {
 	x.Asked.Share = c.Alone()
 	if x.Asked.Share > 0 {
 		c.note(scopes)
@@ -152,27 +159,39 @@ func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Sc
 		x.Asked.Share = c.replicas.Load()
 		return 0, why, err
 	}
-	refused = -1
-	for i, place := range at {
-		if a := answers[i]; a.code != llm.Passed && refused < 0 {
-			refused, why = place, a
-		}
+	refused = slices.IndexFunc(answers, func(a answer) bool { return a.code != llm.Passed })
+	if refused >= 0 {
+		refused, why = at[refused], answers[refused]
+	}
+	granted := len(scopes)
+	switch {
+	case refused >= must:
+		granted = must
+	case refused >= 0:
+		granted = 0
 	}
 	for i, place := range at {
 		h, a := &x.Holds[from+place], answers[i]
 		switch {
-		case refused < 0:
+		case place < granted:
 			h.Scope.Granted(h, true)
 			h.RequestsLeft, h.TokensLeft = a.requests, a.tokens
 		case a.code == llm.Passed:
 			c.queue(c.giveBack(x, h, x.Asked.Now, 0, true))
 		}
 	}
-	if refused >= 0 {
-		c.undoHere(x, from)
+	c.undoHere(x, from+granted)
+	switch {
+	case refused < 0:
+		return 0, why, nil
+	case refused < must:
 		return refused, why, nil
 	}
-	return 0, why, nil
+	x.Ahead = nil
+	if why.code == llm.OverBudget {
+		scopes[refused].Bar(time.Now().Add(limit.BarTime).UnixNano(), why.spent)
+	}
+	return 0, answer{}, nil
 }
 
 func (c *Counts) takeHere(x *llm.Exchange, scopes []*llm.Scope, turn uint32) {

@@ -30,7 +30,8 @@ type replica struct {
 	*limit.Limiter
 	counts *shared.Counts
 	scopes []*llm.Scope
-	tokens int64 // that a request uses
+	tokens int64           // that a request uses
+	next   *llm.Deployment // that the router would choose
 }
 
 func replicas(t testing.TB, n int, client func() redis.UniversalClient, scopes func() []*llm.Scope, timeout ...time.Duration) []*replica {
@@ -46,7 +47,10 @@ func replicas(t testing.TB, n int, client func() redis.UniversalClient, scopes f
 			OverBudget: func(*llm.Scope, llm.Refusal, *llm.Ask) *llm.Error {
 				return &llm.Error{Kind: llm.KindInvalid, Message: "budget"}
 			},
-			Shared: r.counts, NoWait: true,
+			Crossed: func(*llm.Scope, float64, *llm.Ask) *llm.Error {
+				return &llm.Error{Kind: llm.KindNoDeployment, Message: "crossed"}
+			},
+			Shared: r.counts, NoWait: true, Ahead: func(context.Context, *llm.Exchange) *llm.Deployment { return r.next },
 		})
 		t.Cleanup(func() { _ = r.counts.Close() })
 		out = append(out, r)
