@@ -38,7 +38,7 @@ func (e *endpoint) Decode(x *llm.Exchange, a *llm.Answer, r *llm.Reply) error {
 		return e.s.garbled(e.p.v.Name + " answered a call that was not made.")
 	}
 	if form.Verbatim {
-		if err := Relay(a, r, e.p.v.MaxResponse, form.settle(x)); err != nil {
+		if err := Sound(e.p.v.Name, x, a, r, e.p.v.MaxResponse, form.settle(x)); err != nil {
 			return e.broken(err)
 		}
 		return nil
@@ -269,6 +269,7 @@ func (e *endpoint) join(t *Turn, in []byte, chat *Chat, frames *Frames) (*openai
 		sum   openai.Sum
 		event Event
 		said  openai.Said
+		found bool // an event came
 		ended bool
 	)
 	reader, read := frames.New(int(min(e.p.v.MaxResponse, defaultMaxResponse))), chat.Events(t)
@@ -286,14 +287,14 @@ func (e *endpoint) join(t *Turn, in []byte, chat *Chat, frames *Frames) (*openai
 		if err := read(&event, &said); err != nil {
 			return nil, e.named(err)
 		}
-		ended = ended || said.Finish != "" || t.Ended
+		found, ended = true, ended || said.Finish != "" || t.Ended
 		sum.Add(&said)
 		for i := range said.More {
 			sum.Add(&said.More[i])
 		}
 		t.scratch = t.scratch[:0]
 	}
-	if !ended && !chat.Open {
+	if !ended && (!chat.Open || !found) {
 		return nil, e.broken(io.ErrUnexpectedEOF)
 	}
 	return sum.Said(), nil

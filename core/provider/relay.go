@@ -1,7 +1,9 @@
 package provider
 
 import (
+	"bytes"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/usage"
@@ -29,6 +31,68 @@ func Relay(a *llm.Answer, r *llm.Reply, limit int64, settle func(r *llm.Reply, f
 		return err
 	}
 	return nil
+}
+
+// Sound relays an answer that is not read here, such as speech or the text of a transcription, once it was seen that it
+// can be one: that it is no page of a portal on the way, not compressed, and no stream unless one was asked for. For
+// speech it must not be empty either, and no JSON; a transcription of silence is empty. The error names the vendor.
+func Sound(vendor string, x *llm.Exchange, a *llm.Answer, r *llm.Reply, limit int64, settle func(r *llm.Reply, f *usage.Found)) error {
+	fault := notSound(x, a)
+	if fault == "" {
+		if err := Relay(a, r, limit, settle); err != nil {
+			return err
+		}
+		if fault = notFirst(x, r.First.Data); fault == "" {
+			return nil
+		}
+		_ = r.Rest.Close()
+		r.First, r.Rest = llm.Part{}, nil
+	} else {
+		_ = a.Body.Close()
+	}
+	return &llm.Error{Op: "provider.Sound", Kind: llm.KindBadGateway, Provider: vendor, Message: "The answer of " + vendor + " " + fault + "."}
+}
+
+// notSound is what is wrong with the header of the answer.
+func notSound(x *llm.Exchange, a *llm.Answer) string {
+	kind, packed := a.Header.Get("Content-Type"), a.Header.Get("Content-Encoding")
+	switch {
+	case len(packed) > 0 && !llm.EqualFold(packed, "identity"):
+		return "is compressed, which was not asked for"
+	case hasPrefixFold(kind, "text/html"):
+		return "is an HTML page"
+	case a.Streamed && !asksStream(x):
+		return "is a stream, which was not asked for"
+	case x.Op == llm.OpSpeech && hasPrefixFold(kind, "application/json"):
+		return "is JSON and no speech"
+	}
+	return ""
+}
+
+// notFirst is what is wrong with the first piece of the answer.
+func notFirst(x *llm.Exchange, piece []byte) string {
+	text := bytes.TrimSpace(piece)
+	switch {
+	case len(text) == 0 && (x.Op == llm.OpSpeech || asksStream(x)):
+		return "is empty"
+	case hasPrefixFold(text, "<!doctype html"), hasPrefixFold(text, "<html"):
+		return "is an HTML page"
+	}
+	return ""
+}
+
+func hasPrefixFold(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && strings.EqualFold(borrowed(b[:len(prefix)]), prefix)
+}
+
+// asksStream reports whether the caller wants events: https://platform.openai.com/docs/api-reference/images and
+// https://platform.openai.com/docs/api-reference/audio. A field of a form is a text.
+func asksStream(x *llm.Exchange) bool {
+	switch string(x.Body.Get("stream")) {
+	case "true", `"true"`, `"True"`:
+		return true
+	}
+	return x.Streamed || string(x.Body.Get("stream_format")) == `"sse"`
 }
 
 func tooLarge() error {

@@ -41,7 +41,7 @@ func (e *endpoint) decodeFurther(x *llm.Exchange, a *llm.Answer, r *llm.Reply) e
 	case x.Op == llm.OpResource:
 		return provider.Relay(a, r, 0, nil)
 	case a.Streamed, !isJSON(a) && verbatim(x.Op):
-		return e.relayed(provider.Relay(a, r, e.p.s.MaxResponse, func(r *llm.Reply, f *usage.Found) { settle(x, r, f) }))
+		return e.relayed(provider.Sound(e.p.s.Name, x, a, r, e.p.s.MaxResponse, func(r *llm.Reply, f *usage.Found) { settle(x, r, f) }))
 	}
 	w := e.p.wholes.Get().(*whole)
 	w.body = a.Body

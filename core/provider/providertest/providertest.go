@@ -125,6 +125,7 @@ func Run(t *testing.T, p provider.Provider, d *llm.Deployment, files fs.FS, o Op
 			}
 			s.pieces(t, endpoint)
 			s.cuts(t, endpoint)
+			s.hostile(t, endpoint)
 			s.givenUp(t, endpoint)
 			s.together(t, endpoint)
 		})
