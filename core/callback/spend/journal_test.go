@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/store"
 )
 
@@ -297,6 +298,10 @@ func TestRecordRoundTrip(t *testing.T) {
 // FuzzDecode shows that no bytes make the reader of records panic, and that what it reads it writes again.
 func FuzzDecode(f *testing.F) {
 	e := entry()
+	f.Add(appendEntry(&e))
+	var short encoder
+	rest(&short, exchange(f), &llm.Reply{}, llm.AsError(errors.New("x")), llm.Usage{})
+	e.Log.Metadata, e.Log.RequestTags, e.NoLog = short.b, nil, false
 	f.Add(appendEntry(&e))
 	f.Add([]byte{recordVersion})
 	f.Fuzz(func(t *testing.T, record []byte) {

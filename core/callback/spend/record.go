@@ -170,7 +170,8 @@ func decodeEntry(record []byte, e *store.SpendEntry) error {
 	for _, t := range texts(l, e) {
 		*t = d.string()
 	}
-	l.Metadata, l.RequestTags, l.Messages, l.Response, l.ProxyServerRequest = d.json(), d.json(), d.json(), d.json(), d.json()
+	about := d.json()
+	l.RequestTags, l.Messages, l.Response, l.ProxyServerRequest = d.json(), d.json(), d.json(), d.json()
 	for range d.uint() {
 		if d.err != nil {
 			return d.err
@@ -183,5 +184,13 @@ func decodeEntry(record []byte, e *store.SpendEntry) error {
 		}
 		e.Counters = append(e.Counters, store.CounterAdd{Name: d.string(), Window: d.time(), Amount: d.float()})
 	}
-	return d.err
+	if d.err != nil {
+		return d.err
+	}
+	if l.RequestTags == nil && !e.NoLog {
+		l.RequestTags = tagList(e.Tags)
+	}
+	var err error
+	l.Metadata, err = metadata(e, about)
+	return err
 }

@@ -1,11 +1,8 @@
 package spend
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,21 +189,15 @@ func session(x *llm.Exchange) []byte {
 	return x.ID[:]
 }
 
-// documents writes the JSON fields: metadata, tags, request, answer, and the request as it came.
+// documents writes the fields that become JSON: metadata, tags, request, answer, and the request as it came. Tags are those
+// that the record has besides.
 func (r *Recorder) documents(e *encoder, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u llm.Usage, texts bool) {
 	doc := buffers.Get().(*encoder)
-	doc.b = r.metadata(doc.b[:0], x, reply, failure, u)
-	e.bytes(doc.b)
-	doc.b = append(doc.b[:0], '[')
-	for i, t := range x.Tags {
-		if i > 0 {
-			doc.b = append(doc.b, ',')
-		}
-		doc.b = llm.AppendQuoted(doc.b, t)
-	}
-	doc.b = append(doc.b, ']')
+	doc.b = doc.b[:0]
+	rest(doc, x, reply, failure, u)
 	e.bytes(doc.b)
 	buffers.Put(doc)
+	e.uint(0)
 	if !texts {
 		e.uint(0)
 		e.uint(0)
@@ -242,89 +233,6 @@ func asked(x *llm.Exchange) []byte {
 		}
 	}
 	return nil
-}
-
-// metadata writes SpendLogsMetadata of litellm/proxy/_types.py, as far as it is known here.
-func (r *Recorder) metadata(b []byte, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u llm.Usage) []byte {
-	p := x.Principal
-	text := func(name, value string) {
-		if value != "" {
-			b = append(append(append(b, ',', '"'), name...), '"', ':')
-			b = llm.AppendQuoted(b, value)
-		}
-	}
-	number := func(name string, n int64) {
-		b = append(append(append(b, ',', '"'), name...), '"', ':')
-		b = strconv.AppendInt(b, n, 10)
-	}
-	b = append(b, `{"status":"`...)
-	b = append(append(b, status(failure)...), '"')
-	text("user_api_key", r.key(p))
-	text("user_api_key_alias", p.KeyAlias)
-	text("user_api_key_user_id", p.UserID)
-	text("user_api_key_team_id", p.TeamID)
-	text("user_api_key_team_alias", p.TeamName)
-	text("user_api_key_org_id", p.OrgID)
-	text("requester_ip_address", x.Remote)
-	number("attempted_retries", int64(x.Retries))
-	number("attempted_fallbacks", int64(x.Fallbacks))
-	if n := x.AskedAnew(); n > 0 {
-		number("asked_again", int64(n))
-	}
-	if n := len(x.Earlier) - x.AskedAnew(); n > 0 {
-		number("given_up_calls", int64(n))
-	}
-	if reply != nil {
-		b = append(b, `,"usage_object":{"prompt_tokens":`...)
-		b = strconv.AppendInt(b, u.Prompt, 10)
-		number("completion_tokens", u.Completion)
-		number("total_tokens", u.Total)
-		number("cache_read_input_tokens", u.Cached)
-		number("cache_creation_input_tokens", u.CacheWrite)
-		number("reasoning_tokens", u.Reasoning)
-		if reply.Estimated {
-			b = append(b, `,"estimated":true`...)
-		}
-		b = append(b, '}')
-	}
-	for i, name := range x.Applied {
-		if i == 0 {
-			b = append(b, `,"applied_guardrails":[`...)
-		} else {
-			b = append(b, ',')
-		}
-		b = llm.AppendQuoted(b, name)
-		if i == len(x.Applied)-1 {
-			b = append(b, ']')
-		}
-	}
-	if failure != nil {
-		b = append(b, `,"error_information":{"error_code":"`...)
-		b = strconv.AppendInt(b, int64(failure.HTTPStatus()), 10)
-		b = append(b, `","error_class":`...)
-		b = llm.AppendQuoted(b, failure.Kind.String())
-		text("error_message", failure.Message)
-		text("llm_provider", failure.Provider)
-		b = append(b, '}')
-	}
-	return append(ownMetadata(b, x), '}')
-}
-
-// ownMetadata adds what the caller wants to find in the record: x-litellm-spend-logs-metadata, or spend_logs_metadata of
-// the request's metadata.
-func ownMetadata(b []byte, x *llm.Exchange) []byte {
-	raw := x.Header.Get("x-litellm-spend-logs-metadata")
-	if len(raw) == 0 && bytes.Contains(x.Controls.Metadata, []byte(`"spend_logs_metadata"`)) {
-		var o llm.Object
-		if o.Parse(x.Controls.Metadata) == nil {
-			raw = o.Get("spend_logs_metadata")
-		}
-	}
-	var o llm.Object
-	if len(raw) == 0 || len(raw) > 16<<10 || o.Parse(raw) != nil || !json.Valid(raw) {
-		return b
-	}
-	return append(append(b, `,"spend_logs_metadata":`...), raw...)
 }
 
 // counters writes what the call adds to counters.

@@ -85,6 +85,35 @@ func TestRecord(t *testing.T) {
 	f("alias", meta["user_api_key_alias"], `al"ias`)
 }
 
+// TestMetadata compares the metadata of rows, byte for byte.
+func TestMetadata(t *testing.T) {
+	t.Parallel()
+	f := func(r *llm.Reply, err error, edit func(x *llm.Exchange), want string) {
+		t.Helper()
+		x := exchange(t)
+		x.Principal = &llm.Principal{KeyHash: "hash"}
+		edit(x)
+		if got := record(t, RecorderSettings{}, x, r, deployment(), err).Log.Metadata; string(got) != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	const front = `"user_api_key":"hash","requester_ip_address":"10.0.0.1","attempted_retries":0,"attempted_fallbacks":0`
+	same := func(*llm.Exchange) {}
+	f(nil, nil, same, `{"status":"success",`+front+`}`)
+	f(nil, &llm.Error{Kind: llm.KindTimeout, Message: `slow "one"`, Provider: "openai"}, same,
+		`{"status":"failure",`+front+`,"error_information":{"error_code":"408","error_class":"timeout","error_message":"slow \"one\"","llm_provider":"openai"}}`)
+	f(&llm.Reply{Usage: llm.Usage{Prompt: 1, Completion: 2, Total: 3, Cached: 4, CacheWrite: 5, Reasoning: 6}, Estimated: true}, nil, same,
+		`{"status":"success",`+front+`,"usage_object":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,`+
+			`"cache_read_input_tokens":4,"cache_creation_input_tokens":5,"reasoning_tokens":6,"estimated":true}}`)
+	f(nil, nil, func(x *llm.Exchange) {
+		x.Principal = &llm.Principal{KeyHash: "hash", KeyAlias: "k", UserID: "u", TeamID: "t", TeamName: "Team", OrgID: "o"}
+		x.Remote, x.Retries, x.Fallbacks, x.Applied = "", 2, 1, []string{"pii", "words"}
+		x.Controls.Metadata = []byte(`{"spend_logs_metadata":{"job":7}}`)
+	}, `{"status":"success","user_api_key":"hash","user_api_key_alias":"k","user_api_key_user_id":"u","user_api_key_team_id":"t",`+
+		`"user_api_key_team_alias":"Team","user_api_key_org_id":"o","attempted_retries":2,"attempted_fallbacks":1,`+
+		`"applied_guardrails":["pii","words"],"spend_logs_metadata":{"job":7}}`)
+}
+
 // TestRecordKinds shows what is recorded of exchanges that did not go well, and by which settings.
 func TestRecordKinds(t *testing.T) {
 	t.Parallel()
