@@ -4,7 +4,7 @@ package config
 func variablesGToL() []Setting {
 	return []Setting{
 		{Path: "GCS_BUCKET_NAME", Type: TypeString, Area: "callback",
-			Doc: "Bucket into which the `gcs_bucket` callback writes request records."},
+			Doc: "Bucket into which the `gcs_bucket` callback writes request records. Files of Vertex AI batches go there too, of deployments without gcs_bucket_name, which is in effect."},
 		{Path: "GCS_PATH_SERVICE_ACCOUNT", Type: TypeString, Default: "application default credentials", Area: "callback",
 			Doc: "Service account file for the `gcs_bucket` and `gcs_pubsub` callbacks."},
 		{Path: "GCS_FLUSH_INTERVAL", Type: TypeInt, Default: "20", Area: "callback",

@@ -139,9 +139,9 @@ func (anthropicBatches) results(ctx context.Context, b *batches, s *batchState, 
 		case "succeeded":
 			r.answer = dialect.Get(result, "message")
 		case "expired":
-			r.code, r.message = "batch_expired", "This request could not be executed before the completion window expired."
+			r = (&batchState{status: "expired"}).unmade(r.id)
 		case "canceled":
-			r.code, r.message = "batch_cancelled", "This request was cancelled before it was executed."
+			r = (&batchState{status: "cancelled"}).unmade(r.id)
 		default:
 			e := dialect.Get(result, "error")
 			if inner := dialect.Get(e, "error"); len(inner) > 0 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/listener"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/store"
 )
@@ -230,7 +231,11 @@ func (b *batches) rows(text []byte) (rows []batchLine, err error) {
 type batchMemo struct {
 	Input    string          `json:"input"`
 	Metadata json.RawMessage `json:"metadata"`
+	Requests int64           `json:"requests"`
+	Counts   *batchCounts    `json:"counts,omitempty"` // of a batch that has ended, if the vendor does not tell them
 }
+
+type batchCounts struct{ Total, Succeeded, Failed int64 }
 
 func (b *batches) memoKey(id string) string { return "job:" + b.d.Provider + ":" + id }
 
@@ -243,6 +248,17 @@ func (b *batches) remembered(ctx context.Context, id string) (m batchMemo) {
 		m.Metadata = json.RawMessage("null")
 	}
 	return m
+}
+
+// remember keeps what the vendor does not. A batch that it is lost of lacks that, and is otherwise complete.
+func (b *batches) remember(ctx context.Context, id string, m *batchMemo) {
+	memo, err := json.Marshal(m)
+	if err == nil {
+		err = b.put(ctx, store.ObjectJob, b.memoKey(id), string(memo))
+	}
+	if err != nil {
+		b.a.log.Warn("what belongs to a batch is not kept", "batch", id, "error", err)
+	}
 }
 
 // begin begins a batch of a file.
@@ -277,13 +293,8 @@ func (b *batches) begin(ctx context.Context, x *llm.Exchange) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	memo, err := json.Marshal(m)
-	if err == nil {
-		err = b.put(ctx, store.ObjectJob, b.memoKey(id), string(memo))
-	}
-	if err != nil {
-		b.a.log.Warn("what belongs to a batch is not kept", "batch", id, "error", err)
-	}
+	m.Requests = int64(len(rows))
+	b.remember(ctx, id, &m)
 	return b.tell(ctx, id)
 }
 
@@ -297,7 +308,7 @@ func (b *batches) translate(body []byte) ([]byte, error) {
 		return nil, b.wrong("stream", "a batch has no streams")
 	}
 	var c llm.Call
-	if err := b.Endpoint.Encode(&x, &c); err != nil {
+	if err := b.lines.Encode(&x, &c); err != nil {
 		return nil, err
 	}
 	return bytes.Join(c.Body, nil), nil
@@ -318,12 +329,9 @@ func (b *batches) content(ctx context.Context, id string, a *llm.Answer) error {
 	if err != nil {
 		return err
 	}
-	asked := map[string][]byte{}
+	var lines []batchLine
 	if text, err := b.text(ctx, b.remembered(ctx, batch).Input); err == nil {
-		lines, _ := b.rows(text)
-		for _, l := range lines {
-			asked[l.id] = l.body
-		}
+		lines, _ = b.rows(text)
 	}
 	in, out := io.Pipe()
 	go func() {
@@ -333,34 +341,73 @@ func (b *batches) content(ctx context.Context, id string, a *llm.Answer) error {
 				_ = out.CloseWithError(errors.New("the results cannot be read"))
 			}
 		}()
-		n := 0
-		err := b.maker.results(ctx, b, s, func(r *batchResult) error {
-			n++
-			if failed != (r.answer == nil) {
-				return nil
-			}
-			line, err := b.line(n, r, asked[r.id])
-			if err == nil {
-				_, err = out.Write(line)
-			}
-			return err
-		})
-		_ = out.CloseWithError(err)
+		_ = out.CloseWithError(b.outputs(ctx, s, lines, failed, out))
 	}()
 	answered(a, "application/jsonl", in)
 	return nil
+}
+
+// outputs writes the results that are answers, or those that are not. lines are the requests, as far as they are known: those
+// that a batch did not come to before it ended are failures too, of which some vendors say nothing.
+func (b *batches) outputs(ctx context.Context, s *batchState, lines []batchLine, failed bool, out io.Writer) error {
+	asked := make(map[string][]byte, len(lines))
+	for _, l := range lines {
+		asked[l.id] = l.body
+	}
+	seen, n := map[string]bool{}, 0
+	write := func(r *batchResult) error {
+		n++
+		seen[r.id] = true
+		if failed != (r.answer == nil) {
+			return nil
+		}
+		line, err := b.line(n, r, asked[r.id])
+		if err == nil {
+			_, err = out.Write(line)
+		}
+		return err
+	}
+	if err := b.maker.results(ctx, b, s, write); err != nil || !failed || !listener.Ended(s.status) {
+		return err
+	}
+	for _, l := range lines {
+		if seen[l.id] {
+			continue
+		}
+		if err := write(s.unmade(l.id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmade is the result of a request that a batch did not come to.
+func (s *batchState) unmade(id string) *batchResult {
+	switch {
+	case s.status == "cancelled":
+		return &batchResult{id: id, code: "batch_cancelled", message: "This request was cancelled before it was executed."}
+	case s.status == "expired":
+		return &batchResult{id: id, code: "batch_expired", message: "This request could not be executed before the completion window expired."}
+	case s.problem != "":
+		return &batchResult{id: id, code: "batch_failed", message: openai.Mask(s.problem)}
+	}
+	return &batchResult{id: id, code: "batch_failed", message: "The batch ended without a result for this request."}
 }
 
 // line is a line of the file that a batch puts out (https://platform.openai.com/docs/api-reference/batch/request-output).
 func (b *batches) line(n int, r *batchResult, asked []byte) ([]byte, error) {
 	w := dialect.Build(nil)
 	w.Open('{').Key("id").Quote(fmt.Sprintf("batch_req_%d", n)).Key("custom_id").Quote(r.id)
-	switch {
-	case r.answer != nil:
-		body, err := b.completion(r.answer, asked)
-		if err != nil {
-			return nil, err
+	var body []byte
+	if r.answer != nil {
+		var err error
+		if body, err = b.completion(r.answer, asked); err != nil { // refused, as by a filter, or nothing that we know
+			e := llm.AsError(err)
+			r = &batchResult{status: e.HTTPStatus(), code: "api_error", message: openai.Message(e)}
 		}
+	}
+	switch {
+	case body != nil:
 		w.Key("response").Open('{').Key("status_code").Int(200).Key("request_id").Quote("").Key("body").Raw(body).Close('}').Key("error").Lit("null")
 	case r.status > 0:
 		w.Key("response").Open('{').Key("status_code").Int(int64(r.status)).Key("request_id").Quote("")
@@ -384,7 +431,7 @@ func (b *batches) completion(answer, asked []byte) ([]byte, error) {
 	a := llm.Answer{Status: 200, Size: len(answer), Body: io.NopCloser(bytes.NewReader(answer))}
 	a.Header = llm.Header{{Name: []byte("Content-Type"), Value: []byte("application/json")}}
 	var r llm.Reply
-	if err := b.Endpoint.Decode(&x, &a, &r); err != nil {
+	if err := b.lines.Decode(&x, &a, &r); err != nil {
 		return nil, err
 	}
 	body := bytes.TrimSpace(bytes.Clone(r.First.Data))

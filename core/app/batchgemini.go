@@ -63,67 +63,57 @@ func (geminiBatches) cancel(ctx context.Context, b *batches, id string) error {
 	return err
 }
 
-// list reads the vendor's pages until it has what comes after a batch: their tokens are not ids.
 func (geminiBatches) list(ctx context.Context, b *batches, after string, limit int) (page []*batchState, more bool, err error) {
-	got, token := pageAfter(after, limit), ""
-	for range mostPages {
-		q := url.Values{"pageSize": {strconv.Itoa(limit)}}
-		if token != "" {
-			q.Set("pageToken", token)
-		}
-		text, err := b.read(ctx, "GET", geminiRoot("/batches?"+q.Encode()), nil, maxInline*8)
-		if err != nil {
-			return nil, false, err
-		}
-		for list := dialect.Array(dialect.Get(text, "operations")); list.Next(); {
-			if got.full(geminiState(list.Value())) {
-				return got.list, true, nil
-			}
-		}
-		next, _ := llm.Text(dialect.Get(text, "nextPageToken"))
-		if token = string(next); token == "" {
-			return got.list, false, nil
-		}
+	operations := vendorList{
+		path:  func(query string) func(string) string { return geminiRoot("/batches" + query) },
+		items: "operations", token: "pageToken", next: "nextPageToken", most: maxInline * 8,
 	}
-	return got.list, true, nil
+	return b.pages(ctx, &operations, url.Values{"pageSize": {strconv.Itoa(limit)}}, pageAfter(after, limit), geminiState)
 }
 
-// geminiState reads an operation whose metadata is a batch. States are those of BatchState (same page); SDKs know them with
-// JOB in place of BATCH too.
+// geminiState reads an operation whose metadata is a batch.
 func geminiState(text []byte) *batchState {
 	meta := dialect.Get(text, "metadata")
 	str := func(raw []byte, name string) string { s, _ := llm.Text(dialect.Get(raw, name)); return string(s) }
 	stats := dialect.Get(meta, "batchStats")
-	n := func(name string) int64 {
-		raw := dialect.Get(stats, name)
-		if s, ok := llm.Text(raw); ok { // a 64-bit number is a string in Google's JSON
-			raw = s
-		}
-		return dialect.Int(raw)
-	}
+	n := func(name string) int64 { return googleInt(dialect.Get(stats, name)) }
 	s := &batchState{
 		id: strings.TrimPrefix(str(text, "name"), "batches/"), created: seconds(str(meta, "createTime")), finished: seconds(str(meta, "endTime")),
 		total: n("requestCount"), succeeded: n("successfulRequestCount"), failed: n("failedRequestCount"), raw: text,
 	}
 	s.started = s.created
-	state := str(meta, "state")
-	switch _, state, _ = strings.Cut(state, "_STATE_"); state {
-	case "PENDING", "QUEUED", "UNSPECIFIED", "":
-		s.status, s.started = "validating", 0
-	case "SUCCEEDED", "PARTIALLY_SUCCEEDED":
-		s.status = "completed"
-	case "FAILED":
-		s.status = "failed"
-	case "CANCELLED":
-		s.status = "cancelled"
-	case "CANCELLING":
-		s.status = "cancelling"
-	case "EXPIRED":
-		s.status = "expired"
-	default:
-		s.status = "in_progress"
+	if s.status = googleStatus(str(meta, "state")); s.status == "validating" {
+		s.started = 0
 	}
 	return s
+}
+
+// googleStatus is the status for a state of BatchState (same page), or of Vertex AI's JobState, whose names begin otherwise
+// (https://docs.cloud.google.com/vertex-ai/docs/reference/rest/v1/JobState).
+func googleStatus(state string) string {
+	switch _, state, _ = strings.Cut(state, "_STATE_"); state {
+	case "PENDING", "QUEUED", "UNSPECIFIED", "":
+		return "validating"
+	case "SUCCEEDED", "PARTIALLY_SUCCEEDED":
+		return "completed"
+	case "FAILED":
+		return "failed"
+	case "CANCELLED":
+		return "cancelled"
+	case "CANCELLING":
+		return "cancelling"
+	case "EXPIRED":
+		return "expired"
+	}
+	return "in_progress"
+}
+
+// googleInt reads a number of Google's, which is a string in JSON if it has 64 bits.
+func googleInt(raw []byte) int64 {
+	if s, ok := llm.Text(raw); ok {
+		raw = s
+	}
+	return dialect.Int(raw)
 }
 
 // results reads the responses, which come with the batch.

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,7 @@ func (mistralBatches) submit(ctx context.Context, b *batches, rows []batchRow, n
 	var lines []byte
 	for _, r := range rows {
 		w := dialect.Build(lines)
-		lines = append(w.Open('{').Key("custom_id").Quote(r.id).Key("body").Raw(bytes.ReplaceAll(r.body, []byte("\n"), []byte(" "))).Close('}').Bytes(), '\n')
+		lines = append(w.Open('{').Key("custom_id").Quote(r.id).Key("body").Raw(oneLine(r.body)).Close('}').Bytes(), '\n')
 	}
 	boundary := "sallyport-" + name
 	form := fmt.Appendf(nil, "--%[1]s\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--%[1]s\r\n"+

@@ -15,6 +15,8 @@ import (
 	"github.com/sallyport-ai/sallyport/core/listener"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
+	"github.com/sallyport-ai/sallyport/core/provider/bedrock"
+	"github.com/sallyport-ai/sallyport/core/provider/gemini"
 )
 
 // Batches at vendors whose API for them is not OpenAI's. Such a deployment answers requests about files and batches
@@ -44,35 +46,18 @@ type batchState struct {
 	id, status                                      string // a status of OpenAI's
 	created, started, expires, cancelling, finished int64
 	total, succeeded, failed                        int64
+	problem                                         string // why the batch failed as a whole
 	raw                                             []byte // as the vendor told it
 }
 
-// mostPages is how many pages of a vendor's list are read for one of ours.
-const mostPages = 20
-
-// batchPage collects the batches that come after one, of vendors whose pages do not begin at an id.
-type batchPage struct {
-	after string
-	limit int
-	found bool
-	list  []*batchState
+// batchCounter is a vendor that may not tell how many requests of a batch have which end.
+type batchCounter interface {
+	// count looks it up where the vendor has a place for it. What it does not find is counted in the results.
+	count(ctx context.Context, b *batches, s *batchState) error
 }
 
-func pageAfter(id string, limit int) *batchPage {
-	return &batchPage{after: id, limit: limit, found: id == ""}
-}
-
-// full takes the next batch of the vendor's list, unless the page is full and this is one more.
-func (p *batchPage) full(s *batchState) bool {
-	if p.found && len(p.list) == p.limit {
-		return true
-	}
-	if p.found {
-		p.list = append(p.list, s)
-	}
-	p.found = p.found || s.id == p.after
-	return false
-}
+// oneLine is a JSON text as a line of a file: line breaks are between its members only.
+func oneLine(body []byte) []byte { return bytes.ReplaceAll(body, []byte("\n"), []byte(" ")) }
 
 // batchResult is what became of one request: the vendor's answer, or why there is none.
 type batchResult struct {
@@ -85,45 +70,49 @@ type batchResult struct {
 // batches serves requests about files and batches at one deployment, and leaves all others to its endpoint.
 type batches struct {
 	provider.Endpoint
-	a     *App
-	d     *llm.Deployment
-	maker batchMaker
-	none  string // why there are none, in place of maker
+	a      *App
+	d      *llm.Deployment
+	maker  batchMaker
+	none   string            // why there are none, in place of maker
+	lines  provider.Endpoint // writes and reads the lines of files, where that is not Endpoint
+	target *llm.Target       // where the API for batches is, if not where chats go
 }
 
 // batched gives a deployment batches, if its vendor has an API of its own for them. One at an address or with a key of
 // the caller's own has none.
-func (b *builder) batched(d *llm.Deployment) {
-	maker, none := ownBatches(d), noBatches(d)
+func (b *builder) batched(d *llm.Deployment) error {
 	endpoint, ok := d.Bound.(provider.Endpoint)
-	if maker == nil && none == "" || !ok || d.Mock != "" || strings.HasSuffix(d.ID, ":client") {
-		return
+	if !ok || d.Mock != "" || strings.HasSuffix(d.ID, ":client") {
+		return nil
 	}
-	d.Bound = &batches{Endpoint: endpoint, a: b.App, d: d, maker: maker, none: none}
-}
-
-// noBatches says why batches of a vendor that has some cannot be made here; "" for all others.
-func noBatches(d *llm.Deployment) string {
-	switch d.Provider {
-	case "bedrock": // https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference.html
-		return "Batches at bedrock read and write files in Amazon S3, and are not made by this gateway. Begin a model invocation job with Amazon's own API."
-	case "vertex_ai": // https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini
-		return "Batches at vertex_ai read and write files in Cloud Storage or BigQuery, and are not made by this gateway. Begin a batchPredictionJob below /vertex_ai."
-	}
-	return ""
-}
-
-// ownBatches is the API of the vendor; nil if it has OpenAI's, or none.
-func ownBatches(d *llm.Deployment) batchMaker {
+	n := &batches{Endpoint: endpoint, a: b.App, d: d, lines: endpoint}
+	var err error
 	switch d.Provider {
 	case "anthropic":
-		return anthropicBatches{}
+		n.maker = anthropicBatches{}
 	case "gemini":
-		return geminiBatches{}
+		n.maker = geminiBatches{}
 	case "mistral":
-		return mistralBatches{}
+		n.maker = mistralBatches{}
+	case bedrock.Name, gemini.Vertex:
+		err = b.bucketBatcher(d, n)
 	}
-	return nil
+	if n.maker != nil || n.none != "" {
+		d.Bound = n
+	}
+	return err
+}
+
+// bucketBatcher is batched for vendors whose batches lie in buckets. Deployments that serve no chats have none.
+func (b *builder) bucketBatcher(d *llm.Deployment, n *batches) error {
+	var c llm.Call
+	if n.probe(new(llm.Exchange), &c) != nil {
+		return nil
+	}
+	if d.Provider == bedrock.Name {
+		return b.bedrockBatcher(d, n, &c)
+	}
+	return b.vertexBatcher(d, n, &c)
 }
 
 // Speaks implements provider.Speaker.
@@ -244,13 +233,13 @@ func (b *batches) wrong(param, format string, args ...any) error {
 func (b *batches) ask(ctx context.Context, method string, path func(chat string) string, body []byte, more ...llm.Field) (io.ReadCloser, error) {
 	var x llm.Exchange
 	var c llm.Call
-	if err := b.chat(&x, []byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":1}`)); err != nil {
-		return nil, err
-	}
-	if err := b.Endpoint.Encode(&x, &c); err != nil {
+	if err := b.probe(&x, &c); err != nil {
 		return nil, err
 	}
 	c.Method, c.Path, c.Body, c.Next = method, []byte(path(string(c.Path))), nil, nil
+	if b.target != nil {
+		c.Target = b.target
+	}
 	if body != nil {
 		c.Body = [][]byte{body}
 	}
@@ -273,6 +262,14 @@ func (b *batches) ask(ctx context.Context, method string, path func(chat string)
 		return nil, err
 	}
 	return a.Body, nil
+}
+
+// probe is a call for a chat, which has the address and the credentials of the deployment.
+func (b *batches) probe(x *llm.Exchange, c *llm.Call) error {
+	if err := b.chat(x, []byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":1}`)); err != nil {
+		return err
+	}
+	return b.Endpoint.Encode(x, c)
 }
 
 // withoutLine is a header block without the lines of a name.
@@ -330,7 +327,40 @@ func (b *batches) tell(ctx context.Context, id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.object(ctx, s), nil
+	m := b.remembered(ctx, id)
+	if err := b.counted(ctx, s, &m); err != nil {
+		return nil, err
+	}
+	return b.object(s, &m), nil
+}
+
+// counted completes what a vendor tells of a batch with its counts, which are kept, as the results may be large.
+func (b *batches) counted(ctx context.Context, s *batchState, m *batchMemo) error {
+	counter, ok := b.maker.(batchCounter)
+	if !ok || !listener.Ended(s.status) || s.succeeded+s.failed > 0 {
+		return nil
+	}
+	if m.Counts == nil {
+		if err := counter.count(ctx, b, s); err != nil {
+			return err
+		}
+		if s.total == 0 {
+			err := b.maker.results(ctx, b, s, func(r *batchResult) error {
+				if s.total++; r.answer != nil {
+					s.succeeded++
+				} else {
+					s.failed++
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		m.Counts = &batchCounts{Total: s.total, Succeeded: s.succeeded, Failed: s.failed}
+		b.remember(ctx, s.id, m)
+	}
+	return nil
 }
 
 // plainBatch reports whether a vendor's id is one segment of a path.
@@ -343,11 +373,22 @@ const (
 	errorFile  = "err_" // those that have none
 )
 
-func (b *batches) object(ctx context.Context, s *batchState) []byte {
-	m := b.remembered(ctx, s.id)
+func (b *batches) object(s *batchState, m *batchMemo) []byte {
+	if c := m.Counts; c != nil {
+		s.total, s.succeeded, s.failed = c.Total, c.Succeeded, c.Failed
+	}
+	if s.total == 0 {
+		s.total = m.Requests
+	}
 	w := dialect.Build(nil)
 	w.Open('{').Key("id").Raw(llm.AppendQuoted(nil, s.id)).Key("object").Lit(`"batch"`)
-	w.Key("endpoint").Raw(llm.AppendQuoted(nil, chatPath)).Key("errors").Lit("null")
+	w.Key("endpoint").Raw(llm.AppendQuoted(nil, chatPath)).Key("errors")
+	if s.problem == "" {
+		w.Lit("null")
+	} else {
+		w.Open('{').Key("object").Lit(`"list"`).Key("data").Open('[').Open('{').Key("code").Lit(`"batch_failed"`)
+		w.Key("message").Quote(openai.Mask(s.problem)).Key("param").Lit("null").Key("line").Lit("null").Close('}').Close(']').Close('}')
+	}
 	w.Key("input_file_id").Raw(orNull(m.Input)).Key("completion_window").Lit(`"24h"`).Key("status").Raw(llm.AppendQuoted(nil, s.status))
 	over := listener.Ended(s.status)
 	w.Key("output_file_id").Raw(orNull(fileOf(outputFile, s.id, over && s.succeeded > 0)))
@@ -392,40 +433,4 @@ func orNull(s string) []byte {
 		return []byte("null")
 	}
 	return llm.AppendQuoted(nil, s)
-}
-
-// listed is the list of batches.
-func (b *batches) listed(ctx context.Context, x *llm.Exchange) ([]byte, error) {
-	const usual, most = 20, 100
-	q, err := url.ParseQuery(string(x.Query))
-	if err != nil {
-		return nil, b.wrong("", "The query cannot be read: %v.", err)
-	}
-	limit, err := strconv.Atoi(q.Get("limit"))
-	if err != nil || limit < 1 || limit > most {
-		limit = usual
-	}
-	after := q.Get("after")
-	if id, _, ok := openai.SplitModelID(after); ok {
-		after = id
-	}
-	if after != "" && !plainBatch(after) {
-		return nil, b.wrong("after", "after is no id of a batch.")
-	}
-	page, more, err := b.maker.list(ctx, b, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	out := []byte(`{"object":"list","data":[`)
-	first, last := []byte("null"), []byte("null")
-	for i, s := range page {
-		if i > 0 {
-			out = append(out, ',')
-		} else {
-			first = orNull(s.id)
-		}
-		last = orNull(s.id)
-		out = append(out, b.object(ctx, s)...)
-	}
-	return fmt.Appendf(out, `],"first_id":%s,"last_id":%s,"has_more":%v}`, first, last, more), nil
 }

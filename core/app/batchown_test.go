@@ -202,20 +202,6 @@ func TestOwnBatchErrors(t *testing.T) {
 	d.want(d.Post("/v1/batches", beginBatch(file), as(ann)), 429, "slow down")
 }
 
-// A vendor whose batches cannot be made says so.
-func TestNoBatches(t *testing.T) {
-	t.Parallel()
-	f := func(params, want string) {
-		t.Helper()
-		d, ann := ownBatch(t, params)
-		d.want(d.uploadBatch(ann, batchLines, "model=m"), 400, want)
-		d.want(d.uploadBatch(ann, batchLines, "target_model_names=m"), 400, want)
-		d.want(d.Get("/v1/batches/x?model=m", as(ann)), 400, want)
-	}
-	f("model: bedrock/anthropic.claude-3-haiku-20240307-v1:0, aws_region_name: us-east-1, aws_access_key_id: a, aws_secret_access_key: s", "Batches at bedrock read and write files in Amazon S3")
-	f("model: cohere/command-r, api_key: k", "cohere does not offer")
-}
-
 // Gemini answers a batch in line.
 func TestGeminiBatches(t *testing.T) {
 	t.Parallel()

@@ -112,7 +112,7 @@ func (b *builder) bindTo(d *llm.Deployment, v compat.Vendor, keyVar string) erro
 	}
 	err := b.mocked(d, b.byResponses(d, v, b.vendor(v)))
 	if err == nil {
-		b.batched(d)
+		err = b.batched(d)
 	}
 	return err
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/sallyport-ai/sallyport/core/upstream/eventstream"
 )
 
-// anthropicVersion is that of
+// AnthropicVersion is the version of the Messages API that Claude speaks here, that of
 // https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html.
-const anthropicVersion = "bedrock-2023-05-31"
+const AnthropicVersion = "bedrock-2023-05-31"
 
 // messages sends a request of the Messages API to Claude as it came, through InvokeModel, and the answer back as the model
 // gave it. It also counts tokens.
@@ -73,7 +73,7 @@ func (m *site) bindInvoke(d *llm.Deployment) {
 func native(t *provider.Turn, dst []byte) ([]byte, error) {
 	x, d := t.Exchange, t.Site.Deployment
 	b := dialect.Build(dst)
-	b.Open('{').Key("anthropic_version").Quote(anthropicVersion)
+	b.Open('{').Key("anthropic_version").Quote(AnthropicVersion)
 	for _, m := range x.Native.Members() {
 		switch key := string(x.Native.Key(m)); {
 		case key == "model", key == "stream", key == "anthropic_version":

@@ -161,7 +161,7 @@ func (s *Store) send(ctx context.Context, c *llm.Call) ([]byte, error) {
 func (s *Store) read(resp *http.Response) ([]byte, error) {
 	if resp.StatusCode/100 != 2 {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxError))
-		return nil, &statusError{s.s.Name, resp.StatusCode, code(text)}
+		return nil, &statusError{s.s.Name, resp.StatusCode, Code(text)}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err == nil && len(body) > maxBody {
@@ -173,8 +173,8 @@ func (s *Store) read(resp *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// code is the name of an error in the XML that storages answer with. The rest may hold what was signed.
-func code(text []byte) string {
+// Code is the name of an error in the XML that storages answer with, or "". The rest may hold what was signed.
+func Code(text []byte) string {
 	_, rest, ok := bytes.Cut(text, []byte("<Code>"))
 	name, _, closed := bytes.Cut(rest, []byte("</Code>"))
 	if !ok || !closed || len(name) > 100 {
