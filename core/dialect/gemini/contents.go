@@ -331,7 +331,8 @@ func (w *asker) callOf(p *piece, c *Call) error {
 	return nil
 }
 
-// response writes a functionResponse as the message of a tool: its object as JSON in a string.
+// response writes a functionResponse as the message of a tool: its object as JSON in a string. One that has an error and no
+// output is a failure (https://ai.google.dev/api/caching#FunctionResponse).
 func (w *asker) response(p *piece) error {
 	var c Call
 	if err := w.callOf(p, &c); err != nil {
@@ -365,6 +366,9 @@ func (w *asker) response(p *piece) error {
 			return err
 		}
 		w.put("]")
+	}
+	if !dialect.Null(dialect.Get(c.Response, "error")) && dialect.Null(dialect.Get(c.Response, "output")) {
+		w.put(`,"is_error":true`)
 	}
 	if c.More > 0 {
 		w.put(`,"provider_specific_fields":{"` + ResponseKey + `":{`)

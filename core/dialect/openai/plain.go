@@ -217,6 +217,10 @@ func (p *Plain) message(raw, role []byte, at string) error {
 			if p.Cache {
 				p.b.Key(key).Raw(v)
 			}
+		case "reasoning_content":
+			if p.Reasoning {
+				p.b.Key(key).Raw(v)
+			}
 		case "thinking_blocks":
 			p.reasoning(raw, v)
 		case "provider_specific_fields":

@@ -64,6 +64,8 @@ func TestPlain(t *testing.T) {
 	f(Plain{Cache: true}, `{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"x":1}}]}]}`, `{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"x":1}}]}]}`)
 	const thinking = `{"messages":[{"role":"assistant","content":"a","thinking_blocks":[{"type":"thinking","thinking":"x","signature":"s"},{"type":"thinking","thinking":"y"}]}]}`
 	f(Plain{}, thinking, `{"messages":[{"role":"assistant","content":"a"}]}`)
+	f(Plain{}, `{"messages":[{"role":"assistant","content":"a","reasoning_content":"x"}]}`, `{"messages":[{"role":"assistant","content":"a"}]}`)
+	f(Plain{Reasoning: true}, `{"messages":[{"role":"assistant","content":"a","reasoning_content":"x"}]}`, `{"messages":[{"role":"assistant","content":"a","reasoning_content":"x"}]}`)
 	f(Plain{Reasoning: true}, thinking, `{"messages":[{"role":"assistant","content":"a","reasoning_content":"xy"}]}`)
 	f(Plain{}, `{"messages":[{"role":"assistant","content":"a","provider_specific_fields":{"blocks":[{"type":"server_tool_use"}]}}]}`, "`messages[0]` holds a block of the type server_tool_use, which cannot be sent to vendor: remove it or set drop_params.")
 	f(Plain{}, `{"messages":[{"role":"tool","tool_call_id":"i","content":"x","is_error":true},{"role":"tool","tool_call_id":"j","content":[{"type":"image_url","image_url":{"url":"u"}}]},{"role":"user","content":"y"}]}`,

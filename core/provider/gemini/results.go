@@ -92,7 +92,7 @@ func (n *encoder) result(m *openai.ChatMessage) error {
 	said, _ := text.Text()
 	n.b.Open('{').Key("functionResponse").Open('{').Key("name").Raw(name).Key("response")
 	switch object := objectIn(said); {
-	case object != nil && !m.Failed:
+	case object != nil && (!m.Failed || dialect.Get(object, "error") != nil):
 		n.b.Raw(object)
 	case m.Failed:
 		n.b.Open('{').Key("error").Raw(said).Close('}')
