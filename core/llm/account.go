@@ -11,6 +11,7 @@ type account struct {
 	change int64   // number of a change whose effect was not read yet; 0 is none
 	rest   float64 // what all had spent, less what was settled here until then
 	seenAt int64   // the change that had begun the period then; -1 if rest is not known
+	seenIn int64   // when the period had begun then, if it is counted, unix nanoseconds
 	reset  int64   // number of the change by which the spend fell, until all replicas know; 0 is none
 }
 
@@ -42,6 +43,9 @@ func (l *Live) Account(s *Scope, now int64) Account {
 	}
 	if l.seenAt >= 0 {
 		a.Seen = l.rest + l.total
+	}
+	if l.Kind.Counted() {
+		a.Floor = a.Base // nobody lowers it but by a period's end
 	}
 	return a
 }
@@ -86,13 +90,17 @@ func (l *Live) Told(change int64) {
 	}
 }
 
-// Seen says what all had spent together in the period that began with a change, less the Total that they knew of here.
-func (l *Live) Seen(others float64, change int64) {
+// Seen says what all had spent together in the period that began with a change, less the Total that they knew of here. window
+// is when the period began, in unix nanoseconds, if it is counted; 0 is not begun. The first to spend begins it for all.
+func (l *Live) Seen(others float64, change, window int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.Kind.Counted() && window != 0 && (l.window == 0 || window < l.window) {
+		l.window = window
+	}
 	switch {
-	case change > l.seenAt:
-		l.rest, l.seenAt = others, change
+	case change > l.seenAt || window != l.seenIn:
+		l.rest, l.seenAt, l.seenIn = others, change, window
 	case change == l.seenAt:
 		l.rest = max(l.rest, others)
 	}
@@ -105,3 +113,6 @@ func (l *Live) lowered() {
 		l.reset, l.change = l.change, 0
 	}
 }
+
+// Birth tells the state from every other one; see Account.
+func (l *Live) Birth() uint64 { return l.birth }

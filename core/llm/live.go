@@ -33,6 +33,7 @@ type Live struct {
 	others  float64 // what they had spent
 	freed   chan struct{}
 	account
+	recent
 }
 
 // NewLive makes the state of a scope that has used nothing.
@@ -68,6 +69,7 @@ func (l *Live) Take(s *Scope, ask *Ask, h *Hold) {
 	}
 	l.roll(s, ask.Now)
 	l.take(s, ask, h)
+	l.ask(h)
 	if h.money {
 		h.asked = true
 		l.asked += h.cost
@@ -79,6 +81,7 @@ func (l *Live) Granted(h *Hold, shared bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.Shared = shared
+	l.answered(h)
 	if !h.money || h.period != l.period {
 		return
 	}
@@ -218,6 +221,7 @@ func (l *Live) Settle(h *Hold, now, tokens int64, cost float64) {
 
 // release gives back what is held. Afterwards the minute is up to date, if the request counted.
 func (l *Live) release(h *Hold, now int64) {
+	l.answered(h)
 	if h.counts {
 		m := l.turn(now)
 		m.tokens.drop(h.second, h.tokens)

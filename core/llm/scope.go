@@ -207,6 +207,7 @@ type Hold struct {
 	money  bool
 	counts bool // requests are counted
 	asked  bool // its money is part of Live.asked
+	asking bool // its request and tokens are part of Live.asking
 	known  bool // its money is part of Live.shared
 	gave   uint64
 

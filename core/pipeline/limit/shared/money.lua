@@ -63,9 +63,10 @@ end
 
 -- Takes note of what a process tells in ARGV from i on: birth, total, unsaved, base, floor, held, loose, gave, window in ms,
 -- number of the last change it knows, number of a change that ended the period (0 none), length of the period in ms, its
--- end in ms, what all had spent when it last asked and what it spent since, and v of then. number is that of a settlement, 0 for none. back says that the process had counted alone. Returns what is
+-- end in ms, what all had spent when it last asked and what it spent since, and v of then. What is known of a counted period
+-- counts in that one only: the one that began when w says. number is that of a settlement, 0 for none. back says that the process had counted alone. Returns what is
 -- spent, then what is known of the process, its last settlement before and how often it had given back when it came, and
--- whether it was not known before, v, and what is spent without its total.
+-- whether it was not known before, v, what is spent without its total, and w.
 local function learn(now, i, number, back)
   local birth, field = ARGV[i], 'u:' .. ARGV[i]
   local total, unsaved, base, floor = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
@@ -91,6 +92,8 @@ local function learn(now, i, number, back)
     s, v, m = base, math.max(v, reset, when), 0
   end
   if period > 0 and w and now - w >= period then s, w, m = 0, nil, 0 end
+  if period > 0 and window > 0 and now - window < period and w and window < w then w = window end
+  local same = period == 0 or window > 0 and w == window
   -- Who has not heard of the last period's end may tell what a database already had in that one.
   local stale, apart = seq < v, 0
   if top and top ~= '-' then
@@ -114,8 +117,8 @@ local function learn(now, i, number, back)
     end
     s, top = s + unsaved, total
   end
-  if period == 0 and not stale and floor > 0 and floor + unsaved > s then s = floor + unsaved end
-  if period == 0 and when == v then m = math.max(m, seen) end
+  if same and not stale and floor > 0 and floor + unsaved > s then s = floor + unsaved end
+  if same and when == v then m = math.max(m, seen) end
   if period > 0 and not w and s > 0 then
     w = now
     if window > 0 then w = window end
@@ -128,6 +131,6 @@ local function learn(now, i, number, back)
     redis.call('HSET', KEYS[3], field, exact(top) .. ' ' .. math.max(last, number) .. ' ' .. came .. ' ' .. math.floor(now / keep))
   end
   redis.call('PEXPIRE', KEYS[3], keep)
-  return math.max(s, m) + apart, last, came, not known, v, math.max(s, m) - (tonumber(top) or total)
+  return math.max(s, m) + apart, last, came, not known, v, math.max(s, m) - (tonumber(top) or total), w or 0
 end
 

@@ -1,32 +1,32 @@
 -- Asks one scope for room and takes it. KEYS: minute, open, money, held, and the minute of the scope that it has a part of.
 -- ARGV: now in ms, rpm, tpm, parallel, tokens, budget ("" none), cost, request, 1 if a spent budget does not refuse, the share
--- of rpm and tpm of that other scope which is to be used before those of this one hold ("" none), these rpm and tpm, and
--- what the process tells of the scope's money if it has a budget.
+-- of rpm and tpm of that other scope which is to be used before those of this one hold ("" none), these rpm and tpm, what the
+-- process tells of the minute, and what it tells of the scope's money if it has a budget.
 -- Answers {code, wait in ms, requests left, tokens left, what is spent in billionths, 1 if the process was not known to spend
 -- of this scope, change that ended the last period (-1 without a budget), what is spent without the process's total in
--- billionths}. Codes are those of llm.Refusal.
+-- billionths, when a counted period began in ms (0 it has not)}. Codes are those of llm.Refusal.
 local now, rpm, tpm, par = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local tokens = tonumber(ARGV[5])
-local step, steps = 5000, 12
-local money, billionths, fresh, change, others = ARGV[6] ~= "", 0, 0, -1, 0
+local money, billionths, fresh, change, others, begun = ARGV[6] ~= "", 0, 0, -1, 0, 0
 if money then
-  local spent, _, _, new, v, rest = learn(now, 13, 0, false)
-  billionths, change, others = math.floor(spent * 1e9), v, math.floor(rest * 1e9)
+  local spent, _, _, new, v, rest, w = learn(now, 20, 0, false)
+  billionths, change, others, begun = math.floor(spent * 1e9), v, math.floor(rest * 1e9), w
   if new then fresh = 1 end
   if ARGV[9] ~= '1' then
     local limit = tonumber(ARGV[6])
     limit = limit - limit * 1e-9
-    if spent >= limit then return {4, 0, -1, -1, billionths, fresh, change, others} end
+    if spent >= limit then return {4, 0, -1, -1, billionths, fresh, change, others, begun} end
     local held = holds(now)
-    if spent + held >= limit then return {5, 0, -1, -1, billionths, fresh, change, others} end
+    if spent + held >= limit then return {5, 0, -1, -1, billionths, fresh, change, others, begun} end
   end
 end
 if par ~= 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-  if redis.call('ZCARD', KEYS[2]) >= par then return {3, 0, -1, -1, billionths, fresh, change, others} end
+  if redis.call('ZCARD', KEYS[2]) >= par then return {3, 0, -1, -1, billionths, fresh, change, others, begun} end
 end
 local left_r, left_t = -1, -1
 if rpm ~= 0 or tpm ~= 0 then
+  known(now, 13)
   local at = math.floor(now / step)
   local gone = (now % step) / step
   local function read(key)
@@ -51,7 +51,9 @@ if rpm ~= 0 or tpm ~= 0 then
     end
     return r, t, sum_r, sum_t, tonumber(v[#names] or 0), tonumber(v[3] or -1) == at
   end
-  local r, t, sum_r, sum_t, reserved, begun = read(KEYS[1])
+  local r, t, sum_r, sum_t, reserved, current = read(KEYS[1])
+  local doubt, fr, ft = least(now)
+  sum_r, sum_t = math.max(sum_r, fr), math.max(sum_t, ft)
   local hard = true
   if ARGV[10] ~= '' then
     local _, _, all_r, all_t = read(KEYS[5])
@@ -71,13 +73,13 @@ if rpm ~= 0 or tpm ~= 0 then
     end
     return 60000
   end
-  if hard and rpm ~= 0 and math.floor(sum_r) >= rpm then return {1, wait(r, sum_r, rpm), 0, -1, billionths, fresh, change, others} end
+  if hard and rpm ~= 0 and math.floor(sum_r) >= rpm then return {1, wait(r, sum_r, rpm), 0, -1, billionths, fresh, change, others, begun} end
   if hard and tpm ~= 0 and math.floor(sum_t) >= tpm then
-    if sum_t - reserved < tpm then return {6, 0, -1, 0, billionths, fresh, change, others} end
-    return {2, wait(t, sum_t, tpm), -1, 0, billionths, fresh, change, others}
+    if sum_t - reserved < tpm then return {6, 0, -1, 0, billionths, fresh, change, others, begun} end
+    return {2, wait(t, sum_t, tpm), -1, 0, billionths, fresh, change, others, begun}
   end
   local f = at % (steps + 2)
-  if not begun then
+  if not current then
     redis.call('HSET', KEYS[1], 'a' .. f, at, 'r' .. f, 0, 't' .. f, 0)
   end
   redis.call('HINCRBY', KEYS[1], 'r' .. f, 1)
@@ -86,6 +88,7 @@ if rpm ~= 0 or tpm ~= 0 then
     redis.call('HINCRBY', KEYS[1], 'h', tokens)
   end
   redis.call('PEXPIRE', KEYS[1], 75000)
+  if doubt then raise(now, 1, tokens) end
   if rpm > 0 then left_r = math.max(0, rpm - math.floor(sum_r) - 1) end
   if tpm > 0 then left_t = math.max(0, tpm - math.floor(sum_t) - tokens) end
 end
@@ -94,4 +97,4 @@ if par ~= 0 then
   redis.call('PEXPIRE', KEYS[2], lease)
 end
 if money then hold(ARGV[8], ARGV[7], now) end
-return {0, 0, left_r, left_t, billionths, fresh, change, others}
+return {0, 0, left_r, left_t, billionths, fresh, change, others, begun}

@@ -1,11 +1,10 @@
 -- Gives back what a request holds of one scope and counts what it used. KEYS: minute, open, money, held.
 -- ARGV: now in ms, time of the reserve in ms, tokens held, tokens used, its place among the open requests ("" none), 1 to
--- undo, 1 if it counted in the minute, number of the settlement, replica, hold of money ("" none), its cost, how often the
--- process had given back money by then (0 if it was not let pass), 1 if the process had counted alone, and what it tells of
--- the scope's money if it has a budget.
+-- undo, 1 if it counted in the minute and 2 if only what is known of that is told, number of the settlement, replica, hold of money ("" none), its cost, how often the
+-- process had given back money by then (0 if it was not let pass), 1 if the process had counted alone, what it tells of the
+-- minute, and what it tells of the scope's money if it has a budget.
 local now, then_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
 local held, used, number = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[8])
-local step, steps = 5000, 12
 -- Settlements of a replica come in order: one that comes again has been counted.
 local function again()
   local field = 'n:' .. ARGV[9]
@@ -22,7 +21,8 @@ local function again()
   redis.call('HSET', KEYS[1], field, number, 'm:' .. ARGV[9], now)
   return false
 end
-if ARGV[7] == '1' and not again() then
+if ARGV[7] == '2' then known(now, 14) end
+if ARGV[7] == '1' and known(now, 14) and not again() then
   local at, was = math.floor(now / step), math.floor(then_ms / step)
   local f = was % (steps + 2)
   if redis.call('HGET', KEYS[1], 'a' .. f) == tostring(was) then
@@ -39,14 +39,17 @@ if ARGV[7] == '1' and not again() then
     end
     redis.call('HINCRBY', KEYS[1], 't' .. f, used)
   end
+  local requests = 0
+  if ARGV[6] == '1' then requests = -1 end
+  raise(now, requests, used - held)
   redis.call('PEXPIRE', KEYS[1], 75000)
 end
 if ARGV[5] ~= '' then redis.call('ZREM', KEYS[2], ARGV[5]) end
-if ARGV[14] then
-  local _, last, came = learn(now, 14, number, ARGV[13] == '1')
+if ARGV[21] then
+  local _, last, came = learn(now, 21, number, ARGV[13] == '1')
   if ARGV[10] ~= '' and not drop(ARGV[10], ARGV[11]) and last and number > last and tonumber(ARGV[12]) > came then
     -- Redis lost the hold, and it came again with what its process held.
-    lump(ARGV[14], tonumber(redis.call('HGET', KEYS[3], 'l:' .. ARGV[14]) or 0) - tonumber(ARGV[11]), now)
+    lump(ARGV[21], tonumber(redis.call('HGET', KEYS[3], 'l:' .. ARGV[21]) or 0) - tonumber(ARGV[11]), now)
   end
 end
 return 0

@@ -24,6 +24,9 @@ import (
 //go:embed money.lua
 var moneyScript string
 
+//go:embed minute.lua
+var minuteScript string
+
 //go:embed reserve.lua
 var reserveScript string
 
@@ -44,6 +47,7 @@ const (
 	defaultTimeout = 100 * time.Millisecond
 	breakAfter     = 3 // failures in a row after which Redis is left alone
 	probeEvery     = 500 * time.Millisecond
+	step           = 5 * time.Second // of a minute, in Redis
 	beat           = 2 * time.Second // how often a replica says that it is there
 	gone           = 5 * beat
 	maxPending     = 100_000 // settlements that wait for Redis
@@ -68,11 +72,11 @@ type Counts struct {
 	replicas atomic.Int64  // as last known
 	seq      atomic.Int64  // the last change of the database whose effect is known here
 
+	number  atomic.Uint64 // of the last settlement; it rises while the lock is held
 	mu      sync.Mutex
-	number  uint64 // of the last settlement
 	pending []settlement
 	dropped int64
-	known   map[*llm.Live]*llm.Scope // scopes whose money Redis may have to be told again
+	known   map[*llm.Live]*llm.Scope // scopes whose money, or last minute, Redis may have to be told again
 	owed    map[*llm.Live]owed       // those of them that it is to be told now
 	wake    chan struct{}
 	sending sync.Mutex // one batch at a time, so that settlements come in order
@@ -94,7 +98,7 @@ func New(s Settings) *Counts {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Counts{
-		s: s, reserve: redis.NewScript(moneyScript + reserveScript), settle: redis.NewScript(moneyScript + settleScript),
+		s: s, reserve: redis.NewScript(moneyScript + minuteScript + reserveScript), settle: redis.NewScript(moneyScript + minuteScript + settleScript),
 		known: map[*llm.Live]*llm.Scope{}, owed: map[*llm.Live]owed{}, wake: make(chan struct{}, 1),
 		doubt: make(chan struct{}, 1),
 	}
@@ -106,6 +110,7 @@ func New(s Settings) *Counts {
 		c.failed(err)
 	}
 	c.jobs.Go(c.send)
+	c.jobs.Go(c.hear)
 	c.jobs.Go(c.watch)
 	return c
 }
@@ -170,6 +175,7 @@ func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Sc
 	case refused >= 0:
 		granted = 0
 	}
+	c.remember(scopes[:granted])
 	for i, place := range at {
 		h, a := &x.Holds[from+place], answers[i]
 		switch {
@@ -242,6 +248,7 @@ type answer struct {
 	spent            float64 // of a budget
 	others           float64 // of spent, without what was ever told here
 	change           int64   // that ended its last period; -1 if there is no budget
+	window           int64   // when its counted period began, unix milliseconds; 0 is not begun
 }
 
 // ask runs the script for every scope that limits, in one pipeline. at are their places in scopes.
@@ -282,23 +289,36 @@ func (c *Counts) ask(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, 
 	fresh := false
 	for _, cmd := range cmds {
 		list, err := cmd.Int64Slice()
-		if err != nil || len(list) != 8 {
+		if err != nil || len(list) != 9 {
 			return nil, nil, errors.Join(errors.New("redis: an answer is not understood"), err)
 		}
 		fresh = fresh || list[5] == 1
-		answers = append(answers, answer{codeOf(list[0]), time.Duration(list[1]) * time.Millisecond, list[2], list[3], float64(list[4]) / 1e9, float64(list[7]) / 1e9, list[6]})
+		answers = append(answers, answer{codeOf(list[0]), time.Duration(list[1]) * time.Millisecond, list[2], list[3], float64(list[4]) / 1e9, float64(list[7]) / 1e9, list[6], list[8]})
 	}
 	if fresh {
 		c.look() // Redis may have lost its data
 	}
 	for i, place := range at {
-		if a := &answers[i]; a.change >= 0 {
-			s := scopes[place]
-			s.Seen(a.others, a.change)
+		a, s := &answers[i], scopes[place]
+		if s.RPM > 0 || s.TPM > 0 {
+			a.seen(s, x.Asked.Now)
+		}
+		if a.change >= 0 {
+			s.Seen(a.others, a.change, a.window*int64(time.Millisecond))
 			s.Told(told[i].Reset)
 		}
 	}
 	return at, answers, nil
+}
+
+// seen notes what all replicas have used of a scope's minute, as far as the answer says.
+func (a *answer) seen(s *llm.Scope, now int64) {
+	switch a.code {
+	case llm.Passed:
+		s.SeenMinute(now, s.RPM-max(0, a.requests), s.TPM-max(0, a.tokens))
+	case llm.OverRequests, llm.OverTokens:
+		s.SeenMinute(now, s.RPM, s.TPM)
+	}
 }
 
 func codeOf(n int64) llm.Refusal {
@@ -337,10 +357,21 @@ func (c *Counts) arguments(x *llm.Exchange, s *llm.Scope, h *llm.Hold) (args []a
 	if w := s.Within; w != nil {
 		args[9], args[10], args[11] = amount(s.From), w.RPM, w.TPM
 	}
+	args = c.recent(args, s, x.Asked.Now)
 	if limit == "" {
 		return args, told
 	}
 	return c.account(args, s, x.Asked.Now)
+}
+
+// recent appends what is known of a scope's last minute.
+func (c *Counts) recent(args []any, s *llm.Scope, now int64) []any {
+	number := c.number.Load() // before what it vouches for
+	var r llm.Recent
+	if s.RPM != 0 || s.TPM != 0 {
+		r = s.Recent(now, step)
+	}
+	return append(args, strconv.FormatUint(s.Birth(), 36), r.Steps, r.Reserved, r.AllRequests, r.AllTokens, number, c.s.Replica)
 }
 
 // account appends what is known of a scope's money.

@@ -29,6 +29,7 @@ const price = 0.01
 type replica struct {
 	*limit.Limiter
 	counts *shared.Counts
+	client redis.UniversalClient
 	scopes []*llm.Scope
 	tokens int64           // that a request uses
 	next   *llm.Deployment // that the router would choose
@@ -39,8 +40,8 @@ func replicas(t testing.TB, n int, client func() redis.UniversalClient, scopes f
 	timeout = append(timeout, 20*time.Second)
 	var out []*replica
 	for range n {
-		r := &replica{scopes: scopes(), tokens: 10}
-		r.counts = shared.New(shared.Settings{Client: client(), Replica: llm.NewID(time.Now()).String(), Timeout: timeout[0]})
+		r := &replica{scopes: scopes(), tokens: 10, client: client()}
+		r.counts = shared.New(shared.Settings{Client: r.client, Replica: llm.NewID(time.Now()).String(), Timeout: timeout[0]})
 		r.Limiter = limit.New(limit.Settings{
 			Estimate: func(*llm.Exchange) (int64, float64, bool) { return 25, 2 * price, false },
 			Cost:     func(*llm.Exchange, *llm.Reply) float64 { return price },

@@ -23,12 +23,14 @@ type settlement struct {
 	gave          uint64
 	undo, counts  bool
 	account, back bool // what is spent is told; the scope was used alone
+	minute        bool // only what is known of the minute is told
 }
 
 // owed is a scope whose money Redis is to be told.
 type owed struct {
 	scope *llm.Scope
 	back  bool // it was used alone
+	money bool // what is spent is told whether a budget limits it or not
 }
 
 // reset is the end of a period, and the change that brought it.
@@ -103,18 +105,17 @@ func (c *Counts) giveBack(x *llm.Exchange, h *llm.Hold, now, tokens int64, undo 
 // that is free again by itself.
 func (c *Counts) queue(t settlement) {
 	c.mu.Lock()
-	if t.account {
+	if t.account || t.counts {
 		c.known[t.scope.Live] = t.scope
 	}
 	switch {
 	case len(c.pending) < maxPending:
-		c.number++
-		t.number = c.number
+		t.number = c.number.Add(1)
 		c.pending = append(c.pending, t)
 	default:
 		c.dropped++
 		if t.account {
-			c.owe(t.scope, false)
+			c.owe(t.scope, false, true)
 		}
 	}
 	c.mu.Unlock()
@@ -131,25 +132,31 @@ func (c *Counts) awake() {
 // note remembers scopes that are used without Redis.
 func (c *Counts) note(scopes []*llm.Scope) {
 	c.alone.Store(2)
+	c.remember(scopes)
+}
+
+// remember keeps scopes in mind that Redis has to be told again if it loses its data.
+func (c *Counts) remember(scopes []*llm.Scope) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range scopes {
-		if s.Budget.Limited {
+		if s.Budget.Limited || s.RPM != 0 || s.TPM != 0 {
 			c.known[s.Live] = s
 		}
 	}
 }
 
-// owe has Redis told what is spent of a scope. The lock is held.
-func (c *Counts) owe(s *llm.Scope, back bool) {
-	c.owed[s.Live] = owed{s, back || c.owed[s.Live].back}
+// owe has Redis told what is used of a scope. The lock is held.
+func (c *Counts) owe(s *llm.Scope, back, money bool) {
+	old := c.owed[s.Live]
+	c.owed[s.Live] = owed{s, back || old.back, money || old.money}
 }
 
 // oweAll has Redis told what is spent of all scopes that it may not know all of.
 func (c *Counts) oweAll(back bool) {
 	c.mu.Lock()
 	for _, s := range c.known {
-		c.owe(s, back)
+		c.owe(s, back, false)
 	}
 	c.mu.Unlock()
 	c.awake()
@@ -165,7 +172,7 @@ func (c *Counts) forgetKnown() {
 		if left--; left < 0 {
 			return
 		}
-		if a := live.Account(s, now); a.Unsaved == 0 && a.Held == 0 && a.Reset == 0 {
+		if a := live.Account(s, now); a.Unsaved == 0 && a.Held == 0 && a.Reset == 0 && live.Recent(now, step).Steps == "" {
 			delete(c.known, live)
 		}
 	}
@@ -178,7 +185,7 @@ func (c *Counts) Tell(l *llm.Live) {
 	if s == nil {
 		s = &llm.Scope{Kind: l.Kind, ID: l.ID, Live: l}
 	}
-	c.owe(s, false)
+	c.owe(s, false, true)
 	c.mu.Unlock()
 	c.awake()
 }
@@ -224,7 +231,7 @@ func (c *Counts) sendSome() (more bool) {
 	if err != nil && !c.hopeless(cmds) {
 		c.mu.Lock()
 		for _, o := range list {
-			c.owe(o.scope, o.back)
+			c.owe(o.scope, o.back, o.money)
 		}
 		c.mu.Unlock()
 		c.failed(err)
@@ -255,11 +262,10 @@ func (c *Counts) batch() (batch []settlement, n int, list []owed) {
 		}
 		delete(c.owed, live)
 		list = append(list, o)
-		t := settlement{scope: o.scope, now: now, then: now, account: true, back: o.back}
+		t := settlement{scope: o.scope, now: now, then: now, account: o.money || o.scope.Budget.Limited, back: o.back, minute: true}
 		if o.back {
 			// As if it were settled last: what was held up to now is in what is told.
-			c.number++
-			t.number = c.number
+			t.number = c.number.Add(1)
 		}
 		batch = append(batch, t)
 	}
@@ -272,9 +278,10 @@ func (c *Counts) tell(ctx context.Context, batch []settlement) (cmds []*redis.Cm
 	for i := range batch {
 		t := &batch[i]
 		args := []any{
-			t.now / int64(time.Millisecond), t.then / int64(time.Millisecond), t.tokens, t.used, t.place, flag(t.undo), flag(t.counts),
+			t.now / int64(time.Millisecond), t.then / int64(time.Millisecond), t.tokens, t.used, t.place, flag(t.undo), t.counting(),
 			t.number, c.s.Replica, t.money, t.cost, t.gave, flag(t.back),
 		}
+		args = c.recent(args, t.scope, t.now)
 		if t.account {
 			var told llm.Account
 			if args, told = c.account(args, t.scope, t.now); told.Reset != 0 {
@@ -285,6 +292,17 @@ func (c *Counts) tell(ctx context.Context, batch []settlement) (cmds []*redis.Cm
 	}
 	_, err = pipe.Exec(ctx)
 	return cmds, resets, err
+}
+
+// counting says whether a settlement counts in the minute: 0 no, 1 yes, 2 if only what is known is told.
+func (t *settlement) counting() int {
+	switch {
+	case t.counts:
+		return 1
+	case t.minute && (t.scope.RPM != 0 || t.scope.TPM != 0):
+		return 2
+	}
+	return 0
 }
 
 // hopeless reports whether all that failed will fail again: Redis has something else in the place of the counts.

@@ -60,10 +60,31 @@ func (c *Counts) watch() {
 		case broken:
 			c.back()
 		case lost:
-			c.s.Logger.Warn("Redis did not know this replica: it is told anew what was spent")
+			c.s.Logger.Warn("Redis did not know this replica: it is told anew what was used and spent")
 			c.oweAll(false)
+			_ = c.s.Client.Publish(c.ctx, c.lostKey(), c.s.Replica).Err() // or the others notice later
 		}
 		c.forgetKnown()
+	}
+}
+
+func (c *Counts) lostKey() string { return c.s.Prefix + ":lost" }
+
+// hear looks whether Redis lost its data whenever another replica says so. The client connects again when Redis was away.
+func (c *Counts) hear() {
+	sub := c.s.Client.Subscribe(c.ctx, c.lostKey())
+	defer func() { _ = sub.Close() }()
+	news := sub.Channel()
+	for {
+		select {
+		case _, ok := <-news:
+			if !ok {
+				return
+			}
+			c.look()
+		case <-c.ctx.Done():
+			return
+		}
 	}
 }
 
