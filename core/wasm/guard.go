@@ -142,7 +142,8 @@ func (g *Guardrail) During(ctx context.Context, x *llm.Exchange) (looked bool, e
 // ask hands a request to an instance.
 func (g *Guardrail) ask(in *instance, hook abi.Hook, x *llm.Exchange) (res *result, err error) {
 	in.segments = in.segments[:0]
-	if in.view, err = g.appendHead(in.view[:0], x); err != nil {
+	view, err := g.appendHead(in.blank(), x)
+	if err != nil {
 		return res, err
 	}
 	more := true
@@ -151,7 +152,7 @@ func (g *Guardrail) ask(in *instance, hook abi.Hook, x *llm.Exchange) (res *resu
 			return res, invalid(err.Error())
 		}
 		var ok bool
-		if in.view, ok = appendTexts(in.view, x.Body.Raw(), in.segments); !ok {
+		if view, ok = appendTexts(view, x.Body.Raw(), in.segments); !ok {
 			return res, invalid("a text holds a malformed escape")
 		}
 	}
@@ -159,17 +160,20 @@ func (g *Guardrail) ask(in *instance, hook abi.Hook, x *llm.Exchange) (res *resu
 		if in.media, err = openai.AppendMedia([]openai.MediaPart{}, &x.Body); err != nil {
 			return res, invalid(err.Error())
 		}
-		in.view = appendMedia(in.view, in.media)
+		view = appendMedia(view, in.media)
 	}
-	return g.send(in, hook, x, len(in.segments))
+	return g.send(in, hook, x, view, len(in.segments))
 }
 
-// send calls a hook on the instance's view and reads its result. texts is how many the view has.
-func (g *Guardrail) send(in *instance, hook abi.Hook, x *llm.Exchange, texts int) (*result, error) {
-	if limit := g.p.limits.maxView(); len(in.view) > limit {
-		return nil, fmt.Errorf("%w: its texts take %d bytes, a quarter of the memory is %d", ErrSize, len(in.view), limit)
+// send calls a hook on a view and reads its result. texts is how many the view has.
+func (g *Guardrail) send(in *instance, hook abi.Hook, x *llm.Exchange, view []byte, texts int) (*result, error) {
+	if limit := g.p.limits.maxView(); len(view) > limit {
+		return nil, fmt.Errorf("%w: its texts take %d bytes, a quarter of the memory is %d", ErrSize, len(view), limit)
 	}
-	out, err := in.call(hook, in.view, x)
+	if in.page == nil || &view[0] != in.page {
+		in.view = view // its room is used again
+	}
+	out, err := in.call(hook, view, x)
 	in.media = nil
 	if err != nil {
 		return nil, err

@@ -120,7 +120,7 @@ func (g *Guardrail) askAnswer(in *instance, x *llm.Exchange, r *llm.Reply) (data
 		in.view = appendMedia(in.view, in.media)
 	}
 	in.answer = answer
-	res, err := g.send(in, abi.HookResponse, x, len(in.answers))
+	res, err := g.send(in, abi.HookResponse, x, in.view, len(in.answers))
 	in.answer = nil
 	if err == nil {
 		err = g.allowed(res, abi.HookResponse)
@@ -275,7 +275,7 @@ func (g *Guardrail) askFailure(in *instance, x *llm.Exchange, e *llm.Error) (res
 		provider = otherwise(provider, d.Provider)
 	}
 	in.view = appendText(in.view, abi.TagProvider, provider)
-	if res, err = g.send(in, abi.HookFailure, x, 0); err != nil {
+	if res, err = g.send(in, abi.HookFailure, x, in.view, 0); err != nil {
 		return res, err
 	}
 	switch {

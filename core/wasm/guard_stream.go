@@ -306,9 +306,8 @@ func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err
 	if err != nil {
 		return 0, "", err
 	}
-	in.view = append(in.view[:0], s.head...)
-	in.view = appendWindow(in.view, hook, w)
-	res, err := g.send(in, hook, s.x, 1)
+	view := appendWindow(append(in.blank(), s.head...), hook, w)
+	res, err := g.send(in, hook, s.x, view, 1)
 	if err == nil {
 		err = g.allowed(res, hook)
 	}
@@ -372,7 +371,7 @@ func (s *guardStream) askEnd(ctx context.Context, left bool) error {
 		if left {
 			in.view = abi.AppendNumber(in.view, abi.TagLeft, 1)
 		}
-		if res, err = g.send(in, abi.HookStreamEnd, s.x, 0); err == nil {
+		if res, err = g.send(in, abi.HookStreamEnd, s.x, in.view, 0); err == nil {
 			err = g.allowed(res, abi.HookStreamEnd)
 		}
 	}

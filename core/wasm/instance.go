@@ -49,6 +49,7 @@ type instance struct {
 	handle  int32 // of the fetch begun last
 
 	view     []byte        // what is handed to the guest
+	page     *byte         // the guest's input buffer, while a view is made there
 	segments []openai.Text // the texts in view
 	scratch  []byte        // unescaped text for a host function
 	answer   []byte        // in the response hook: the answer that host functions may read
@@ -68,10 +69,14 @@ type instanceContext struct {
 	in *instance
 }
 
-// Value implements context.Context.
+// Value implements context.Context. The runtime asks for values of its own when it makes the instance, and in every call
+// for one that is never there.
 func (c *instanceContext) Value(key any) any {
 	if _, ok := key.(instanceKey); ok {
 		return c.in
+	}
+	if c.in.mod != nil {
+		return nil
 	}
 	return c.Context.Value(key)
 }
@@ -150,7 +155,9 @@ func (in *instance) send(hook abi.Hook, view []byte) ([]byte, error) {
 	if err := in.reserve(len(view)); err != nil {
 		return nil, err
 	}
-	if !in.mem.Write(in.input, view) {
+	there := in.page != nil && len(view) > 0 && &view[0] == in.page
+	in.page = nil
+	if !there && !in.mem.Write(in.input, view) {
 		return nil, fmt.Errorf("%w: the address that %s returned is outside of memory", ErrResult, abi.BufFunc)
 	}
 	in.args = [3]uint64{uint64(hook), uint64(in.input), uint64(len(view))}
@@ -170,6 +177,21 @@ func (in *instance) send(hook abi.Hook, view []byte) ([]byte, error) {
 	}
 	in.p.rights.blank(out)
 	return out, nil
+}
+
+// blank returns where the view of the next call is to be made: the guest's own buffer, which saves a copy, or another
+// place as long as there is none. A view that outgrows it lands elsewhere, as append does it, and is copied by send.
+func (in *instance) blank() []byte {
+	in.page = nil
+	if in.input == 0 || in.p.trace != nil { // a trace is shown the view after the guest may have changed it
+		return in.view[:0]
+	}
+	b, ok := in.mem.Read(in.input, in.room)
+	if !ok {
+		return in.view[:0]
+	}
+	in.page = &b[0]
+	return b[:0]
 }
 
 // reserve makes sure that the guest's input buffer takes n bytes. It grows by powers of two, so that it seldom does.

@@ -38,8 +38,12 @@ func (e *Extras) reset() {
 	if len(e.State) > 0 {
 		e.State = nil // what a hook appends to it must not go into the view
 	}
-	e.Tags, e.keep, e.keeps = e.Tags[:0], e.keep[:0], false
-	e.params, e.requestMetadata, e.teamMetadata = e.params[:0], e.requestMetadata[:0], e.teamMetadata[:0]
+	e.keeps = false
+	e.Tags = e.Tags[:0]
+	e.keep = e.keep[:0]
+	e.params = e.params[:0]
+	e.requestMetadata = e.requestMetadata[:0]
+	e.teamMetadata = e.teamMetadata[:0]
 }
 
 // field takes a record and reports whether it is one of these.

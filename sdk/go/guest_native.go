@@ -11,6 +11,9 @@ import (
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
 
+// load is abi.Load of a text.
+func load(s string) uint64 { return abi.Load(bytesOf(s)) }
+
 // More stands for what a hook reads from the gateway during a call. Natively, a test fills it in.
 type More struct {
 	Headers  map[string]string // by name, in any case

@@ -34,6 +34,9 @@ func spCall(hook uint32, ptr uint32, n uint32) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(out))))<<32 | uint64(len(out))
 }
 
+// load is abi.Load of a text.
+func load(s string) uint64 { return *(*uint64)(unsafe.Pointer(unsafe.StringData(s))) }
+
 // tuneMemory makes the collector run at half of Go's usual heap: an instance has a cap of some ten megabytes, and
 // memory it took once is not given back.
 func tuneMemory() { debug.SetGCPercent(50) }

@@ -119,46 +119,81 @@ func Respond(text string) Verdict { return Verdict{kind: abi.VerdictRespond, mes
 func Fail(err error) Verdict { return Verdict{kind: abi.VerdictFail, message: err.Error()} }
 
 // decode reads the view. It does not use abi.Reader, because a call for each record costs more than the rest: in a Go
-// guest calls and jumps are what is slow. So texts go where a table says, and jumps are few.
-func (r *Request) decode(view []byte, f *fields) error {
+// guest calls and jumps are what is slow. So texts go where a table says, jumps are few, and what is appended to lies in
+// variables until the end.
+func (r *Request) decode(view []byte, f *fields) (err error) {
 	r.reset()
-	role, message := "", -1
-	var arg *Argument
-	for len(view) >= abi.HeaderSize {
-		h := abi.Load(view)
-		n := h >> 32
-		if n > uint64(len(view)-abi.HeaderSize) {
+	rest := text(view)
+	for len(rest) >= abi.HeaderSize { // what stands in front of the texts
+		h := load(rest)
+		n, tag := h>>32, abi.Tag(h)
+		if n > uint64(len(rest)-abi.HeaderSize) || tag >= places || f[tag] == nil {
 			break
 		}
-		value := view[abi.HeaderSize : abi.HeaderSize+n]
-		view = view[abi.HeaderSize+n:]
-		switch tag := abi.Tag(h); {
-		case tag < places && f[tag] != nil:
-			*f[tag] = text(value)
-		case tag == abi.TagText:
-			r.Texts = append(r.Texts, Text{Role: role, Message: max(message, 0), Text: text(value)})
-			if arg != nil {
-				r.Texts[len(r.Texts)-1].Argument, arg = arg, nil
+		*f[tag] = rest[abi.HeaderSize : abi.HeaderSize+n]
+		rest = rest[abi.HeaderSize+n:]
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	return r.decodeTexts(rest, f)
+}
+
+func (r *Request) decodeTexts(rest string, f *fields) (err error) {
+	role, message, texts := "", -1, r.Texts
+	var arg *Argument
+	for len(rest) >= abi.HeaderSize {
+		h := load(rest)
+		n := h >> 32
+		if n > uint64(len(rest)-abi.HeaderSize) {
+			break
+		}
+		value := rest[abi.HeaderSize : abi.HeaderSize+n]
+		rest = rest[abi.HeaderSize+n:]
+		tag := abi.Tag(h)
+		if tag == abi.TagText {
+			k := len(texts)
+			if k == cap(texts) {
+				texts = append(texts, Text{})
 			}
-		case tag == abi.TagMessage:
-			role = text(value)
+			texts = texts[:k+1]
+			t := &texts[k]
+			t.Role, t.Text, t.Message, t.edited = role, value, max(message, 0), false
+			if t.Argument != arg {
+				t.Argument = arg
+			}
+			arg = nil
+			continue
+		}
+		if tag == abi.TagMessage {
+			role = value
 			message++
-		case tag == abi.TagTextKind:
-			arg = r.argument(value)
-		case arg != nil && (tag == abi.TagKey || tag == abi.TagIndex):
-			if err := arg.field(tag, value); err != nil {
-				return err
-			}
-		default:
-			if err := r.field(tag, uint16(h>>16), value); err != nil {
-				return err
-			}
+			continue
+		}
+		if tag < places && f[tag] != nil {
+			*f[tag] = value
+			continue
+		}
+		if arg, err = r.other(tag, uint16(h>>16), bytesOf(value), arg); err != nil {
+			return err
 		}
 	}
-	if len(view) > 0 {
+	r.Texts = texts
+	if len(rest) > 0 {
 		return abi.ErrShort
 	}
 	return nil
+}
+
+// other takes a record that few views have. arg is the argument under way, and that of the next text.
+func (r *Request) other(tag abi.Tag, flags uint16, value []byte, arg *Argument) (*Argument, error) {
+	switch {
+	case tag == abi.TagTextKind:
+		return r.argument(value), nil
+	case arg != nil && (tag == abi.TagKey || tag == abi.TagIndex):
+		return arg, arg.field(tag, value)
+	}
+	return arg, r.field(tag, flags, value)
 }
 
 // argument begins a text of a kind.
@@ -215,10 +250,15 @@ func (r *Request) reset() {
 	empty(&r.Model)
 	r.Stream, r.setModel = false, false
 	r.Caller.reset()
-	r.Texts, r.Media, r.arguments = r.Texts[:0], r.Media[:0], r.arguments[:0]
+	r.Texts = r.Texts[:0] // one by one: in pairs, their addresses are stored as well
+	r.Media = r.Media[:0]
+	r.arguments = r.arguments[:0]
 	r.Extras.reset()
 	r.metadata = r.metadata[:0]
-	r.changes.records, r.changes.err = r.changes.records[:0], nil
+	r.changes.records = r.changes.records[:0]
+	if r.changes.err != nil {
+		r.changes.err = nil
+	}
 	r.more = More{}
 }
 
@@ -337,6 +377,9 @@ func appendVerdict(dst []byte, kind abi.Verdict, status int, message string) []b
 // text views bytes as a string without copying them: a string is the first two words of a slice. unsafe.String would check
 // what is known here.
 func text(b []byte) string { return *(*string)(unsafe.Pointer(&b)) }
+
+// bytesOf views a text as bytes, which it was made of.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // stringHeader is what a string consists of.
 type stringHeader struct {

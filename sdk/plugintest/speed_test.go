@@ -26,12 +26,13 @@ func BenchmarkHooks(b *testing.B) {
 	phrase := map[string]any{"words": []any{"project falcon"}}
 	bench := func(name, dir string, config map[string]any) {
 		b.Run(name, func(b *testing.B) {
+			s := wasm.Settings{Path: plugintest.Build(b, dir), Config: config}
+			p := plugintest.Load(b, s)
 			var view []byte
-			p := plugintest.Load(b, wasm.Settings{Path: plugintest.Build(b, dir), Config: config, Trace: func(t wasm.Traced) {
-				if view == nil {
-					view = append([]byte{}, t.View...)
-				}
-			}})
+			s.Trace = func(t wasm.Traced) { view = append([]byte{}, t.View...) }
+			if o := plugintest.Load(b, s).Request(b, llm.OpChat, body); o.Err != nil {
+				b.Fatal(o.Err)
+			}
 			x := plugintest.Exchange(b, llm.OpChat, body)
 			plugintest.Bench(b, p.Guard("g", nil), x)
 			b.ReportMetric(guest(b, p, view), "guest-ns/op")

@@ -49,6 +49,11 @@ func TestKeyword(t *testing.T) {
 	alike(nil, "hello", "Now IGNORE  previous\ninstructions!")
 	alike(map[string]any{"words": "secret", "status": 422, "message": "no"}, "a SeCrEt!")
 	alike(map[string]any{"words": "bad", "roles": []any{"system"}}, "bad")
+	var places []string // one pair of first letters, at every place of what is looked at in one step
+	for n := range 100 {
+		places = append(places, strings.Repeat("b", n)+" baNANA"+strings.Repeat(" a", n%7))
+	}
+	alike(map[string]any{"action": "mask", "words": []any{"bad word", "BAnana"}}, places...)
 
 	mask := map[string]any{"action": "mask", "words": []any{"secret", "Straße", "ÄRGER", "kelvin", "пароль", "密码", "x", "do not  share", "été", "a\"b", "σοφός"}}
 	pieces := []string{

@@ -110,7 +110,9 @@ func (w *walker) messages() {
 		}
 		if role, text, ok := c.Message(); ok {
 			w.add(text)
-			w.speaker(len(w.list)-1, role)
+			if n := len(w.list); w.err == nil {
+				w.list[n-1].Role = llm.Span{Start: w.base + role.Start, End: w.base + role.End}
+			}
 			continue
 		}
 		w.object(&c, 0)

@@ -47,6 +47,30 @@ func TestFind(t *testing.T) {
 	finds("text", "")
 }
 
+// TestPair looks for words with one pair of first letters, or one letter, at every place of texts that are longer than what
+// is looked at in one step.
+func TestPair(t *testing.T) {
+	t.Parallel()
+	check := func(list ...scan.Word) {
+		t.Helper()
+		m := words(t, list...)
+		for n := range 200 {
+			for _, tail := range []string{"", " b", "-ba", strings.Repeat(" a", 60)} {
+				text := strings.Repeat("b", n) + " bAD" + tail
+				if _, start, end, ok := m.Find(text, 0); !ok || start != n+1 || end != n+4 {
+					t.Fatalf("%d bytes in front, %q behind: got %d to %d, %v", n, tail, start, end, ok)
+				}
+				if _, _, _, ok := m.Find(strings.Repeat("b", n)+" b d"+tail, 0); ok {
+					t.Fatalf("%d bytes in front, %q behind: there is nothing to find", n, tail)
+				}
+			}
+		}
+	}
+	check(scan.Word{Text: "bad", Whole: true})
+	check(scan.Word{Text: "BAD"}, scan.Word{Text: "ban"})
+	check(scan.Word{Text: "bad"}, scan.Word{Text: "bée"})
+}
+
 func TestReplace(t *testing.T) {
 	t.Parallel()
 	m := words(t, scan.Word{Text: "one", Whole: true}, scan.Word{Text: "two words", Whole: true})

@@ -36,6 +36,7 @@ type Words struct {
 	// With one or two first letters, as a short list has, the letters themselves are looked for, 32 bytes at a time, with
 	// the letters that follow them if those are one each.
 	sparse bool
+	single bool    // there is one pair
 	pairs  [2]pair // the same if there is only one
 }
 
@@ -145,7 +146,7 @@ func (m *Words) firstLetters() {
 			m.pairs[k].second, m.pairs[k].mask = uint64(next[k][0])*Ones, ^uint64(0)
 		}
 	}
-	if len(seen) == 1 {
+	if m.single = len(seen) == 1; m.single {
 		m.pairs[1] = m.pairs[0]
 	}
 }
@@ -259,6 +260,9 @@ func (m *Words) next(s string, from int) (start int) {
 		return -1
 	}
 	b := unsafe.Slice(unsafe.StringData(s), len(s))[from:]
+	if m.single && len(b) >= wide && m.pairs[0].missing(b) {
+		return -1
+	}
 	if !m.starts {
 		return m.everywhere(s, b, from)
 	}
@@ -392,6 +396,36 @@ func (m *Words) letters(s string, b []byte, from int, before uint64) (start, rea
 // stride is how many bytes skip needs to look at 32.
 const stride = 40
 
+// missing reports whether the pair is nowhere in b, which has at least wide bytes. Most texts end here; what comes close to
+// the pair may be reported as there. Loads are few, because in a Go guest each looks whether its address is nil.
+func (p *pair) missing(b []byte) bool {
+	first, second, mask := p.first, p.second, p.mask
+	last := len(b) - wide
+	for read := 0; ; read += 64 {
+		w := block(b[min(read, last):])
+		x0, x1, x2, x3, x4 := w[0]|lower, w[1]|lower, w[2]|lower, w[3]|lower, w[4]|lower
+		m0 := x0 ^ first | (x0>>8|x1<<56^second)&mask
+		m1 := x1 ^ first | (x1>>8|x2<<56^second)&mask
+		m2 := x2 ^ first | (x2>>8|x3<<56^second)&mask
+		m3 := x3 ^ first | (x3>>8|x4<<56^second)&mask
+		hits := (m0-Ones)&^m0 | (m1-Ones)&^m1 | (m2-Ones)&^m2 | (m3-Ones)&^m3
+		x5, x6, x7, x8 := w[5]|lower, w[6]|lower, w[7]|lower, w[8]|lower
+		m0 = x4 ^ first | (x4>>8|x5<<56^second)&mask
+		m1 = x5 ^ first | (x5>>8|x6<<56^second)&mask
+		m2 = x6 ^ first | (x6>>8|x7<<56^second)&mask
+		m3 = x7 ^ first | (x7>>8|x8<<56^second)&mask
+		if (hits|(m0-Ones)&^m0|(m1-Ones)&^m1|(m2-Ones)&^m2|(m3-Ones)&^m3)&Highs != 0 {
+			return false
+		}
+		if read >= last {
+			return zeros(p.miss(x8, x8>>8)) == 0
+		}
+	}
+}
+
+// wide is how many bytes missing looks at in one step.
+const wide = 72
+
 // skip returns the place of the first 32 bytes, from read on, that hold the pair, or where there are too few.
 func (p *pair) skip(b []byte, read int) int {
 	first, second, mask := p.first, p.second, p.mask
@@ -410,10 +444,10 @@ func (p *pair) skip(b []byte, read int) int {
 
 // skip does so for either of two pairs.
 func (m *Words) skip(b []byte, read int) int {
-	one, two := m.pairs[0], m.pairs[1]
-	if one == two {
-		return one.skip(b, read)
+	if m.single {
+		return m.pairs[0].skip(b, read)
 	}
+	one, two := m.pairs[0], m.pairs[1]
 	for ; read+stride <= len(b); read += 32 {
 		c := b[read : read+stride]
 		x0, x1, x2, x3 := abi.Load(c)|lower, abi.Load(c[8:])|lower, abi.Load(c[16:])|lower, abi.Load(c[24:])|lower

@@ -121,6 +121,7 @@ impl<'a> Exchange<'a> {
         host::field(host::BODY, "").unwrap_or_default()
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, field: Field<'a>) -> Result<(), Error> {
         match field.tag {
             tag::REQUEST_ID => self.id = text(field.value),

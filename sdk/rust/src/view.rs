@@ -78,6 +78,27 @@ impl<'a> Field<'a> {
 /// The value as text. Bytes that are not UTF-8 become question marks.
 #[inline]
 pub(crate) fn text(value: &mut [u8]) -> &str {
+    let mut blocks = value.chunks_exact(8);
+    let mut seen = 0;
+    for block in &mut blocks {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(block);
+        seen |= u64::from_le_bytes(bytes);
+    }
+    for &b in blocks.remainder() {
+        seen |= u64::from(b);
+    }
+    if seen & 0x8080_8080_8080_8080 == 0 {
+        // SAFETY: ASCII is UTF-8.
+        return unsafe { std::str::from_utf8_unchecked(value) };
+    }
+    repaired(value)
+}
+
+/// What `text` does with bytes that are not all ASCII.
+#[cold]
+#[inline(never)]
+fn repaired(value: &mut [u8]) -> &str {
     let mut from = 0;
     while let Err(e) = std::str::from_utf8(&value[from..]) {
         let bad = from + e.valid_up_to();

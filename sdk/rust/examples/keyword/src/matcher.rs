@@ -1,5 +1,6 @@
 //! Finds any of a list of words and phrases in a text, without regard to case, in one pass. Eight bytes at a time it
-//! finds where words begin, and looks up the first bytes of each in a table; only what is in the table is compared.
+//! finds where words begin, and looks up the first bytes of each in a table; only what is in the table is compared. If
+//! all words begin with the same two letters, it looks for those first, and reads on only where they are.
 
 use std::str;
 
@@ -15,6 +16,7 @@ pub struct Matcher {
     prefix: u64,           // mask of the bytes that are looked up: as many as every word has, at most four
     filter: Box<[u8; BUCKETS]>,
     members: Vec<(u16, u16)>, // bucket and word, sorted
+    pair: Option<[u64; 2]>,   // the letters that every word begins with, in lower case, each in all bytes
 }
 
 impl Matcher {
@@ -49,11 +51,17 @@ impl Matcher {
         }
         members.sort_unstable();
         members.dedup();
-        Ok(Matcher { whole, words, prefix, filter, members })
+        let pair = common_letters(&words);
+        Ok(Matcher { whole, words, prefix, filter, members, pair })
     }
 
     /// The place of the first match at or behind `from`.
     pub fn find(&self, s: &[u8], from: usize) -> Option<(usize, usize)> {
+        if let Some(pair) = self.pair {
+            if missing(&s[from..], pair) {
+                return None;
+            }
+        }
         if !self.whole {
             return (from..s.len()).find_map(|at| Some((at, self.match_at(s, at)?)));
         }
@@ -162,6 +170,38 @@ fn load(b: &[u8]) -> u64 {
 fn from_bit(x: u64, next: u64, starts: u64) -> u64 {
     let bit = starts.trailing_zeros().wrapping_sub(7);
     x.wrapping_shr(bit) | (next << 1).wrapping_shl(63u32.wrapping_sub(bit))
+}
+
+/// The two letters that all words begin with, if they do, and if these are ASCII and have no other case than their two.
+fn common_letters(words: &[Vec<char>]) -> Option<[u64; 2]> {
+    let first = words[0].get(..2)?;
+    let plain = |c: &char| c.is_ascii_alphanumeric() && cases(*c).len() == 1;
+    if !first.iter().all(plain) || words.iter().any(|w| w.get(..2) != Some(first)) {
+        return None;
+    }
+    let all = |c: char| (c as u64 | 0x20) * ONES;
+    Some([all(first[0]), all(first[1])])
+}
+
+/// Reports whether two letters in a row are nowhere in a text, in whichever case. What comes close to them may be reported
+/// as there.
+fn missing(s: &[u8], [first, second]: [u64; 2]) -> bool {
+    const LOWER: u64 = 0x20 * ONES;
+    let zeros = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
+    let hit = |b: &[u8], i: usize| {
+        let (x, y) = (load(&b[i..i + 8]), load(&b[i + 1..i + 9]));
+        zeros((x | LOWER) ^ first | (y | LOWER) ^ second)
+    };
+    let mut at = 0;
+    while let Some(b) = s.get(at..at + 33) {
+        if hit(b, 0) | hit(b, 8) | hit(b, 16) | hit(b, 24) != 0 {
+            return false;
+        }
+        at += 32;
+    }
+    let mut rest = [0; 33];
+    rest[..s.len() - at].copy_from_slice(&s[at..]);
+    hit(&rest, 0) | hit(&rest, 8) | hit(&rest, 16) | hit(&rest, 24) == 0
 }
 
 /// Hashes the first bytes of a word. Setting one bit makes upper and lower case letters the same.
