@@ -118,7 +118,7 @@ func startGateway(t *testing.T, file string) string {
 	gateway.Dir = dir
 	gateway.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir,
-		"UPSTREAM_BASE_URL=" + vendor.URL + "/v1", "UPSTREAM_API_KEY=" + sdkclients.UpstreamKey, "GATEWAY_KEY=" + key,
+		"UPSTREAM_BASE_URL=" + vendor.URL + "/v1", "UPSTREAM_ROOT_URL=" + vendor.URL, "UPSTREAM_API_KEY=" + sdkclients.UpstreamKey, "GATEWAY_KEY=" + key,
 		"OPENAI_BASE_URL=" + vendor.URL + "/v1", "OPENAI_API_KEY=" + sdkclients.UpstreamKey,
 	}
 	gateway.Stdout, gateway.Stderr = &log, &log

@@ -26,6 +26,7 @@ func Vendor() http.Handler {
 	Media(mux)
 	Stored(mux)
 	Batches(mux)
+	Natives(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+UpstreamKey && r.Header.Get("X-Api-Key") != UpstreamKey {
 			refuse(w, http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.")
@@ -75,7 +76,7 @@ func vendorChat(w http.ResponseWriter, r *http.Request) {
 			message["content"] = nil
 			message["tool_calls"] = []any{map[string]any{
 				"id": "call_1", "type": "function",
-				"function": map[string]any{"name": "get_weather", "arguments": `{"city":"Paris"}`},
+				"function": map[string]any{"name": "get_weather", "arguments": toolArguments},
 			}}
 		}
 		write(w, map[string]any{
@@ -114,7 +115,19 @@ func vendorStream(w http.ResponseWriter, request chatRequest) {
 	for _, word := range strings.SplitAfter(answer, " ") {
 		event(choice(map[string]any{"content": word}, nil), nil)
 	}
-	event(choice(map[string]any{}, "stop"), nil)
+	finish := "stop"
+	if len(request.Tools) > 0 {
+		finish = "tool_calls"
+		call := func(rest map[string]any) {
+			rest["index"] = 0
+			event(choice(map[string]any{"tool_calls": []any{rest}}, nil), nil)
+		}
+		call(map[string]any{"id": "call_1", "type": "function", "function": map[string]any{"name": "get_weather", "arguments": ""}})
+		for _, piece := range []string{toolArguments[:8], toolArguments[8:]} {
+			call(map[string]any{"function": map[string]any{"arguments": piece}})
+		}
+	}
+	event(choice(map[string]any{}, finish), nil)
 	if request.StreamOptions.IncludeUsage {
 		event([]any{}, usage())
 	}
