@@ -151,6 +151,7 @@ func TestCostInStreams(t *testing.T) {
 model_list:
   - {model_name: m, litellm_params: {model: openai/gpt-4o, api_base: "%[1]s/v1", api_key: k, input_cost_per_token: 0.5, output_cost_per_token: 0.1}}
   - {model_name: a, litellm_params: {model: anthropic/claude-sonnet-4-5, api_base: "%[1]s", api_key: k, input_cost_per_token: 0.5, output_cost_per_token: 0.1}}
+  - {model_name: g, litellm_params: {model: gemini/gemini-2.5-flash, api_base: "%[1]s", api_key: k, input_cost_per_token: 0.5, output_cost_per_token: 0.1}}
 litellm_settings: {include_cost_in_streaming_usage: %[2]s}
 general_settings: {master_key: sk-1234}
 `, v.URL, on)
@@ -173,6 +174,16 @@ general_settings: {master_key: sk-1234}
 	f(a, "/v1/messages", `{"model":"a",`+messages, 1)
 	f(a, "/v1/chat/completions", `{"model":"a","stream_options":{"include_usage":true},`+messages, 1)
 	f(a, "/v1/responses", `{"model":"a","stream":true,"input":"x"}`, 1)
+	// Google's own events tell the usage so far, and the last one of all.
+	gem := ut.New(t, ut.SSE(`{"candidates":[{"content":{"role":"model","parts":[{"text":"the \"finishReason\""}]},"index":0}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":2,"totalTokenCount":12}}`,
+		`{"candidates":[{"content":{"role":"model","parts":[{"text":"."}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":15}}`))
+	g := apptest.Start(t, yaml(gem, "true"))
+	const contents = `{"contents":[{"role":"user","parts":[{"text":"x"}]}]}`
+	f(g, "/v1beta/models/g:streamGenerateContent?alt=sse", contents, 1)
+	f(g, "/v1beta/models/g:streamGenerateContent", contents, 1)
+	f(s, "/v1beta/models/m:streamGenerateContent?alt=sse", contents, 1)
+	f(a, "/v1beta/models/a:streamGenerateContent?alt=sse", contents, 1)
+	f(off, "/v1beta/models/m:streamGenerateContent?alt=sse", contents, 0)
 }
 
 func TestCostMap(t *testing.T) {

@@ -42,7 +42,10 @@ func New(s Settings) *provider.Translated {
 	return provider.Translate(v)
 }
 
-// params are the parameters of chats that the Responses API has something for.
+// params are the parameters of chats that the Responses API has something for. modalities and audio are not among them: it
+// hears sounds, and answers in text and refusals only (src/openai/types/responses/response_create_params.py and
+// response_output_message.py of https://github.com/openai/openai-python; https://platform.openai.com/docs/guides/audio names
+// chat completions and realtime for answers that are spoken).
 func params() []string {
 	return []string{
 		"functions", "function_call", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "parallel_tool_calls",
