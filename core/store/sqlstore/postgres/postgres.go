@@ -204,7 +204,8 @@ func (d *database) Begin(ctx context.Context) (sqlstore.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	tx, err := conn.Begin(ctx)
+	// Whatever a database has as its default: who waited for a lock must see what was written meanwhile.
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		conn.Release()
 		return nil, err
