@@ -33,6 +33,7 @@ func TestFind(t *testing.T) {
 	check("", false)
 	check("", false, "Host: x", "Authorization: ", "Cookie: sk-1")
 	check("sk-1", true, "Authorization: Bearer sk-1")
+	check("sk-1", true, "Authorization: Bearer   sk-1")
 	check("sk-1", true, "authorization: bearer sk-1")
 	check("c2s=", true, "AUTHORIZATION: Basic c2s=")
 	check("sk-1", true, "Authorization: Bearer Bearer sk-1")

@@ -101,7 +101,7 @@ func withoutScheme(raw []byte) ([]byte, bool) {
 		for hasPrefix(raw, scheme) {
 			raw = raw[len(scheme):]
 		}
-		return raw, true
+		return bytes.TrimLeft(raw, " "), true // one space or more: RFC 9110, section 11.4
 	}
 	if hasPrefix(raw, "AWS4-HMAC-SHA256") {
 		return awsCredential(raw)

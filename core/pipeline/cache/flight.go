@@ -46,8 +46,12 @@ func (f *flights) land(key string, own *flight, entry []byte) {
 	close(own.done)
 }
 
+// inVain is after how many flights without an answer a request waits for no other: where a vendor fails, requests would fail
+// one after the other.
+const inVain = 2
+
 // join waits for a request like this one that is under way. It returns nil if the request is to be made: as the one that
-// others wait for, or, after the longest wait, alone.
+// others wait for, or alone, after the longest wait or when others got no answer.
 func (u *use) join(ctx context.Context, x *llm.Exchange) *llm.Reply {
 	if u.h.s.Wait < 0 || u.ctl.noStore {
 		return nil
@@ -58,7 +62,7 @@ func (u *use) join(ctx context.Context, x *llm.Exchange) *llm.Reply {
 			over.Stop()
 		}
 	}()
-	for {
+	for failed := 0; failed < inVain; failed++ {
 		f, leads := u.h.flights.board(u.key)
 		if leads {
 			u.flight = f
@@ -88,6 +92,7 @@ func (u *use) join(ctx context.Context, x *llm.Exchange) *llm.Reply {
 			return nil
 		}
 	}
+	return nil
 }
 
 // recent is the answer that a store has at hand in memory.
