@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/gateway"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
+	"github.com/sallyport-ai/sallyport/core/provider/anthropic"
 	"github.com/sallyport-ai/sallyport/core/provider/azure"
 	"github.com/sallyport-ai/sallyport/core/provider/passthrough"
 	"github.com/sallyport-ai/sallyport/core/upstream/credential/aws"
@@ -194,7 +195,15 @@ func (p *passes) reach(v vendorPass, at reached, of *llm.Deployment) *llm.Deploy
 		s.Group, s.Model = of.Group, of.Model
 		s.Priced = func(string) *llm.Deployment { return of }
 	}
-	return p.endpoint(name, v.vendor, s)
+	d = p.endpoint(name, v.vendor, s)
+	if e, ok := d.Bound.(provider.Endpoint); ok && v.vendor == anthropic.Name {
+		home := ""
+		if base := p.b.cfg.Variables.ProxyBaseURL; base != "" {
+			home = strings.TrimRight(base, "/") + p.b.cfg.Variables.ServerRootPath + v.paths[0]
+		}
+		d.Bound = linked(e, home)
+	}
+	return d
 }
 
 func or2(names []string) string { return strings.Join(names, " or ") }

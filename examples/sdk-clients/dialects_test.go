@@ -6,7 +6,7 @@ const wantMessages = `message: Hello from the mock vendor. (12 + 6 tokens)
 stream: Hello from the mock vendor. (12 + 6 tokens)
 tools: get_weather(Paris): It is 21 degrees in Paris.
 count: 10 tokens
-batch: in_progress ended canceling
+batch: in_progress ended canceling, one: Hello from the mock vendor.
 bad key: refused with 401, authentication_error
 unknown model: refused with 400, invalid_request_error
 upstream limit: refused with 429, rate_limit_error

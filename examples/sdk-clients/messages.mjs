@@ -59,7 +59,12 @@ async function batch() {
   const made = await batches.create({ requests: [{ custom_id: "one", params }] });
   const found = await batches.retrieve(made.id);
   const cancelled = await batches.cancel(made.id);
-  return [made, found, cancelled].map((b) => b.processing_status).join(" ");
+  const statuses = [made, found, cancelled].map((b) => b.processing_status).join(" ");
+  const texts = [];
+  for await (const one of await batches.results(made.id)) {
+    texts.push(`${one.custom_id}: ${one.result.message.content[0].text}`);
+  }
+  return `${statuses}, ${texts.join(" ")}`;
 }
 
 const ask = (sdk, model) => sdk.messages.create({ model, max_tokens, messages: hello });

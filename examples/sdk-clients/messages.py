@@ -49,7 +49,10 @@ def batch():
     ask = {"custom_id": "one", "params": {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": HELLO}}
     made = batches.create(requests=[ask])
     found = batches.retrieve(made.id)
-    return f"{made.processing_status} {found.processing_status} {batches.cancel(made.id).processing_status}"
+    cancelled = batches.cancel(made.id)
+    (one,) = batches.results(made.id)
+    texts = f"{one.custom_id}: {one.result.message.content[0].text}"
+    return f"{made.processing_status} {found.processing_status} {cancelled.processing_status}, {texts}"
 
 
 def refused(kind, status, model, key=None):
