@@ -64,12 +64,14 @@ func (c *caller) send(request []byte) error {
 		if err != nil {
 			return err
 		}
-		c.conn = conn
+		if c.conn, err = peer(conn); err != nil {
+			return err
+		}
 		c.renew()
 		if c.reader == nil {
 			c.reader = bufio.NewReaderSize(nil, 8<<10)
 		}
-		c.reader.Reset(conn)
+		c.reader.Reset(c.conn)
 	}
 	_, err := c.conn.Write(request)
 	return err

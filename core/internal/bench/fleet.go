@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,7 +35,7 @@ type fleet struct {
 	opt     options
 	cpus    layout
 	dir     string
-	mock    *process
+	mock    net.Listener
 	running map[string]*process
 	// missing are the servers that cannot be started, and why.
 	missing map[string]string
@@ -50,10 +51,12 @@ func startFleet(ctx context.Context, opt options, cpus layout) (*fleet, error) {
 		f.stop()
 		return nil, err
 	}
-	if f.mock, err = startPart(cpus.load, "mock"); err != nil {
+	// The mock vendor is a part of this process: two processes that never sleep would share a CPU in turns of milliseconds.
+	if f.mock, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
 		f.stop()
 		return nil, err
 	}
+	go func() { _ = serveMock(f.mock) }() // ends when the listener is closed
 	return f, nil
 }
 
@@ -91,7 +94,7 @@ func (f *fleet) stop() {
 		}
 	}
 	if f.mock != nil {
-		f.mock.stop()
+		f.mock.Close()
 	}
 	if err := os.RemoveAll(f.dir); err != nil {
 		progress("%v", err)
@@ -122,9 +125,9 @@ func (f *fleet) get(name string) (*process, error) {
 func (f *fleet) start(name string) (*process, error) {
 	switch name {
 	case bareServer, bareAgain:
-		return startPart(f.cpus.server, "bare", f.mock.addr)
+		return startPart(f.cpus.server, "bare", f.mock.Addr().String())
 	case bareStreaming:
-		return startPart(f.cpus.server, "bare-streaming", f.mock.addr)
+		return startPart(f.cpus.server, "bare-streaming", f.mock.Addr().String())
 	}
 	dir, err := os.MkdirTemp(f.dir, "gateway-")
 	if err != nil {
@@ -134,7 +137,7 @@ func (f *fleet) start(name string) (*process, error) {
 	if name == sallyportGuards {
 		guardrail = f.opt.guardrail
 	}
-	config := gatewayConfig(f.mock.addr, guardrail)
+	config := gatewayConfig(f.mock.Addr().String(), guardrail)
 	if name == sallyportCached {
 		config += "litellm_settings: {cache: true, cache_params: {type: local}}\n"
 	}

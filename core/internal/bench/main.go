@@ -43,8 +43,6 @@ func dispatch(args []string) error {
 		switch args[0] {
 		case "pinned":
 			return runPinned(args[1:])
-		case "mock":
-			return listenAndAnnounce(serveMock)
 		case "semantic":
 			return searchAll(os.Stdout, args[1:])
 		case "bare", "bare-streaming":

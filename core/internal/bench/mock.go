@@ -140,7 +140,11 @@ func messageEvents() []string {
 func serveMock(listener net.Listener) error {
 	r := newReplies()
 	for {
-		conn, err := listener.Accept()
+		accepted, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		conn, err := peer(accepted)
 		if err != nil {
 			return err
 		}

@@ -51,6 +51,15 @@ func pinSelf() (layout, error) {
 	return layout{}, execOn(cpus[1:], append([]string{self}, os.Args[1:]...), env)
 }
 
+// peer is a connection of the load generator or the mock vendor: one that does not sleep, where that takes no CPU time from
+// the server under test.
+func peer(conn net.Conn) (net.Conn, error) {
+	if _, load, _ := strings.Cut(os.Getenv(layoutVar), ";"); load == "" {
+		return conn, nil
+	}
+	return awake(conn)
+}
+
 // runPinned is the child that becomes "CPUS PROGRAM ARGUMENTS...".
 func runPinned(args []string) error {
 	if len(args) < 2 {
