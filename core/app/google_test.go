@@ -296,6 +296,28 @@ general_settings: {master_key: sk-1234}
 	}
 }
 
+// TestVertexRerank ranks documents, which is another service with the same token. A query with more than a hundred documents is
+// paid for as two.
+func TestVertexRerank(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, ut.JSON(200, `{"access_token":"ya29.token","token_type":"Bearer","expires_in":3600}`), ut.JSON(200, `{"records":[{"id":"1","score":0.9},{"id":"0","score":0.2}]}`))
+	s := apptest.Start(t, fmt.Sprintf(`
+model_list: [{model_name: rank, litellm_params: {model: vertex_ai/semantic-ranker-default@latest, api_base: "%s", input_cost_per_query: 0.5}}]
+router_settings: {num_retries: 0}
+general_settings: {master_key: sk-1234}
+`, v.URL), apptest.Env("GOOGLE_APPLICATION_CREDENTIALS="+account(t, v.URL)))
+	documents := strings.Repeat(`"a cat",`, 100) + `"a dog"`
+	r := s.Post("/v1/rerank", `{"model":"rank","query":"who barks","documents":[`+documents+`]}`)
+	if r.Status != 200 || !strings.Contains(r.Body, `{"index":1,"relevance_score":0.9`) || r.Header.Get("x-litellm-response-cost") != "1.0" {
+		t.Errorf("%d %s %s", r.Status, r.Body, r.Header.Get("x-litellm-response-cost"))
+	}
+	q := v.Last()
+	if q.Path != "/v1/projects/p1/locations/global/rankingConfigs/default_ranking_config:rank" || q.Header.Get("Authorization") != "Bearer ya29.token" ||
+		!strings.Contains(string(q.Body), `"model":"semantic-ranker-default@latest"`) {
+		t.Errorf("%s %v %.200s", q.Path, q.Header, q.Body)
+	}
+}
+
 // TestVertexAIMistakes checks what an operator reads who left something out, and a caller whose call cannot be signed.
 func TestVertexAIMistakes(t *testing.T) {
 	t.Parallel()

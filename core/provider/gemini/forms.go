@@ -7,9 +7,13 @@ import (
 
 // forms are the operations besides chats.
 func forms(vertex bool) map[llm.Operation]*provider.Form {
-	return map[llm.Operation]*provider.Form{
+	out := map[llm.Operation]*provider.Form{
 		llm.OpEmbedding: embeddings(vertex),
 		llm.OpImage:     images(),
 		llm.OpSpeech:    speech(),
 	}
+	if vertex {
+		out[llm.OpRerank] = ranking()
+	}
+	return out
 }

@@ -45,6 +45,9 @@ type own struct {
 	safety   []byte
 	now      func() time.Time
 	kept     *kept // what was cached
+
+	ranking  llm.Target // where documents are ranked, on Vertex AI
+	rankPath string     // "" where they are not
 }
 
 // New makes the provider.

@@ -55,6 +55,9 @@ func bindVertex(site *provider.Site, o *own, s Settings) error {
 			return site.Problem("vertex_project", problem)
 		}
 		site.Root += path
+		if err := o.bindRanking(site, project); err != nil {
+			return err
+		}
 	case d.APIKey == "":
 		return site.Problem("vertex_project", gemini.NoProject)
 	}
