@@ -119,7 +119,7 @@ func (r *Report) yamlError(file string, data []byte, err error) {
 		msg = msg[len(m[0]):]
 		pos.Line, _ = strconv.Atoi(m[1])
 	}
-	hint := ""
+	hint := "look at the indentation of this line and of those after it, and for a bracket or quote that is not closed"
 	if line, ok := tabIndent(data); ok {
 		pos.Line, hint = line, "the line is indented with a tab: YAML indents with spaces"
 	}

@@ -68,7 +68,7 @@ func notModule(name string, set *Setting) string {
 	if set.Hook == "request" && slices.Contains(builtinGuardrails(), name) {
 		return fmt.Sprintf("LiteLLM's guardrail %q has no plugin here", name)
 	}
-	return "expected the path of a WebAssembly module, ending in .wasm"
+	return fmt.Sprintf("%q is not the path of a WebAssembly module, ending in .wasm", name)
 }
 
 // moduleFix says what to write in place of a name that is no module.

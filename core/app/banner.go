@@ -22,6 +22,9 @@ func writeBanner(w io.Writer, l *loaded, addr net.Addr, tls bool) {
 	for _, p := range l.plugins {
 		fmt.Fprintf(&b, "  plugin      %s (%s)\n", p.Name(), p.use)
 	}
+	if l.cache != nil {
+		fmt.Fprintf(&b, "  cache       %s (%s)\n", l.cache.kind, l.cache.stores.place)
+	}
 	for _, f := range l.cfg.Files() {
 		fmt.Fprintf(&b, "  config      %s\n", f)
 	}

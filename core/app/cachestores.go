@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"time"
@@ -207,6 +208,9 @@ func redisPlace(a shared.Address) string {
 		return fmt.Sprintf("%s as %v know it", cmp.Or(a.Primary, "mymaster"), a.Sentinels)
 	case a.Host != "":
 		return net.JoinHostPort(a.Host, cmp.Or(a.Port, "6379"))
+	}
+	if u, err := url.Parse(a.URL); err == nil && u.Host != "" {
+		return u.Host
 	}
 	return "the server of its URL"
 }

@@ -168,7 +168,7 @@ func (a *App) startDatabase(ctx context.Context, cfg *config.Config) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%w: set general_settings.allow_requests_on_db_unavailable to start without it", err)
 		}
-		a.log.Warn("the database cannot be reached yet", "error", err)
+		a.log.Warn("the database cannot be reached yet: it is tried again", "until", deadline.Format(time.TimeOnly), "error", err)
 		select {
 		case <-time.After(connectPause):
 		case <-ctx.Done():

@@ -104,7 +104,7 @@ func (a *App) startRedis(cfg *config.Config) error {
 		return err
 	}
 	redis.SetLogger(shared.Quiet{})
-	s := shared.Settings{Replica: a.replica, Logger: a.log, Timeout: socketTimeout(cfg)}
+	s := shared.Settings{Replica: a.replica, Logger: a.log.With("redis", redisPlace(addr)), Timeout: socketTimeout(cfg)}
 	addr.Timeout = s.Timeout
 	client, err := shared.Connect(addr)
 	if err != nil {

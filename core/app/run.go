@@ -16,7 +16,10 @@ import (
 // configuration again.
 func Run(ctx context.Context, o Options) error {
 	a, err := New(ctx, o)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil //nolint:nilerr // it was told to end while it waited, for a database say
+	case err != nil:
 		return err
 	}
 	ln, err := a.Listen(ctx)

@@ -122,7 +122,7 @@ func (p *Plugin) compile(ctx context.Context, module []byte) (m wazero.CompiledM
 func readModule(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("there is no such file")
+		return nil, errors.New("there is no such file: sallyport plugin build makes it; a path counts from the folder of the configuration")
 	}
 	if err != nil {
 		return nil, err
