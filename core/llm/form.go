@@ -82,10 +82,14 @@ func (f *Form) End() int {
 	return 0
 }
 
-// Field returns a part with the name and value, to be written in place of another or at End. Name must not hold quotes
-// or line breaks, and the value must not hold the form's delimiter; ok is false otherwise.
+// maxName is the greatest length of a field's name.
+const maxName = 256
+
+// Field returns a part with the name and value, to be written in place of another or at End. Name must be one that Parse
+// takes, without quotes and control characters, and the value must not hold the form's delimiter; ok is false otherwise.
 func (f *Form) Field(name string, value []byte) (part []byte, ok bool) {
-	if strings.ContainsAny(name, "\"\r\n\\") || bytes.Contains(value, []byte(f.limit)) {
+	bad := func(c rune) bool { return c < ' ' || c == '"' || c == '\\' || c == 0x7f }
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, bad) || bytes.Contains(value, []byte(f.limit)) {
 		return nil, false
 	}
 	b := make([]byte, 0, len(f.limit)+len(name)+len(value)+64)
@@ -255,7 +259,7 @@ func (f *Form) disposition(p *FormPart, value []byte, number string) error {
 		return badForm("the Content-Disposition of part %s is not a valid form-data", number)
 	}
 	name, ok := params["name"]
-	if !ok || name == "" || len(name) > 256 || strings.ContainsAny(name, "\r\n\x00") {
+	if !ok || name == "" || len(name) > maxName || strings.ContainsAny(name, "\r\n\x00") {
 		return badForm("part %s has no name that can be used", number)
 	}
 	p.Name = name

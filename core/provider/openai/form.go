@@ -59,6 +59,9 @@ func (w *formWriter) field(name string, value []byte) []byte {
 	}
 	b, ok := w.x.Form.Field(name, value)
 	if !ok && w.err == nil {
+		if name == "" {
+			name = "extra_body" // which has a member without a name
+		}
 		w.err = provider.BadControl(name, "cannot be written into the form")
 	}
 	return b

@@ -91,6 +91,7 @@ func TestEncodeForm(t *testing.T) {
 		d.ExtraBody = []llm.Pair{{Name: "hint", Value: `"p\"q"`}}
 	}, "", `model=gpt-4o language=en hint=p"q temperature=0.5`, "model|m", "language|en")
 	f(none, nil, "", `model=gpt-4o a=1 b=x`, "model|m", "a|0", `extra_body|{"a":1,"b":"x"}`)
+	f(none, nil, "", "...`extra_body` cannot be written into the form", "model|m", `extra_body|{"":"x"}`)
 	s := openai.Settings{Name: "v", Base: "https://v", Offers: []llm.Operation{llm.OpTranscription},
 		Rename: []llm.Pair{{Name: "seed", Value: "random_seed"}}, Unsupported: []string{"prompt", "timestamp_granularities"}}
 	f(s, nil, "", "model=gpt-4o random_seed=7", "model|m", "seed|7")
