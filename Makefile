@@ -79,6 +79,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (default 5s)
 		go test -run='^$$' -fuzz="^$${func#func }$$" -fuzztime=$(FUZZTIME) "./$${file%/*}" </dev/null; \
 	done
 
+.PHONY: prices
+prices: ## Make core/price/prices.tsv anew from the release named in core/internal/pricegen
+	go generate ./core/price
+
 .PHONY: deps
 deps: ## Install what the tests need besides Go: Node, Python, Rust, PostgreSQL, Redis, an S3 server and the SDKs
 	.ci/deps

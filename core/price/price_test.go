@@ -70,6 +70,72 @@ func TestPublishedPrices(t *testing.T) {
 	f("gemini", "gemini-2.5-flash", llm.Usage{Completion: k, Reasoning: k}, standard, 0.25)
 }
 
+// The sums are made by hand from the figures of the cost map, which names the vendor's page of each: what a call is made of
+// is mixed here as real calls mix it, under the prices of long prompts and of the vendors' own tiers.
+func TestMixedCalls(t *testing.T) {
+	t.Parallel()
+	f := func(provider, model string, u llm.Usage, c price.Call, want float64) {
+		t.Helper()
+		got, known := price.Of(of(t, provider, model), u, c)
+		if !known || !near(got.Total, want) {
+			t.Errorf("%s/%s %+v %+v: %v (known %v), want %v", provider, model, u, c, got.Total, known, want)
+		}
+	}
+	standard, batch := price.Call{}, price.Call{Tier: llm.TierBatch}
+	flex, priority := price.Call{Tier: llm.TierFlex}, price.Call{Tier: llm.TierPriority}
+
+	// $3, $0.30 read, $3.75 and $6 written and $15 a million: 2,000 plain of 10,000, 5,000 read, 3,000 written, 1,000 for an hour.
+	talk := llm.Usage{Prompt: 10_000, Cached: 5_000, CacheWrite: 3_000, CacheWriteHour: 1_000, Completion: 1_000, Reasoning: 400}
+	f("anthropic", "claude-sonnet-4-5", talk, standard, 0.006+0.0015+0.0075+0.006+0.015)
+	f("anthropic", "claude-sonnet-4-5", llm.Usage{Prompt: 10_000, Cached: 5_000, CacheWrite: 3_000, Completion: 1_000}, batch,
+		0.003+0.00075+0.005625+0.0075)
+	f("anthropic", "claude-sonnet-4-5", llm.Usage{Prompt: 1_000, Completion: 100, Searches: 3}, standard, 0.003+0.0015+0.03)
+
+	// Twice the price of the prompt and half as much again for the answer beyond 272,000 tokens.
+	f("openai", "gpt-5.5", llm.Usage{Prompt: 272_000, Cached: 72_000, Completion: 1_000}, standard, 1.0+0.036+0.03)
+	f("openai", "gpt-5.5", llm.Usage{Prompt: 300_000, Cached: 100_000, Completion: 1_000}, standard, 2.0+0.1+0.045)
+	f("openai", "gpt-5.5", llm.Usage{Prompt: 300_000, Cached: 100_000, Completion: 1_000}, batch, 1.0+0.05+0.0225)
+	f("openai", "gpt-5.5", llm.Usage{Prompt: 300_000, Completion: 1_000}, flex, 1.5+0.0225)
+	f("openai", "gpt-5.5", llm.Usage{Prompt: 10_000, Cached: 4_000, Completion: 1_000}, priority, 0.075+0.005+0.075)
+	f("openai", "gpt-5.5", llm.Usage{Prompt: 300_000, Completion: 1_000, Reasoning: 900}, standard, 3.0+0.045) // thoughts are part of it
+	f("openai", "gpt-5.5", llm.Usage{Prompt: 300_000, Completion: 1_000, Reasoning: 900}, batch, 1.5+0.0225)
+	f("openai", "gpt-5.5", llm.Usage{Prompt: 10_000, Completion: 1_000, Reasoning: 900}, flex, 0.025+0.015)
+	f("openai", "gpt-5.5", llm.Usage{Prompt: 10_000, Completion: 1_000, Reasoning: 900}, priority, 0.125+0.075)
+	f("openai", "gpt-realtime", llm.Usage{Prompt: 1_000, AudioPrompt: 800, Cached: 500, CachedAudio: 400, Completion: 300, AudioCompletion: 250}, standard,
+		100*4e-6+400*3.2e-5+100*4e-7+400*4e-7+50*1.6e-5+250*6.4e-5)
+	f("openai", "gpt-4o-transcribe", llm.Usage{Prompt: 1_000, AudioPrompt: 1_000, Completion: 200}, standard, 0.0025+0.002)
+	f("openai", "text-embedding-3-large", llm.Usage{Prompt: 10_000}, standard, 0.0013)
+	f("openai", "text-embedding-3-large", llm.Usage{Prompt: 10_000}, batch, 0.00065)
+	f("azure", "gpt-4o", llm.Usage{Prompt: 10_000, Cached: 4_000, Completion: 1_000}, standard, 0.015+0.005+0.01)
+	f("azure", "gpt-4o", llm.Usage{Prompt: 10_000, Completion: 1_000}, batch, 0.0125+0.005)
+
+	// The same model at Google's two doors; thoughts are part of the answer.
+	for _, door := range []string{"gemini", "vertex_ai"} {
+		f(door, "gemini-2.5-pro", llm.Usage{Prompt: 100_000, Cached: 60_000, Completion: 2_000, Reasoning: 1_500}, standard, 0.05+0.0075+0.02)
+		f(door, "gemini-2.5-pro", llm.Usage{Prompt: 250_000, Cached: 50_000, Completion: 2_000, Reasoning: 1_500}, standard, 0.5+0.0125+0.03)
+		f(door, "gemini-2.5-pro", llm.Usage{Prompt: 250_000, Completion: 2_000}, batch, 0.3125+0.015)
+		f(door, "gemini-2.5-pro", llm.Usage{Prompt: 250_000, Completion: 2_000}, priority, 1.125+0.054)
+		f(door, "gemini-2.5-pro", llm.Usage{Prompt: 10_000, Cached: 6_000, Completion: 2_000}, flex, 0.0025+0.00075+0.01)
+	}
+
+	// Its thoughts have a price of their own in the map, which is that of the answer.
+	f("gemini", "gemini-2.5-flash", llm.Usage{Prompt: 10_000, Completion: 1_000, Reasoning: 900}, flex, 0.0015+0.00125)
+	f("gemini", "gemini-2.5-flash", llm.Usage{Prompt: 10_000, Completion: 1_000, Reasoning: 900}, priority, 0.0054+0.0045)
+
+	f("xai", "grok-4.20", llm.Usage{Prompt: 100_000, Cached: 60_000, Completion: 1_000, Reasoning: 800}, standard, 0.05+0.012+0.0025)
+	f("xai", "grok-4.20", llm.Usage{Prompt: 300_000, Cached: 100_000, Completion: 1_000}, standard, 0.5+0.04+0.005)
+	f("xai", "grok-4.20", llm.Usage{Prompt: 300_000, Cached: 100_000, Completion: 1_000}, batch, 0.4+0.032+0.004)
+	f("groq", "openai/gpt-oss-120b", llm.Usage{Prompt: 10_000, Cached: 8_000, Completion: 1_000, Searches: 1}, standard, 0.0003+0.0006+0.0006+0.005)
+	f("mistral", "mistral-large-latest", llm.Usage{Prompt: 10_000, Cached: 4_000, Completion: 1_000}, standard, 0.003+0.0002+0.0015)
+	f("mistral", "mistral-medium-3", llm.Usage{Prompt: 10_000, Completion: 1_000}, batch, (0.015+0.0075)/2) // half, as nothing else is said
+	f("moonshot", "kimi-k2.6", llm.Usage{Prompt: 10_000, Cached: 9_000, Completion: 1_000}, standard, 0.00095+0.00144+0.004)
+	f("zai", "glm-5", llm.Usage{Prompt: 10_000, Cached: 4_000, CacheWrite: 1_000, Completion: 1_000}, standard, 0.005+0.0008+0.0032) // writing is free
+	f("cohere", "command-a-03-2025", llm.Usage{Prompt: 10_000, Completion: 1_000}, standard, 0.025+0.01)
+	f("perplexity", "sonar-pro", llm.Usage{Prompt: 1_000, Completion: 500, Searches: 1}, price.Call{Search: price.SearchHigh}, 0.003+0.0075+0.014)
+	f("perplexity", "sonar-pro", llm.Usage{Prompt: 1_000, Completion: 500, Searches: 1}, standard, 0.003+0.0075+0.01)
+	f("voyage", "voyage-3.5", llm.Usage{Prompt: 1_000_000}, standard, 0.06)
+}
+
 // What is not counted in tokens.
 func TestUnits(t *testing.T) {
 	t.Parallel()

@@ -313,9 +313,13 @@ func fill(n, below *[llm.ServiceTiers]llm.Rates) {
 	}
 }
 
-// inherit fills what is not set in r with a share of what is in from.
+// inherit fills what is not set in r with a share of what is in from. What has no price of its own there follows, here too,
+// the tokens it is part of: reasoning costs what the answer costs, beyond 200,000 tokens and at a tier as well.
 func inherit(r, from *llm.Rates, share float64) {
 	for _, base := range bases() {
+		if part := partOf(base); part != "" && *place(from, base) == *place(from, part) {
+			continue
+		}
 		if to := place(r, base); math.IsNaN(*to) {
 			*to = *place(from, base) * share
 		}
@@ -324,27 +328,29 @@ func inherit(r, from *llm.Rates, share float64) {
 
 // settle fills what is still not set.
 func settle(r *llm.Rates) {
-	or := func(f *float64, otherwise float64) {
-		if math.IsNaN(*f) {
-			*f = otherwise
+	for _, base := range bases() { // what is a part comes after what it is part of
+		if to := place(r, base); math.IsNaN(*to) {
+			*to = 0
+			if part := partOf(base); part != "" {
+				*to = *place(r, part)
+			}
 		}
 	}
-	or(&r.Input, 0)
-	or(&r.Output, 0)
-	or(&r.CacheRead, r.Input)
-	or(&r.CacheWrite, r.Input)
-	or(&r.CacheWriteHour, r.CacheWrite)
-	or(&r.AudioInput, r.Input)
-	or(&r.Reasoning, r.Output)
-	or(&r.AudioOutput, r.Output)
-	or(&r.ImageInput, r.Input)
-	or(&r.ImageOutput, r.Output)
-	or(&r.CacheWriteHalfDay, r.CacheWrite)
-	or(&r.CacheReadAudio, r.CacheRead)
-	or(&r.CacheReadImage, r.CacheRead)
-	or(&r.CacheReadMarked, r.CacheRead)
-	or(&r.VideoInput, r.Input)
-	or(&r.VideoOutput, r.Output)
+}
+
+// partOf names the price of the tokens that a rate's tokens are part of, and which they cost if nobody names another.
+func partOf(base string) string {
+	switch base {
+	case cacheReadCost, cacheWriteCost, audioInputCost, imageInputCost, videoInputCost:
+		return inputCost
+	case cacheHourCost, cacheHalfDayCost:
+		return cacheWriteCost
+	case cacheReadAudioCost, cacheReadImageCost, cacheReadMarkedCost:
+		return cacheReadCost
+	case reasoningCost, audioOutputCost, imageOutputCost, videoOutputCost:
+		return outputCost
+	}
+	return ""
 }
 
 // images finds the prices of images by size and quality, which the cost map has under names such as
