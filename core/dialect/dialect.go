@@ -150,6 +150,14 @@ func (c *Cursor) measure() bool {
 // Key returns the key of the member, without its quotes and with its escapes. It borrows the cursor's bytes.
 func (c *Cursor) Key() []byte { return c.b[c.key.Start:c.key.End] }
 
+// KeySpan returns the place of the member's name in the cursor's bytes, with its quotes. Of an element it is empty.
+func (c *Cursor) KeySpan() llm.Span {
+	if c.end != '}' {
+		return llm.Span{}
+	}
+	return llm.Span{Start: c.key.Start - 1, End: c.key.End + 1}
+}
+
 // Value returns the value as written. If the bytes end within it, what it returns is empty, and Next will return false.
 // It borrows the cursor's bytes.
 func (c *Cursor) Value() []byte {

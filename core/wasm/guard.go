@@ -48,6 +48,7 @@ type Guardrail struct {
 	windows openai.WindowSettings
 	buffer  bool
 	retries int
+	records bool     // it looks at records, in which everything may be changed
 	has     [32]bool // hooks of the plugin, by number
 	nothing result   // what a hook returns that changes nothing
 }

@@ -103,6 +103,11 @@ func (g *Guardrail) change(in *instance, x *llm.Exchange, res *result) error {
 	if x.Body.Raw() == nil && (len(res.edits) > 0 || len(res.changes) > 0 || len(res.metadata) > 0) {
 		return broken("the plugin edits a request that has no JSON body")
 	}
+	for _, e := range res.edits {
+		if in.segments[e.Index].Sealed && !g.records {
+			return g.sealed(in.segments[e.Index].Kind)
+		}
+	}
 	for _, c := range res.changes {
 		if c.tag == abi.TagSetHeader {
 			if err := g.setHeader(x, c.name, c.value); err != nil {
@@ -134,6 +139,17 @@ func (g *Guardrail) change(in *instance, x *llm.Exchange, res *result) error {
 	return nil
 }
 
+// sealed refuses a request in which a guardrail would change what cannot be changed. To send it unchanged would let through
+// what the guardrail meant to take out.
+func (g *Guardrail) sealed(kind openai.TextKind) error {
+	what := "names and values in the definitions of tools"
+	if kind == openai.Reasoning || kind == openai.Refusal {
+		what = "thinking with a signature, which the vendor would refuse if it was changed"
+	}
+	return g.rejection(&result{status: 400, reason: "Guardrail " + g.name + " would change a part of this request that cannot be changed: " +
+		what + ". Send the request without it."})
+}
+
 // edited returns a copy of the body with the texts and the model replaced.
 func edited(o *llm.Object, texts []openai.Text, res *result) []byte {
 	size := len(o.Raw()) + len(res.model)
@@ -145,6 +161,9 @@ func edited(o *llm.Object, texts []openai.Text, res *result) []byte {
 		model = o.Members()[i].Value
 	}
 	at := func(i int) (llm.Span, openai.Form) { return texts[i].Text, texts[i].Form }
+	slices.SortFunc(res.edits, func(a, b openai.Edit) int { // definitions come first, wherever they stand
+		return texts[a.Index].Text.Start - texts[b.Index].Text.Start
+	})
 	return openai.AppendEdited(make([]byte, 0, size), o.Raw(), res.edits, at, model, res.model)
 }
 

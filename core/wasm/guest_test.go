@@ -68,7 +68,7 @@ func TestGuestSees(t *testing.T) {
 	says("system", "true true 0 0 true")
 	says("nap", "awake")
 	says("request", `acompletion POST /chat/completions 127.0.0.1 m true {KeyHash: KeyAlias:alias UserID:u UserEmail: TeamID:t `+
-		`TeamAlias: OrgID: EndUser: Role:customer} map[tier:2] <nil> [{Role:user Message:0 Text:request Argument:<nil> edited:false}]`)
+		`TeamAlias: OrgID: EndUser: Role:customer} map[tier:2] <nil> [{Role:user Message:0 Text:request Argument:<nil> Kind: Sealed:false edited:false}]`)
 	long := strings.Repeat("y", 3000)
 	says("body "+long, `{"model":"m","metadata":{"tags":["a\n","b"],"n":1.0},"messages":[{"role":"user","content":"body `+long+`"}]}`)
 }

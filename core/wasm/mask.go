@@ -17,7 +17,9 @@ import (
 // refuses the texts or fails, they are left out of the record; with Settings.OnError FailOpen a failure leaves them as
 // they are.
 func (p *Plugin) Masker(name string) callback.Masker {
-	return &masker{p.Guardrail(GuardSettings{Name: name}), name}
+	g := p.Guardrail(GuardSettings{Name: name})
+	g.records = true
+	return &masker{g, name}
 }
 
 type masker struct {

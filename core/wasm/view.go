@@ -69,7 +69,14 @@ func appendTexts(dst, raw []byte, list []openai.Text) (_ []byte, ok bool) {
 				return dst, false
 			}
 		}
-		if s.Kind != openai.Content {
+		if s.Sealed {
+			dst = abi.AppendNumber(dst, abi.TagSealed, 1)
+		}
+		switch s.Kind {
+		case openai.Content:
+		case openai.Reasoning, openai.Refusal, openai.Definition:
+			dst = abi.AppendText(dst, abi.TagTextKind, s.Kind.String())
+		default:
 			if dst, ok = appendCall(dst, raw, s.Kind, s.Call, s.Key, s.Form); !ok {
 				return dst, false
 			}

@@ -73,8 +73,12 @@ func (p *plugin) moderation(r *sallyport.Request) sallyport.Verdict { return p.i
 // input asks about a request. During the call nothing can be changed any more, so what the service changes is refused.
 func (p *plugin) input(r *sallyport.Request, change bool) sallyport.Verdict {
 	q := p.question("request", r.ID, r.Model, &r.Caller, r.Header)
-	for i := range r.Texts {
-		q.Texts = append(q.Texts, r.Texts[i].Text)
+	texts := r.Texts
+	for len(texts) > 0 && texts[0].Kind == "definition" { // the question has the tools as they are
+		texts = texts[1:]
+	}
+	for i := range texts {
+		q.Texts = append(q.Texts, texts[i].Text)
 	}
 	q.Tools = member(r.JSON("tools"))
 	q.Messages = member(r.JSON("messages"))
@@ -96,7 +100,7 @@ func (p *plugin) input(r *sallyport.Request, change bool) sallyport.Verdict {
 	}
 	for i, text := range a.Texts {
 		if text != q.Texts[i] {
-			r.Texts[i].Replace(text)
+			texts[i].Replace(text)
 		}
 	}
 	return sallyport.Continue()

@@ -223,6 +223,33 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestBesideContent masks words in what a model reads besides what messages say. Where that is not possible, the request is
+// refused.
+func TestBesideContent(t *testing.T) {
+	t.Parallel()
+	mask := plugintest.Load(t, wasm.Settings{Path: plugintest.Build(t, "."), Config: map[string]any{"words": "falcon", "action": "mask"}})
+	masks := func(body string) {
+		t.Helper()
+		o := mask.Request(t, llm.OpChat, []byte(body))
+		if want := strings.ReplaceAll(body, "falcon", "***"); o.Err != nil || string(o.Exchange.Body.Raw()) != want {
+			t.Errorf("got %v, %s\nwant %s", o.Err, o.Exchange.Body.Raw(), want)
+		}
+	}
+	refuses := func(body, why string) {
+		t.Helper()
+		status, message := mask.Request(t, llm.OpChat, []byte(body)).Refusal()
+		if status != 400 || !strings.Contains(message, why) {
+			t.Errorf("%s: got %d %q", body, status, message)
+		}
+	}
+	masks(`{"messages":[{"role":"user","content":"a falcon"}],"tools":[{"function":{"name":"f","description":"a falcon"}}]}`)
+	masks(`{"tools":[{"function":{"name":"f","parameters":{"properties":{"x":{"description":"falcon"}}}}}],"messages":[{"role":"user","content":"falcon"}]}`)
+	masks(`{"messages":[{"role":"assistant","reasoning_content":"a falcon","content":"hi"}]}`)
+	masks(`{"messages":[{"role":"assistant","content":"a falcon","thinking_blocks":[{"type":"thinking","thinking":"hi","signature":"c2ln"}]}]}`)
+	refuses(`{"messages":[{"role":"assistant","thinking_blocks":[{"type":"thinking","thinking":"a falcon","signature":"c2ln"}]}]}`, "signature")
+	refuses(`{"messages":[],"tools":[{"function":{"name":"falcon"}}]}`, "definitions of tools")
+}
+
 // Media are refused if the operator says so, whatever the part claims to be.
 func TestMedia(t *testing.T) {
 	t.Parallel()

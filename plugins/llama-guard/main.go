@@ -87,6 +87,9 @@ func (p *plugin) request(r *sallyport.Request) sallyport.Verdict {
 	var turns []turn
 	for i := range r.Texts {
 		t := &r.Texts[i]
+		if t.Kind == "definition" { // no turn of the conversation
+			continue
+		}
 		text := t.Text
 		if key := t.Argument.Member(); key != "" {
 			text = key + ": " + text

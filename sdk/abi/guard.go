@@ -49,6 +49,9 @@ const (
 	TagAt        Tag = 142 // text: path of the part; TagURL, TagCallID (of an uploaded file) and TagKey (its name) may follow
 )
 
+// TagSealed stands in front of a text of a request that cannot be changed. Since minor version 3.
+const TagSealed Tag = 143
+
 // Fields of the answer that the host function field can read in the response hook.
 const (
 	FieldAnswerValue uint32 = 5 // as FieldValue, of the answer

@@ -13,11 +13,17 @@ type Text struct {
 	Message  int       // index of the message, prompt or input that holds the text
 	Text     string    // without JSON escapes
 	Argument *Argument // where it stands in the arguments of a call; nil for what the message says
+	// Kind is "reasoning" or "refusal" for what a model thought or refused in the past, "definition" for what stands in the
+	// definitions of tools and of the form of an answer, "arguments" with Argument, and empty for what the message says.
+	Kind string
+	// Sealed texts cannot be changed: thinking with a signature, and names in definitions. Replace has the gateway refuse the
+	// request.
+	Sealed bool
 
 	edited bool
 }
 
-// Replace changes the text in the request that goes to the model.
+// Replace changes the text in the request that goes to the model, unless it is sealed.
 func (t *Text) Replace(text string) { t.Text, t.edited = text, true }
 
 // Caller is who asks, as the gateway authenticated it. Fields that are not known are empty.
@@ -48,6 +54,7 @@ type Request struct {
 	Extras
 
 	arguments []Argument
+	mark      mark
 	metadata  []byte
 	setModel  bool
 	changes   changes
@@ -141,7 +148,7 @@ func (r *Request) decode(view []byte, f *fields) (err error) {
 
 func (r *Request) decodeTexts(rest string, f *fields) (err error) {
 	role, message, texts := "", -1, r.Texts
-	var arg *Argument
+	var m *mark
 	for len(rest) >= abi.HeaderSize {
 		h := load(rest)
 		n := h >> 32
@@ -159,10 +166,15 @@ func (r *Request) decodeTexts(rest string, f *fields) (err error) {
 			texts = texts[:k+1]
 			t := &texts[k]
 			t.Role, t.Text, t.Message, t.edited = role, value, max(message, 0), false
-			if t.Argument != arg {
-				t.Argument = arg
+			t.Sealed = false
+			empty(&t.Kind)
+			if t.Argument != nil {
+				t.Argument = nil
 			}
-			arg = nil
+			if m != nil {
+				t.Argument, t.Kind, t.Sealed = m.argument, m.kind, m.sealed
+				m = nil
+			}
 			continue
 		}
 		if tag == abi.TagMessage {
@@ -174,7 +186,7 @@ func (r *Request) decodeTexts(rest string, f *fields) (err error) {
 			*f[tag] = value
 			continue
 		}
-		if arg, err = r.other(tag, uint16(h>>16), bytesOf(value), arg); err != nil {
+		if m, err = r.other(tag, uint16(h>>16), bytesOf(value), m); err != nil {
 			return err
 		}
 	}
@@ -185,15 +197,31 @@ func (r *Request) decodeTexts(rest string, f *fields) (err error) {
 	return nil
 }
 
-// other takes a record that few views have. arg is the argument under way, and that of the next text.
-func (r *Request) other(tag abi.Tag, flags uint16, value []byte, arg *Argument) (*Argument, error) {
-	switch {
-	case tag == abi.TagTextKind:
-		return r.argument(value), nil
-	case arg != nil && (tag == abi.TagKey || tag == abi.TagIndex):
-		return arg, arg.field(tag, value)
+// mark is what few texts have.
+type mark struct {
+	argument *Argument
+	kind     string
+	sealed   bool
+}
+
+// other takes a record that few views have. m is what was said of the next text so far, or nil.
+func (r *Request) other(tag abi.Tag, flags uint16, value []byte, m *mark) (*mark, error) {
+	known := tag == abi.TagTextKind || tag == abi.TagSealed
+	if known && m == nil {
+		m = &r.mark
+		*m = mark{}
 	}
-	return arg, r.field(tag, flags, value)
+	switch {
+	case tag == abi.TagSealed:
+		m.sealed = true
+	case tag == abi.TagTextKind:
+		m.kind, m.argument = text(value), r.argument(value)
+	case m != nil && m.argument != nil && (tag == abi.TagKey || tag == abi.TagIndex):
+		return m, m.argument.field(tag, value)
+	default:
+		return m, r.field(tag, flags, value)
+	}
+	return m, nil
 }
 
 // argument begins a text of a kind.

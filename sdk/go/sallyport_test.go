@@ -111,7 +111,7 @@ func TestRequest(t *testing.T) {
 		t.Errorf("continue returns %v", out)
 	}
 	want := Request{ID: "id", Model: "m", Stream: true, Caller: Caller{UserID: "u"}, Texts: []Text{{Role: "user", Message: 1, Text: "one"}, {Role: "user", Message: 1, Text: "two"}}}
-	if diff := cmp.Diff(want, seen, cmp.AllowUnexported(Request{}, Text{}, More{}, Extras{}, changes{}), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, seen, cmp.AllowUnexported(Request{}, Text{}, More{}, Extras{}, changes{}, mark{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 

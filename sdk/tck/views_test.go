@@ -123,6 +123,9 @@ func views(t *testing.T) (cases []tck.Case) {
 		v := add(hook, "echo-arguments").request("echo").text(abi.TagMessage, "assistant").text(abi.TagText, "said")
 		v.argument(0, "").text(abi.TagText, "to").argument(0, "to").text(abi.TagText, "ann").argument(1, "").text(abi.TagText, "no JSON")
 		end(v.text(abi.TagMessage, "tool").text(abi.TagText, "done").media())
+		v = add(hook, "echo-kinds").request("echo").number(abi.TagSealed, 1).text(abi.TagTextKind, "definition").text(abi.TagText, "send")
+		v.text(abi.TagTextKind, "definition").text(abi.TagText, "Sends it.").text(abi.TagMessage, "assistant").text(abi.TagText, "so")
+		end(v.number(abi.TagSealed, 1).text(abi.TagTextKind, "reasoning").text(abi.TagText, "because").text(abi.TagText, "then"))
 		end(add(hook, "echo-less").text(abi.TagModel, "echo").text(abi.TagText, "without a message"))
 		for _, verdict := range []string{"continue", "reject", "respond", "filtered", "fail", "state", "edit", "change"} {
 			end(add(hook, verdict).request(verdict).texts())

@@ -19,6 +19,7 @@ const (
 	Thinking   // what Reasoning says, once more: in blocks that carry a signature, or other details of a vendor's
 	Arguments  // of a call of a tool
 	Transcript // what the audio of an answer says
+	Definition // of a tool, or of the form of an answer: in requests
 )
 
 // String is the kind's name for a plugin.
@@ -32,6 +33,8 @@ func (k TextKind) String() string {
 		return "arguments"
 	case Transcript:
 		return "transcript"
+	case Definition:
+		return "definition"
 	}
 	return "content"
 }

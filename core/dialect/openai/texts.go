@@ -12,14 +12,18 @@ import (
 // quotes. An empty Role means none.
 type Text struct {
 	Text, Role llm.Span
-	Message    int // index of the message, prompt or input
+	Message    int // index of the message, prompt or input; -1 of what stands outside of them
 
 	// Of arguments: the number of the call in its message, and the member that has the text as its value, in the form of a
 	// text or InnerQuoted. An empty Key means none.
 	Call int
 	Key  llm.Span
-	Kind TextKind // Content or Arguments
+	Kind TextKind
 	Form Form
+
+	// Sealed: nobody but who made the text can change it. A vendor refuses thinking that differs from its signature, and names
+	// in definitions are what calls refer to.
+	Sealed bool
 }
 
 // MaxTexts is how many texts a request or an answer may hold; more are refused, because each costs memory.
@@ -39,8 +43,10 @@ var (
 
 // AppendTexts lists every text of a request: what is in messages[].content, prompt, input, instructions (of speech),
 // query and documents (of reranking), be it a string, a list of strings, or a list of parts with a text or contents of
-// their own; and in the arguments of the calls that messages hold, the strings, the names of members and long numbers. It
-// refuses what two parsers could read differently, because then a guardrail might check another text than the model gets.
+// their own; in the arguments of the calls that messages hold, the strings, the names of members and long numbers; the
+// reasoning and refusals of the past that messages hold; and the definitions of tools and answers, see definitions, which
+// come first. It refuses what two parsers could read differently, because then a guardrail might check another text than the
+// model gets.
 func AppendTexts(dst []Text, o *llm.Object) ([]Text, error) {
 	list, _, err := AppendContents(dst, o)
 	return list, err
@@ -50,6 +56,13 @@ func AppendTexts(dst []Text, o *llm.Object) ([]Text, error) {
 // see AppendMedia.
 func AppendContents(dst []Text, o *llm.Object) (list []Text, more bool, err error) {
 	w := walker{list: dst}
+	for _, m := range o.Members() {
+		switch string(o.Key(m)) {
+		case "tools", "functions", "response_format":
+			w.start(o.Value(m), m.Value.Start)
+			w.definitions()
+		}
+	}
 	for _, m := range o.Members() {
 		switch string(o.Key(m)) {
 		case "messages":
@@ -183,7 +196,7 @@ func (w *walker) object(c *dialect.Cursor, depth int) {
 
 func (w *walker) members(c *dialect.Cursor, depth int) {
 	const speaker, content, text, call, legacy, input = 1, 2, 4, 8, 16, 32
-	seen, first := 0, len(w.list)
+	seen, first, signed := 0, len(w.list), false
 	var role llm.Span
 	for w.err == nil && c.Next() {
 		which := 0
@@ -200,6 +213,12 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 			which = legacy
 		case "input":
 			which = input
+		case "reasoning_content", "reasoning", "thinking_blocks", "reasoning_details", "thinking":
+			w.thought(c, Reasoning, 0)
+		case "refusal":
+			w.thought(c, Refusal, 0)
+		case "signature":
+			signed = depth > 0 && c.First() == '"' && len(c.Value()) > 2
 		case "type", "cache_control", "tool_call_id", "name":
 		default:
 			w.more = w.more || depth > 0 || string(key) == "images" || string(key) == "audio"
@@ -229,6 +248,9 @@ func (w *walker) members(c *dialect.Cursor, depth int) {
 		}
 	}
 	w.more = w.more || depth > 0 && seen&(content|text) == 0
+	if signed {
+		w.seal(first)
+	}
 	if role.End > 0 {
 		w.speaker(first, role)
 	}

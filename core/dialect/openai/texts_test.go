@@ -71,7 +71,7 @@ func TestTexts(t *testing.T) {
 	finds(`{"input":[[1,2],[3]]}`)
 	finds(`{"input":["a",[1],"b"]}`, " 0: a", " 2: b")
 	finds(`{"input":[{"type":"text","text":"a"}]}`, " 0: a")
-	finds(`{"user":"u","metadata":{"prompt":"no"},"tools":[{"content":"no"}]}`)
+	finds(`{"user":"u","metadata":{"prompt":"no"},"extra":[{"content":"no"}]}`)
 }
 
 func TestAppendEdited(t *testing.T) {

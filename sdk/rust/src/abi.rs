@@ -6,7 +6,7 @@ use std::fmt;
 /// Major version of the interface: the number in the name of the import module.
 pub const MAJOR: u32 = 1;
 /// Minor version that this crate knows.
-pub const MINOR: u32 = 2;
+pub const MINOR: u32 = 3;
 /// Levels of nested records that are read at most.
 pub const MAX_DEPTH: usize = 32;
 /// Bytes of the header in front of every record.
@@ -158,6 +158,7 @@ pub mod tag {
     pub const MIME: u16 = 140;
     pub const SIZE: u16 = 141;
     pub const AT: u16 = 142;
+    pub const SEALED: u16 = 143;
     pub const RECORD: u16 = 160;
     pub const DEPLOYMENT_ID: u16 = 161;
     pub const PROVIDER: u16 = 162;

@@ -6,6 +6,7 @@ use crate::media::{self, Argument, Media};
 use crate::value::{self, Value};
 use crate::view::{text, Field, View};
 use std::borrow::Cow;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 
 /// One piece of text in a request: the content of a message, one part of it, a prompt, an input to embed, or one of the
@@ -18,6 +19,12 @@ pub struct Text<'a> {
     pub message: usize,
     /// Where the text stands in the arguments of a call; nothing for what the message says.
     pub argument: Option<Argument<'a>>,
+    /// "reasoning" or "refusal" for what a model thought or refused in the past, "definition" for what stands in the
+    /// definitions of tools and of the form of an answer, "arguments" with `argument`, and empty for what the message says.
+    pub kind: &'a str,
+    /// The text cannot be changed: thinking with a signature, a name in a definition. `replace` has the gateway refuse the
+    /// request.
+    pub sealed: bool,
     text: &'a [u8],
     replaced: Option<Vec<u8>>,
 }
@@ -25,7 +32,7 @@ pub struct Text<'a> {
 impl<'a> Text<'a> {
     /// A text for a test.
     pub fn new(role: &'a str, text: &'a str) -> Text<'a> {
-        Text { role, message: 0, argument: None, text: text.as_bytes(), replaced: None }
+        Text { role, message: 0, argument: None, kind: "", sealed: false, text: text.as_bytes(), replaced: None }
     }
 
     /// The text without JSON escapes, as the caller sent it: it need not be UTF-8.
@@ -141,7 +148,7 @@ impl<'a> Request<'a> {
             match field.tag {
                 tag::TEXT => self.texts.push(place.text(field)),
                 tag::MESSAGE => place.message(field),
-                tag::TEXT_KIND | tag::KEY | tag::INDEX => place.argue(field)?,
+                tag::TEXT_KIND | tag::KEY | tag::INDEX | tag::SEALED => place.argue(field)?,
                 tag::MEDIA => self.media.push(Media::read(field)?),
                 _ => self.exchange.take(field)?,
             }
@@ -156,6 +163,8 @@ pub(crate) struct Place<'a> {
     role: &'a str,
     messages: usize,
     argument: Option<Argument<'a>>,
+    kind: &'a str,
+    sealed: bool,
 }
 
 /// What a record is, among messages and texts.
@@ -181,7 +190,8 @@ impl<'a> Place<'a> {
     #[inline]
     fn text(&mut self, field: Field<'a>) -> Text<'a> {
         let (message, argument) = (self.messages.saturating_sub(1), self.argument.take());
-        Text { role: self.role, message, argument, text: field.value, replaced: None }
+        let (kind, sealed) = (mem::take(&mut self.kind), mem::take(&mut self.sealed));
+        Text { role: self.role, message, argument, kind, sealed, text: field.value, replaced: None }
     }
 
     #[inline]
@@ -195,7 +205,11 @@ impl<'a> Place<'a> {
     #[inline(never)]
     fn argue(&mut self, field: Field<'a>) -> Result<(), Error> {
         match field.tag {
-            tag::TEXT_KIND => self.argument = Argument::begin(text(field.value)),
+            tag::SEALED => self.sealed = true,
+            tag::TEXT_KIND => {
+                self.kind = text(field.value);
+                self.argument = Argument::begin(self.kind);
+            }
             _ if self.argument.is_some() => Argument::take(&mut self.argument, field)?,
             _ => field.unknown()?,
         }

@@ -248,6 +248,10 @@ func echoRequest(r *sallyport.Request) string {
 	e.extras(&r.Extras)
 	for _, t := range r.Texts {
 		e.argument(t.Argument)
+		if t.Argument == nil {
+			e.text("kind", t.Kind)
+		}
+		e.flag("sealed", t.Sealed)
 		e.text(t.Role+" "+strconv.Itoa(t.Message), strconv.Quote(t.Text))
 	}
 	e.media(r.Media)

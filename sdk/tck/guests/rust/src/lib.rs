@@ -89,6 +89,10 @@ impl Echo {
     fn texts(&mut self, texts: &[Text]) {
         for t in texts {
             self.argument(&t.argument);
+            if t.argument.is_none() {
+                self.text("kind", t.kind);
+            }
+            self.flag("sealed", t.sealed);
             self.text(&format!("{} {}", t.role, t.message), &quote(&t.as_str()));
         }
     }
