@@ -361,10 +361,7 @@ func (b *batches) outputs(ctx context.Context, s *batchState, lines []batchLine,
 		if failed != (r.answer == nil) {
 			return nil
 		}
-		line, err := b.line(n, r, asked[r.id])
-		if err == nil {
-			_, err = out.Write(line)
-		}
+		_, err := out.Write(b.line(n, r, asked[r.id]))
 		return err
 	}
 	if err := b.maker.results(ctx, b, s, write); err != nil || !failed || !listener.Ended(s.status) {
@@ -395,7 +392,7 @@ func (s *batchState) unmade(id string) *batchResult {
 }
 
 // line is a line of the file that a batch puts out (https://platform.openai.com/docs/api-reference/batch/request-output).
-func (b *batches) line(n int, r *batchResult, asked []byte) ([]byte, error) {
+func (b *batches) line(n int, r *batchResult, asked []byte) []byte {
 	w := dialect.Build(nil)
 	w.Open('{').Key("id").Quote(fmt.Sprintf("batch_req_%d", n)).Key("custom_id").Quote(r.id)
 	var body []byte
@@ -416,7 +413,7 @@ func (b *batches) line(n int, r *batchResult, asked []byte) ([]byte, error) {
 	default:
 		w.Key("response").Lit("null").Key("error").Open('{').Key("code").Quote(r.code).Key("message").Quote(r.message).Close('}')
 	}
-	return append(w.Close('}').Bytes(), '\n'), nil
+	return append(w.Close('}').Bytes(), '\n')
 }
 
 // completion is a vendor's answer as a chat completion. asked is the request, which some answers are read with.

@@ -210,6 +210,7 @@ func TestGeminiBatches(t *testing.T) {
 		const done = `{"name":"batches/b1","metadata":{"@type":"x","model":"models/gemini-2.5-flash","state":"BATCH_STATE_SUCCEEDED","createTime":"2025-07-01T10:00:00Z","endTime":"2025-07-01T11:00:00Z",` +
 			`"batchStats":{"requestCount":"4","successfulRequestCount":"1","failedRequestCount":"3"}},"done":true,"response":{"@type":"x","inlinedResponses":{"inlinedResponses":[` +
 			`{"metadata":{"key":"d"},"response":{"candidates":[{"content":{"role":"model","parts":[{"text":"hello"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":150,"candidatesTokenCount":30,"totalTokenCount":180},"modelVersion":"gemini-2.5-flash"}},` +
+			`{"metadata":{"key":"b"},"response":{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":0,"totalTokenCount":0}}},` +
 			`{"metadata":{"key":"a"},"error":{"code":3,"message":"bad request","status":"INVALID_ARGUMENT"}}]}}}`
 		switch q := c.Request; {
 		case strings.HasSuffix(q.Path, ":cancel"):
@@ -241,11 +242,11 @@ func TestGeminiBatches(t *testing.T) {
 	done := d.Get("/v1/batches/"+batch, as(ann))
 	d.want(done, 200, `"completed_at":1751367600`)
 	answers := d.outputs(d.Get("/v1/files/"+member(t, done, "output_file_id")+"/content", as(ann)))
-	if len(answers) != 1 || !strings.Contains(answers["d"], `"content":"hello"`) {
+	if len(answers) != 2 || !strings.Contains(answers["d"], `"content":"hello"`) || !strings.Contains(answers["b"], "SAFETY") {
 		t.Errorf("%v", answers)
 	}
 	failures := d.outputs(d.Get("/v1/files/"+member(t, done, "error_file_id")+"/content", as(ann)))
-	if !strings.Contains(failures["a"], `"status_code":400`) || !strings.Contains(failures["a"], "bad request") {
+	if len(failures) != 2 || !strings.Contains(failures["c"], "batch_failed") || !strings.Contains(failures["a"], `"status_code":400`) || !strings.Contains(failures["a"], "bad request") {
 		t.Errorf("%v", failures)
 	}
 	d.spends(ann, (150*0.01+30*0.1)/2)
