@@ -1,5 +1,7 @@
 package llm
 
+import "time"
+
 // account is the part of a Live that several replicas keep together.
 type account struct {
 	birth  uint64  // tells this state from every other one, of this scope too
@@ -9,8 +11,10 @@ type account struct {
 	read   bool    // a database was read since the last change
 	fell   bool    // the spend fell, and nobody knows by which change
 	change int64   // number of a change whose effect was not read yet; 0 is none
-	rest   float64 // what all had spent, less what was settled here until then
+	rest   float64 // what all had spent when they were last asked, less told
+	told   float64 // total then
 	seenAt int64   // the change that had begun the period then; -1 if rest is not known
+	heard  int64   // when they were asked, unix nanoseconds
 	seenIn int64   // when the period had begun then, if it is counted, unix nanoseconds
 	reset  int64   // number of the change by which the spend fell, until all replicas know; 0 is none
 }
@@ -27,10 +31,14 @@ type Account struct {
 	Loose   float64 // part of Held that nobody else holds; see Live.Granted
 	Gave    uint64  // how often money was given back so far
 	Window  int64   // begin of the period of a scope that is Counted, unix nanoseconds; 0 is not begun
-	Seen    float64 // what all had spent when they were last asked, and what was settled here since
+	Seen    float64 // what all had spent when they were last asked, Total of then included
+	Untold  float64 // settled here since
 	SeenAt  int64   // number of the change that had begun the period then; -1 if nobody was asked
 	Reset   int64   // number of the change by which the spend fell, if that is to be told; 0 is none
 }
+
+// seenLasts is how long what all had spent is worth telling: who counts for all may forget a scope that nobody asks for.
+const seenLasts = 50 * time.Minute
 
 // Account returns what is known at a moment, in unix nanoseconds.
 func (l *Live) Account(s *Scope, now int64) Account {
@@ -41,8 +49,10 @@ func (l *Live) Account(s *Scope, now int64) Account {
 		Birth: l.birth, Total: l.total, Base: l.spent - l.unsaved, Unsaved: l.unsaved, Floor: l.floor, Held: max(0, l.held-l.asked),
 		Loose: max(0, l.held-l.asked-l.shared), Gave: l.gave, Window: l.window, Reset: l.reset, SeenAt: l.seenAt,
 	}
-	if l.seenAt >= 0 {
-		a.Seen = l.rest + l.total
+	if now-l.heard > int64(seenLasts) {
+		a.SeenAt = -1
+	} else if l.seenAt >= 0 {
+		a.Seen, a.Untold = l.rest+l.told, l.total-l.told
 	}
 	if l.Kind.Counted() {
 		a.Floor = a.Base // nobody lowers it but by a period's end
@@ -90,19 +100,20 @@ func (l *Live) Told(change int64) {
 	}
 }
 
-// Seen says what all had spent together in the period that began with a change, less the Total that they knew of here. window
+// Seen says what all had spent together in the period that began with a change, less the Total told of here. window
 // is when the period began, in unix nanoseconds, if it is counted; 0 is not begun. The first to spend begins it for all.
-func (l *Live) Seen(others float64, change, window int64) {
+func (l *Live) Seen(others, told float64, change, window int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.Kind.Counted() && window != 0 && (l.window == 0 || window < l.window) {
 		l.window = window
 	}
+	l.heard = time.Now().UnixNano()
 	switch {
 	case change > l.seenAt || window != l.seenIn:
-		l.rest, l.seenAt, l.seenIn = others, change, window
-	case change == l.seenAt:
-		l.rest = max(l.rest, others)
+		l.rest, l.told, l.seenAt, l.seenIn = others, told, change, window
+	case change == l.seenAt && others+told >= l.rest+l.told:
+		l.rest, l.told = others, told
 	}
 }
 

@@ -37,9 +37,9 @@ func TestAccount(t *testing.T) {
 	f("read", Account{Total: 3, Unsaved: 3, Base: 10, Floor: 10, Gave: 2, SeenAt: -1})
 	l.Saved(2)
 	f("saved", Account{Total: 3, Unsaved: 1, Base: 12, Floor: 12, Gave: 2, SeenAt: -1})
-	l.Seen(17, 0, 0)
+	l.Seen(17, 3, 0, 0)
 	l.Bar(now, 5)
-	l.Seen(16, 0, 0)
+	l.Seen(16, 3, 0, 0)
 	f("seen", Account{Total: 3, Unsaved: 1, Base: 12, Floor: 12, Gave: 2, Seen: 20})
 	l.Changed(7)
 	if l.Learned(7) {
@@ -76,8 +76,8 @@ func TestSeenAlone(t *testing.T) {
 	}
 	l.Bar(0, 10)
 	f(3, Passed)
-	l.Seen(9, 0, 0)
+	l.Seen(9, 0, 0, 0)
 	f(3, Passed)
-	l.Seen(10, 0, 0)
+	l.Seen(10, 0, 0, 0)
 	f(3, OverBudget)
 }

@@ -3,8 +3,6 @@ package proof
 import (
 	"fmt"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,25 +195,8 @@ func TestExactlyN(t *testing.T) {
 	const calls = 40
 	s := apptest.Start(t, settings(vendor(t), "", "", ""))
 	k := key(t, s, object{"max_budget": calls * callCost})
-	var passed, refusedCalls atomic.Int64
-	var wg sync.WaitGroup
-	for range 200 {
-		wg.Go(func() {
-			switch r := chat(s, k, ""); r.Status {
-			case 200:
-				passed.Add(1)
-			case 400:
-				refusedCalls.Add(1)
-			default:
-				t.Errorf("%d %s", r.Status, r.Body)
-			}
-		})
-	}
-	wg.Wait()
-	if passed.Load() > calls || passed.Load() < calls*8/10 {
-		t.Errorf("%d calls passed, the budget is for %d", passed.Load(), calls)
-	}
-	eventually(t, "the spend is written", func() bool { return near(spent(t, s, k), float64(passed.Load())*callCost) })
+	exactly(t, []*apptest.Server{s}, k, 200, 1, calls, 400)
+	eventually(t, "the spend is written", func() bool { return near(spent(t, s, k), calls*callCost) })
 }
 
 // TestHeldBack shows that nothing stays held of calls that failed or whose caller left.

@@ -27,13 +27,10 @@ func TestReplicasDeployments(t *testing.T) {
 			if own {
 				k = limited(list[0])
 			}
-			passed := crowd(t, list, k, 150, 2, 429)
-			if passed > calls || passed < calls*8/10 {
-				t.Errorf("%d calls passed, the budget is for %d", passed, calls)
-			}
+			exactly(t, list, k, 150, 2, calls, 429)
 			for _, s := range list {
-				if r := chat(s, master, ""); passed == calls && (r.Status != 429 ||
-					!strings.Contains(r.Body, "No deployments available - crossed budget: Exceeded budget for ")) {
+				if r := chat(s, master, ""); r.Status != 429 ||
+					!strings.Contains(r.Body, "No deployments available - crossed budget: Exceeded budget for ") {
 					t.Errorf("%d %s", r.Status, r.Body)
 				}
 			}

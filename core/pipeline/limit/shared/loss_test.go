@@ -26,7 +26,7 @@ func lossy(t *testing.T, kind llm.ScopeKind, l llm.Limits, b llm.Budget) (list [
 }
 
 // TestLossUnderLoad shows that what three replicas let through stays within one percent of the limits of requests and tokens
-// although Redis loses its data in the middle, and that no budget is passed.
+// although Redis loses its data in the middle, and that of a budget only what was on its way then may be missed.
 func TestLossUnderLoad(t *testing.T) {
 	t.Parallel()
 	f := func(name string, kind llm.ScopeKind, l llm.Limits, b llm.Budget, want, off int64) {
@@ -42,7 +42,7 @@ func TestLossUnderLoad(t *testing.T) {
 					for !over.Load() {
 						if list[i%3].call(t.Context()) {
 							passed.Add(1)
-						} else if passed.Load() >= want-off || !b.Limited {
+						} else if !b.Limited {
 							return
 						}
 					}
@@ -53,7 +53,7 @@ func TestLossUnderLoad(t *testing.T) {
 				lose()
 			}
 			if b.Limited {
-				eventually(t, "the budget is used", func() bool { return passed.Load() >= want })
+				eventually(t, "the budget is used", func() bool { return passed.Load() >= want-off })
 				over.Store(true)
 			}
 			wg.Wait()
@@ -72,8 +72,8 @@ func TestLossUnderLoad(t *testing.T) {
 	}
 	f("requests", llm.ScopeKey, llm.Limits{RPM: 1500}, llm.Budget{}, 1500, 15)
 	f("tokens", llm.ScopeKey, llm.Limits{TPM: 12_000}, llm.Budget{}, 1200, 12)
-	f("money", llm.ScopeKey, llm.Limits{}, llm.Budget{Limited: true, Max: 400 * price}, 400, 0)
-	f("money of a window", llm.ScopeProvider, llm.Limits{}, llm.Budget{Limited: true, Max: 400 * price, Period: 24 * time.Hour}, 400, 0)
+	f("money", llm.ScopeKey, llm.Limits{}, llm.Budget{Limited: true, Max: 400 * price}, 400, 4)
+	f("money of a window", llm.ScopeProvider, llm.Limits{}, llm.Budget{Limited: true, Max: 400 * price, Period: 24 * time.Hour}, 400, 4)
 }
 
 // TestLossIdle shows that what replicas used that nobody asks any more counts after a loss, too: at once, as far as the one

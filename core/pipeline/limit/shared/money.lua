@@ -3,12 +3,14 @@
 -- The hash "money" has s, what was spent in this period by all; u:<birth>, for each process that spends the highest total
 -- it has told, its last settlement, how often money had been given back when it came, and when; h, what is held; l:<birth>,
 -- what a process held when it came; w, when a counted period began; v, the change that ended the last period; p, when this
--- one ends; m, what is known to have been spent before the data were lost, while not all have told anew. The sorted set "held" has each hold with its amount, by when it is forgotten.
+-- one ends; c, when it was made; e, the most that a process which came knew all to have spent before; g, what these had not told
+-- by then and what was spent since. For a while after c no less counts than e and g: the first to come may not have read of
+-- its database what others wrote. The sorted set "held" has each hold with its amount, by when it is forgotten.
 --
 -- A process tells the sum of all it ever settled. So it does not matter whether a message is lost, late or repeated: what
 -- is more than the highest sum seen is added. A process that is not known brings what no database has yet; a scope that is
 -- not known is what the first to ask has from its database.
-local lease, keep = 600000, 3600000
+local lease, keep, doubt = 600000, 3600000, 30000
 
 local function exact(n) return string.format('%.17g', n) end
 
@@ -63,7 +65,7 @@ end
 
 -- Takes note of what a process tells in ARGV from i on: birth, total, unsaved, base, floor, held, loose, gave, window in ms,
 -- number of the last change it knows, number of a change that ended the period (0 none), length of the period in ms, its
--- end in ms, what all had spent when it last asked and what it spent since, and v of then. What is known of a counted period
+-- end in ms, what all had spent when it was last told, v of then, and what it spent itself since. What is known of a counted period
 -- counts in that one only: the one that began when w says. number is that of a settlement, 0 for none. back says that the process had counted alone. Returns what is
 -- spent, then what is known of the process, its last settlement before and how often it had given back when it came, and
 -- whether it was not known before, v, what is spent without its total, and w.
@@ -72,12 +74,13 @@ local function learn(now, i, number, back)
   local total, unsaved, base, floor = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
   local held, loose, gave, window = tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6]), tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8])
   local seq, reset, period, ends = tonumber(ARGV[i + 9]), tonumber(ARGV[i + 10]), tonumber(ARGV[i + 11]), tonumber(ARGV[i + 12])
-  local seen, when = tonumber(ARGV[i + 13]), tonumber(ARGV[i + 14])
-  local f = redis.call('HMGET', KEYS[3], 's', 'w', 'v', 'p', field, 'm')
-  local s, w, v, p, known, m = tonumber(f[1]), tonumber(f[2]), tonumber(f[3]) or 0, tonumber(f[4]), f[5], tonumber(f[6]) or 0
+  local seen, when, untold = tonumber(ARGV[i + 13]), tonumber(ARGV[i + 14]), tonumber(ARGV[i + 15])
+  local f = redis.call('HMGET', KEYS[3], 's', 'w', 'v', 'p', field, 'e', 'g', 'c')
+  local s, w, v, p, known = tonumber(f[1]), tonumber(f[2]), tonumber(f[3]) or 0, tonumber(f[4]), f[5]
+  local e, g, c = tonumber(f[6]) or 0, tonumber(f[7]) or 0, tonumber(f[8]) or now
   if not s then
     redis.call('DEL', KEYS[3], KEYS[4])
-    s, w, v, p, known, m = base, nil, math.max(0, when), nil, false, 0
+    s, w, v, p, known, e, g, c = base, nil, math.max(0, when), nil, false, 0, 0, now
     if window > 0 then w = window end
   end
   local top, last, came
@@ -89,16 +92,16 @@ local function learn(now, i, number, back)
     -- The period ended: everybody brings anew what no database has, which counts in the new one.
     each(function(name, value) redis.call('HSET', KEYS[3], name, (string.gsub(value, '^%S+', '-'))) end)
     if top then top = '-' end
-    s, v, m = base, math.max(v, reset, when), 0
+    s, v, e, g = base, math.max(v, reset, when), 0, 0
   end
-  if period > 0 and w and now - w >= period then s, w, m = 0, nil, 0 end
+  if period > 0 and w and now - w >= period then s, w, e, g = 0, nil, 0, 0 end
   if period > 0 and window > 0 and now - window < period and w and window < w then w = window end
   local same = period == 0 or window > 0 and w == window
   -- Who has not heard of the last period's end may tell what a database already had in that one.
   local stale, apart = seq < v, 0
   if top and top ~= '-' then
     local more = math.max(0, total - tonumber(top))
-    s, m = s + more, m + more
+    s, g = s + more, g + more
     top = math.max(total, tonumber(top))
     if back and number > last then
       lump(birth, loose, now)
@@ -116,21 +119,22 @@ local function learn(now, i, number, back)
       end)
     end
     s, top = s + unsaved, total
+    if same and when == v then e, g = math.max(e, seen), g + untold end
   end
   if same and not stale and floor > 0 and floor + unsaved > s then s = floor + unsaved end
-  if same and when == v then m = math.max(m, seen) end
   if period > 0 and not w and s > 0 then
     w = now
     if window > 0 then w = window end
   end
-  redis.call('HSET', KEYS[3], 's', exact(s), 'v', v)
-  if m > s + 1e-6 then redis.call('HSET', KEYS[3], 'm', exact(m)) else redis.call('HDEL', KEYS[3], 'm') end
+  redis.call('HSET', KEYS[3], 's', exact(s), 'v', v, 'e', exact(e), 'g', exact(g), 'c', c)
   if w then redis.call('HSET', KEYS[3], 'w', w) else redis.call('HDEL', KEYS[3], 'w') end
   if ends > (p or 0) then redis.call('HSET', KEYS[3], 'p', ends) end
   if top and top ~= '-' then
     redis.call('HSET', KEYS[3], field, exact(top) .. ' ' .. math.max(last, number) .. ' ' .. came .. ' ' .. math.floor(now / keep))
   end
   redis.call('PEXPIRE', KEYS[3], keep)
-  return math.max(s, m) + apart, last, came, not known, v, math.max(s, m) - (tonumber(top) or total), w or 0
+  local all = s
+  if now < c + doubt and e > 0 then all = math.max(s, e + g) end
+  return all + apart, last, came, not known, v, all - (tonumber(top) or total), w or 0
 end
 

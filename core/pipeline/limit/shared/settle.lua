@@ -2,7 +2,8 @@
 -- ARGV: now in ms, time of the reserve in ms, tokens held, tokens used, its place among the open requests ("" none), 1 to
 -- undo, 1 if it counted in the minute and 2 if only what is known of that is told, number of the settlement, replica, hold of money ("" none), its cost, how often the
 -- process had given back money by then (0 if it was not let pass), 1 if the process had counted alone, what it tells of the
--- minute, and what it tells of the scope's money if it has a budget.
+-- minute, and what it tells of the scope's money if it has a budget. Then it answers {what is spent without the process's
+-- total in billionths, change that ended the last period, when a counted period began in ms}.
 local now, then_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
 local held, used, number = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[8])
 -- Settlements of a replica come in order: one that comes again has been counted.
@@ -46,10 +47,11 @@ if ARGV[7] == '1' and known(now, 14) and not again() then
 end
 if ARGV[5] ~= '' then redis.call('ZREM', KEYS[2], ARGV[5]) end
 if ARGV[21] then
-  local _, last, came = learn(now, 21, number, ARGV[13] == '1')
+  local _, last, came, _, v, others, w = learn(now, 21, number, ARGV[13] == '1')
   if ARGV[10] ~= '' and not drop(ARGV[10], ARGV[11]) and last and number > last and tonumber(ARGV[12]) > came then
     -- Redis lost the hold, and it came again with what its process held.
     lump(ARGV[21], tonumber(redis.call('HGET', KEYS[3], 'l:' .. ARGV[21]) or 0) - tonumber(ARGV[11]), now)
   end
+  return {math.floor(others * 1e9), v, w}
 end
-return 0
+return {}

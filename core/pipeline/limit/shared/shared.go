@@ -304,7 +304,7 @@ func (c *Counts) ask(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, 
 			a.seen(s, x.Asked.Now)
 		}
 		if a.change >= 0 {
-			s.Seen(a.others, a.change, a.window*int64(time.Millisecond))
+			s.Seen(a.others, told[i].Total, a.change, a.window*int64(time.Millisecond))
 			s.Told(told[i].Reset)
 		}
 	}
@@ -384,7 +384,7 @@ func (c *Counts) account(args []any, s *llm.Scope, now int64) (out []any, told l
 	}
 	return append(args, strconv.FormatUint(a.Birth, 36), amount(a.Total), amount(a.Unsaved), amount(a.Base), amount(a.Floor),
 		amount(a.Held), amount(a.Loose), a.Gave, a.Window/int64(time.Millisecond), max(seq, a.Reset), a.Reset,
-		s.Budget.Period.Milliseconds(), ends, amount(a.Seen), a.SeenAt), a
+		s.Budget.Period.Milliseconds(), ends, amount(a.Seen), a.SeenAt, amount(a.Untold)), a
 }
 
 func amount(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

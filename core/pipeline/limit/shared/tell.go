@@ -33,10 +33,11 @@ type owed struct {
 	money bool // what is spent is told whether a budget limits it or not
 }
 
-// reset is the end of a period, and the change that brought it.
-type reset struct {
-	live   *llm.Live
-	change int64
+// report is what was told of a scope's money, and by which command.
+type report struct {
+	live *llm.Live
+	told llm.Account
+	cmd  *redis.Cmd
 }
 
 // nobody is a name that no hold of money has: what Redis holds for the whole process becomes less.
@@ -223,10 +224,10 @@ func (c *Counts) sendSome() (more bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), max(settlePatience, c.s.Timeout))
 	defer cancel()
-	cmds, resets, err := c.tell(ctx, batch)
+	cmds, reports, err := c.tell(ctx, batch)
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		c.load(ctx)
-		cmds, resets, err = c.tell(ctx, batch)
+		cmds, reports, err = c.tell(ctx, batch)
 	}
 	if err != nil && !c.hopeless(cmds) {
 		c.mu.Lock()
@@ -237,8 +238,8 @@ func (c *Counts) sendSome() (more bool) {
 		c.failed(err)
 		return !c.broken.Load()
 	}
-	for _, r := range resets {
-		r.live.Told(r.change)
+	for _, r := range reports {
+		r.heard()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -273,7 +274,7 @@ func (c *Counts) batch() (batch []settlement, n int, list []owed) {
 }
 
 // tell sends settlements in one pipeline.
-func (c *Counts) tell(ctx context.Context, batch []settlement) (cmds []*redis.Cmd, resets []reset, err error) {
+func (c *Counts) tell(ctx context.Context, batch []settlement) (cmds []*redis.Cmd, reports []report, err error) {
 	pipe := c.s.Client.Pipeline()
 	for i := range batch {
 		t := &batch[i]
@@ -284,14 +285,27 @@ func (c *Counts) tell(ctx context.Context, batch []settlement) (cmds []*redis.Cm
 		args = c.recent(args, t.scope, t.now)
 		if t.account {
 			var told llm.Account
-			if args, told = c.account(args, t.scope, t.now); told.Reset != 0 {
-				resets = append(resets, reset{t.scope.Live, told.Reset})
-			}
+			args, told = c.account(args, t.scope, t.now)
+			reports = append(reports, report{live: t.scope.Live, told: told})
 		}
-		cmds = append(cmds, c.settle.EvalSha(ctx, pipe, c.keys(t.scope), args...))
+		cmd := c.settle.EvalSha(ctx, pipe, c.keys(t.scope), args...)
+		if t.account {
+			reports[len(reports)-1].cmd = cmd
+		}
+		cmds = append(cmds, cmd)
 	}
 	_, err = pipe.Exec(ctx)
-	return cmds, resets, err
+	return cmds, reports, err
+}
+
+// heard notes that Redis knows what was told, and what all have spent.
+func (r *report) heard() {
+	if r.told.Reset != 0 {
+		r.live.Told(r.told.Reset)
+	}
+	if list, err := r.cmd.Int64Slice(); err == nil && len(list) == 3 {
+		r.live.Seen(float64(list[0])/1e9, r.told.Total, list[1], list[2]*int64(time.Millisecond))
+	}
 }
 
 // counting says whether a settlement counts in the minute: 0 no, 1 yes, 2 if only what is known is told.
