@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,9 +24,6 @@ type awakeConn struct {
 	fd       int
 	deadline time.Time
 }
-
-// idle counts the reads of all connections of this process since one of them found something.
-var idle atomic.Int64
 
 // awake takes over a TCP connection.
 func awake(conn net.Conn) (net.Conn, error) {
@@ -49,7 +45,6 @@ func (a *awakeConn) Read(b []byte) (int, error) {
 		n, err := unix.Read(a.fd, b)
 		switch {
 		case n > 0:
-			idle.Store(0)
 			return n, nil
 		case err == nil:
 			return 0, io.EOF
@@ -80,13 +75,13 @@ func (a *awakeConn) Write(b []byte) (int, error) {
 	return written, nil
 }
 
-// pause lets the other connections try. When nothing has come for long, it sleeps.
+// pause lets the other connections try. When nothing has come for long, as between rounds, it sleeps.
 func (a *awakeConn) pause(tries int) error {
-	const quiet = 8192 // some milliseconds
+	const quiet = 20_000 // a tenth of a second with 32 connections
 	if tries%256 == 0 && !a.deadline.IsZero() && time.Now().After(a.deadline) {
 		return os.ErrDeadlineExceeded
 	}
-	if idle.Add(1) > quiet {
+	if tries > quiet {
 		time.Sleep(time.Millisecond)
 	}
 	runtime.Gosched()
