@@ -82,12 +82,5 @@ func gateways() []Vendor {
 			Offers: []llm.Operation{llm.OpModeration, llm.OpImage, llm.OpSpeech, llm.OpTranscription, llm.OpRerank},
 			Source: "https://docs.aihubmix.com/cn/api/Aihubmix-Integration",
 		},
-		{
-			// Another gateway of the reference's kind, this one included.
-			Name: "litellm_proxy", BaseVars: []string{"LITELLM_PROXY_API_BASE"}, KeyVars: []string{"LITELLM_PROXY_API_KEY"},
-			KeyOptional: true, Offers: everything(),
-			Responses: true, Developer: true, Caches: true, Extended: true,
-			Source: "https://docs.litellm.ai/docs/providers/litellm_proxy",
-		},
 	}
 }

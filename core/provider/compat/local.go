@@ -7,6 +7,13 @@ func local() []Vendor {
 	const fake = "fake-api-key"
 	return []Vendor{
 		{
+			// Another gateway of the reference's kind, this one included.
+			Name: "litellm_proxy", BaseVars: []string{"LITELLM_PROXY_API_BASE"}, KeyVars: []string{"LITELLM_PROXY_API_KEY"},
+			KeyOptional: true, Offers: everything(),
+			Responses: true, Developer: true, Caches: true, Extended: true,
+			Source: "https://docs.litellm.ai/docs/providers/litellm_proxy",
+		},
+		{
 			// Any server that speaks the API.
 			Name: "custom_openai", BaseVars: []string{"OPENAI_LIKE_API_BASE"}, KeyVars: []string{"OPENAI_LIKE_API_KEY"},
 			KeyOptional: true, Offers: everything(), Source: "https://platform.openai.com/docs/api-reference",
