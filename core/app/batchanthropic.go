@@ -40,15 +40,7 @@ func (anthropicBatches) submit(ctx context.Context, b *batches, rows []batchRow,
 		}
 		w.Open('{').Key("custom_id").Quote(r.id).Key("params").Raw(r.body).Close('}')
 	}
-	text, err := b.read(ctx, "POST", anthropicPath(""), w.Close(']').Close('}').Bytes(), maxBatchText)
-	if err != nil {
-		return "", err
-	}
-	s := anthropicState(text)
-	if !plainBatch(s.id) {
-		return "", &llm.Error{Op: "app.batches", Kind: llm.KindBadGateway, Message: "Anthropic told no id of the batch."}
-	}
-	return s.id, nil
+	return b.post(ctx, "Anthropic", anthropicPath(""), w.Close(']').Close('}').Bytes(), anthropicState)
 }
 
 // anthropicID reports whether a custom_id can be sent to Anthropic (same pages).

@@ -177,15 +177,7 @@ func (m *bedrockBatches) submit(ctx context.Context, b *batches, rows []batchRow
 		w.Key("s3EncryptionKeyId").Quote(m.key)
 	}
 	w.Close('}').Close('}').Key("timeoutDurationInHours").Int(24)
-	text, err := b.read(ctx, "POST", bedrockRoot("/model-invocation-job"), w.Close('}').Bytes(), maxBatchText)
-	if err != nil {
-		return "", err
-	}
-	s := m.state(text)
-	if !plainBatch(s.id) {
-		return "", &llm.Error{Op: "app.batches", Kind: llm.KindBadGateway, Message: "Bedrock told no id of the batch."}
-	}
-	return s.id, nil
+	return b.post(ctx, "Bedrock", bedrockRoot("/model-invocation-job"), w.Close('}').Bytes(), m.state)
 }
 
 // form says which API the lines are of, and brings them there. Jobs of Converse have no tools

@@ -39,15 +39,7 @@ func (geminiBatches) submit(ctx context.Context, b *batches, rows []batchRow, na
 		chat, _, _ = strings.Cut(chat, "?")
 		return strings.TrimSuffix(chat, ":generateContent") + ":batchGenerateContent"
 	}
-	text, err := b.read(ctx, "POST", path, body, maxBatchText)
-	if err != nil {
-		return "", err
-	}
-	s := geminiState(text)
-	if !plainBatch(s.id) {
-		return "", &llm.Error{Op: "app.batches", Kind: llm.KindBadGateway, Message: "Gemini told no id of the batch."}
-	}
-	return s.id, nil
+	return b.post(ctx, "Gemini", path, body, geminiState)
 }
 
 func (geminiBatches) look(ctx context.Context, b *batches, id string) (*batchState, error) {

@@ -41,15 +41,7 @@ func (mistralBatches) submit(ctx context.Context, b *batches, rows []batchRow, n
 	file, _ := llm.Text(dialect.Get(upload, "id"))
 	w := dialect.Build(nil)
 	w.Open('{').Key("input_files").Open('[').QuoteBytes(file).Close(']').Key("model").Quote(b.d.Model).Key("endpoint").Quote(chatPath)
-	text, err := b.read(ctx, "POST", mistralRoot("/batch/jobs"), w.Close('}').Bytes(), maxBatchText)
-	if err != nil {
-		return "", err
-	}
-	s := mistralState(text)
-	if !plainBatch(s.id) {
-		return "", &llm.Error{Op: "app.batches", Kind: llm.KindBadGateway, Message: "Mistral told no id of the batch."}
-	}
-	return s.id, nil
+	return b.post(ctx, "Mistral", mistralRoot("/batch/jobs"), w.Close('}').Bytes(), mistralState)
 }
 
 func (mistralBatches) look(ctx context.Context, b *batches, id string) (*batchState, error) {

@@ -363,6 +363,20 @@ func (b *batches) counted(ctx context.Context, s *batchState, m *batchMemo) erro
 	return nil
 }
 
+// post makes a batch at the vendor with the request body, and returns the id that it has there.
+func (b *batches) post(
+	ctx context.Context, vendor string, path func(string) string, body []byte, state func([]byte) *batchState,
+) (id string, err error) {
+	text, err := b.read(ctx, "POST", path, body, maxBatchText)
+	if err != nil {
+		return "", err
+	}
+	if id = state(text).id; !plainBatch(id) {
+		return "", &llm.Error{Op: "app.batches", Kind: llm.KindBadGateway, Message: vendor + " told no id of the batch."}
+	}
+	return id, nil
+}
+
 // plainBatch reports whether a vendor's id is one segment of a path.
 func plainBatch(id string) bool {
 	return id != "" && len(id) < 256 && !strings.ContainsAny(id, "/?#%\\ \r\n\x00:") && !strings.Contains(id, "..")

@@ -102,15 +102,7 @@ func (m *vertexBatches) submit(ctx context.Context, b *batches, rows []batchRow,
 	w.Open('{').Key("displayName").Quote("sallyport-" + name).Key("model").Quote(m.model)
 	w.Key("inputConfig").Open('{').Key("instancesFormat").Quote("jsonl").Key("gcsSource").Open('{').Key("uris").Open('[').Quote(m.bucket.uri(folder + ".jsonl")).Close(']').Close('}').Close('}')
 	w.Key("outputConfig").Open('{').Key("predictionsFormat").Quote("jsonl").Key("gcsDestination").Open('{').Key("outputUriPrefix").Quote(m.bucket.uri(folder)).Close('}').Close('}')
-	text, err := b.read(ctx, "POST", m.jobs(""), w.Close('}').Bytes(), maxBatchText)
-	if err != nil {
-		return "", err
-	}
-	s := vertexState(text)
-	if !plainBatch(s.id) {
-		return "", &llm.Error{Op: "app.batches", Kind: llm.KindBadGateway, Message: "Vertex AI told no id of the batch."}
-	}
-	return s.id, nil
+	return b.post(ctx, "Vertex AI", m.jobs(""), w.Close('}').Bytes(), vertexState)
 }
 
 // row is a line of the input. Lines of Google's models have no place for an id but labels, so that is where the reference
