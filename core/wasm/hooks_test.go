@@ -300,7 +300,7 @@ func TestPrompt(t *testing.T) {
 	refused(`{"prompt_id":"p-greet","prompt_label":{}}`, 400, "`prompt_label` must be")
 	refused(`{"prompt_id":"p-greet"}`, 422, "The prompt greet needs the variable name.")
 	refused(`{"model":"m","prompt_id":"p-describe","prompt_variables":{"n":1,"l":[true]},"messages":[{"role":"user","content":"hi"}]}`,
-		400, "macompletionfalseteammap[l:[true] n:1] [{user 0 hi <nil> false}]")
+		400, "macompletionfalseteammap[l:[true] n:1] [{user 0 hi <nil>  false false}]")
 	for _, id := range []string{"bad", "stream", "broken"} {
 		body := `{"model":"m","prompt_id":"p-` + id + `"}`
 		refused(body, 500, "Plugin hooks failed, so the prompt was not found.")

@@ -3,8 +3,10 @@ package wasm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +45,7 @@ func TestLoadErrors(t *testing.T) {
 	guest("does not export the function sp_buf(i32)->i32", hand{without: []string{abi.BufFunc}})
 	guest(`does not export its memory as "memory"`, hand{without: []string{abi.Memory}})
 	guest("sp_call has type (i32)->i32, it must be (i32,i32,i32)->i64", hand{wrong: true})
-	guest("needs sallyport1.http, which this gateway does not have: it has ABI 1.2 with log, field", hand{imports: []string{"sallyport1.http"}})
+	guest(fmt.Sprintf("needs sallyport1.http, which this gateway does not have: it has ABI %d.%d with log, field", abi.Major, abi.Minor), hand{imports: []string{"sallyport1.http"}})
 	guest("imports sallyport1.log with type (i32,i32,i32,i32,i32)->i32, it is (i32,i32,i32)->()", hand{imports: []string{"sallyport1.log"}})
 	guest("built for ABI 2, this gateway has ABI 1", hand{imports: []string{"sallyport2.field"}})
 	guest("imports env.abort: this gateway offers sallyport1 and wasi_snapshot_preview1 only", hand{imports: []string{"env.abort"}})
@@ -69,7 +71,7 @@ func TestLoadErrors(t *testing.T) {
 	manifest(`this gateway reads 1`, `{"sallyport.manifest": 2, "name": "x"}`)
 	manifest(`unknown field "hook"`, `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1}, "hook": ["auth"]}`)
 	manifest("built for ABI 2", `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 2}, "hooks": ["auth"]}`)
-	manifest("needs ABI 1.7, this gateway has 1.2", `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1, "min_minor": 7}, "hooks": ["auth"]}`)
+	manifest(fmt.Sprintf("needs ABI 1.%d, this gateway has 1.%d", abi.Minor+4, abi.Minor), `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1, "min_minor": `+strconv.Itoa(abi.Minor+4)+`}, "hooks": ["auth"]}`)
 	manifest(`"hooks" is empty`, `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1}}`)
 	manifest(`hook "stare": this gateway has auth, `, `{"sallyport.manifest": 1, "name": "x", "abi": {"major": 1}, "hooks": ["stare"]}`)
 	manifest(`need "text"`, strings.Replace(handManifest, "texts", "text", 1))
