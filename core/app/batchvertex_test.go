@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/sallyport-ai/sallyport/core/apptest"
 	ut "github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
 )
 
@@ -83,7 +84,7 @@ func TestVertexBatches(t *testing.T) {
 		t.Run(model, func(t *testing.T) {
 			t.Parallel()
 			j, b := newVertexJobs(t, "/"+version+"/projects/p1/locations/us-central1"), newBucket(t, "")
-			d, ann := ownBatch(t, `model: vertex_ai/`+model+`, api_base: "`+j.URL+`"`, "GCS_BUCKET_NAME=batches/team", "STORAGE_EMULATOR_HOST="+b.url, "GOOGLE_APPLICATION_CREDENTIALS="+account(t, j.URL))
+			d, ann := ownBatch(t, `model: vertex_ai/`+model+`, api_base: "`+j.URL+`"`, "GCS_BUCKET_NAME=batches/team", "STORAGE_EMULATOR_HOST="+b.url, "GOOGLE_APPLICATION_CREDENTIALS="+apptest.ServiceAccount(t, j.URL))
 			bob := d.userKey(`{"user_id":"bob"}`)
 			file := member(t, d.uploadBatch(ann, batchLines, fields), "id")
 			began := d.Post("/v1/batches", beginBatch(file), as(ann))
@@ -151,7 +152,7 @@ func TestVertexBatches(t *testing.T) {
 func TestVertexBatchIDs(t *testing.T) {
 	t.Parallel()
 	j, b := newVertexJobs(t, "/v1beta1/projects/p1/locations/us-central1"), newBucket(t, "")
-	d, ann := ownBatch(t, `model: vertex_ai/gemini-2.5-flash, api_base: "`+j.URL+`", gcs_bucket_name: batches`, "STORAGE_EMULATOR_HOST="+b.url, "GOOGLE_APPLICATION_CREDENTIALS="+account(t, j.URL))
+	d, ann := ownBatch(t, `model: vertex_ai/gemini-2.5-flash, api_base: "`+j.URL+`", gcs_bucket_name: batches`, "STORAGE_EMULATOR_HOST="+b.url, "GOOGLE_APPLICATION_CREDENTIALS="+apptest.ServiceAccount(t, j.URL))
 	long := strings.Repeat("Zeile Nr. 1/ü ", 40)
 	lines := fmt.Sprintf(`{"custom_id":%q,"body":{"messages":[{"role":"user","content":"hi"}],"labels":{"team":"a"}}}`, long) + "\n"
 	began := d.Post("/v1/batches", beginBatch(member(t, d.uploadBatch(ann, lines, "model=m"), "id")), as(ann))

@@ -12,18 +12,8 @@ import (
 	openaioption "github.com/openai/openai-go/v3/option"
 
 	"github.com/sallyport-ai/sallyport/core/apptest"
-	"github.com/sallyport-ai/sallyport/core/upstream/eventstream"
 	"github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
 )
-
-// events writes an event stream of Bedrock's: a name and a payload each.
-func events(list ...[2]string) upstreamtest.Answer {
-	var out []byte
-	for _, e := range list {
-		out = eventstream.Append(out, []byte(e[1]), ":event-type", e[0], ":content-type", "application/json", ":message-type", "event")
-	}
-	return upstreamtest.Whole(200, eventstream.ContentType, string(out))
-}
 
 // chunks is a stream of InvokeModel with the events of a model in it.
 func chunks(list ...string) upstreamtest.Answer {
@@ -31,7 +21,7 @@ func chunks(list ...string) upstreamtest.Answer {
 	for _, e := range list {
 		out = append(out, [2]string{"chunk", `{"bytes":"` + base64.StdEncoding.EncodeToString([]byte(e)) + `"}`})
 	}
-	return events(out...)
+	return apptest.BedrockEvents(out...)
 }
 
 func bedrockModels(t *testing.T, b bedrock) *apptest.Server {
@@ -69,7 +59,7 @@ func TestBedrockOpenAISDK(t *testing.T) {
 
 	params.Messages = append(params.Messages, m.ToParam(), openai.ToolMessage("21", m.ToolCalls[0].ID))
 	params.StreamOptions.IncludeUsage = openai.Bool(true)
-	b.Script(events(
+	b.Script(apptest.BedrockEvents(
 		[2]string{"messageStart", `{"role":"assistant"}`}, [2]string{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"It is "}}`},
 		[2]string{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"21 degrees."}}`}, [2]string{"contentBlockStop", `{"contentBlockIndex":0}`},
 		[2]string{"messageStop", `{"stopReason":"end_turn"}`}, [2]string{"metadata", `{"usage":{"inputTokens":30,"outputTokens":7,"totalTokens":37}}`}))
@@ -140,7 +130,7 @@ func TestBedrockAnthropicSDK(t *testing.T) {
 	}
 	b.signer(t)
 
-	b.Script(events(
+	b.Script(apptest.BedrockEvents(
 		[2]string{"messageStart", `{"role":"assistant"}`}, [2]string{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"Let me look."}}`},
 		[2]string{"contentBlockStop", `{"contentBlockIndex":0}`},
 		[2]string{"contentBlockStart", `{"contentBlockIndex":1,"start":{"toolUse":{"toolUseId":"tooluse_1","name":"weather"}}}`},

@@ -20,7 +20,7 @@ model_list:
   - {model_name: studio, litellm_params: {model: gemini/gemini-2.5-flash, api_base: %[1]q, api_key: k}}
   - {model_name: vertex, litellm_params: {model: vertex_ai/gemini-2.5-flash, api_base: %[1]q, vertex_location: europe-west4}}
 router_settings: {num_retries: 0}
-`, v.URL)+admin, apptest.Env("GOOGLE_APPLICATION_CREDENTIALS="+account(t, login.URL)))
+`, v.URL)+admin, apptest.Env("GOOGLE_APPLICATION_CREDENTIALS="+apptest.ServiceAccount(t, login.URL)))
 	long := strings.Repeat("word ", 1200)
 	ask := func(model, system, mark, question string) string {
 		return `{"model":"` + model + `","temperature":0,"messages":[{"role":"system","content":[{"type":"text","text":"` + system + `"` + mark + `}]},` +

@@ -1,14 +1,8 @@
 package app_test
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -210,31 +204,6 @@ func TestGeminiSpeech(t *testing.T) {
 	}
 }
 
-// account writes a service account's file whose tokens come from base.
-func account(t *testing.T, base string) string {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := json.Marshal(map[string]string{
-		"type": "service_account", "project_id": "p1", "client_email": "a@p1.iam.gserviceaccount.com", "token_uri": base + "/token",
-		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "account.json")
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // TestVertexAI calls models of several makers on Vertex AI, with a token for the account that
 // GOOGLE_APPLICATION_CREDENTIALS names. It is fetched once.
 func TestVertexAI(t *testing.T) {
@@ -251,7 +220,7 @@ model_list:
   - {model_name: mistral, litellm_params: {model: vertex_ai/mistral-medium-3, api_base: "%[1]s"}}
 router_settings: {num_retries: 0}
 general_settings: {master_key: sk-1234}
-`, v.URL), apptest.Env("GOOGLE_APPLICATION_CREDENTIALS="+account(t, v.URL)))
+`, v.URL), apptest.Env("GOOGLE_APPLICATION_CREDENTIALS="+apptest.ServiceAccount(t, v.URL)))
 	check := func(r *apptest.Response, path, body, said string) {
 		t.Helper()
 		if r.Status != 200 || !strings.Contains(r.Body, said) {
@@ -305,7 +274,7 @@ func TestVertexRerank(t *testing.T) {
 model_list: [{model_name: rank, litellm_params: {model: vertex_ai/semantic-ranker-default@latest, api_base: "%s", input_cost_per_query: 0.5}}]
 router_settings: {num_retries: 0}
 general_settings: {master_key: sk-1234}
-`, v.URL), apptest.Env("GOOGLE_APPLICATION_CREDENTIALS="+account(t, v.URL)))
+`, v.URL), apptest.Env("GOOGLE_APPLICATION_CREDENTIALS="+apptest.ServiceAccount(t, v.URL)))
 	documents := strings.Repeat(`"a cat",`, 100) + `"a dog"`
 	r := s.Post("/v1/rerank", `{"model":"rank","query":"who barks","documents":[`+documents+`]}`)
 	if r.Status != 200 || !strings.Contains(r.Body, `{"index":1,"relevance_score":0.9`) || r.Header.Get("x-litellm-response-cost") != "1.0" {
@@ -341,7 +310,7 @@ func TestVertexAIMistakes(t *testing.T) {
 model_list: [{model_name: m, litellm_params: {model: vertex_ai/gemini-2.5-pro, api_base: "%s", vertex_credentials: %s}}]
 router_settings: {num_retries: 0}
 general_settings: {master_key: sk-1234}
-`, v.URL, account(t, v.URL)))
+`, v.URL, apptest.ServiceAccount(t, v.URL)))
 	r := s.Post("/v1/chat/completions", `{"model":"m","messages":[{"role":"user","content":"hi"}]}`)
 	if r.Status != 401 || !strings.Contains(r.Body, "Google refused to give an access token (status 400): invalid_grant: Account deleted.") {
 		t.Errorf("%d %s", r.Status, r.Body)

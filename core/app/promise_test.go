@@ -57,7 +57,7 @@ func promisedAnswers(t *testing.T, kind string) (whole, stream upstreamtest.Answ
 			part("data:{\"index\":1,\"token\":{\"id\":1,\"text\":\"Hi.\",\"special\":false},\"generated_text\":\"Hi.\",\"details\":{\"finish_reason\":\"eos_token\"}}\n\n")
 	case "bedrock":
 		return upstreamtest.JSON(200, `{"output":{"message":{"role":"assistant","content":[{"text":"Hi!"}]}},"stopReason":"end_turn","usage":{"inputTokens":9,"outputTokens":3,"totalTokens":12}}`),
-			events([2]string{"messageStart", `{"role":"assistant"}`}, [2]string{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"Hi."}}`},
+			apptest.BedrockEvents([2]string{"messageStart", `{"role":"assistant"}`}, [2]string{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"Hi."}}`},
 				[2]string{"messageStop", `{"stopReason":"end_turn"}`}, [2]string{"metadata", `{"usage":{"inputTokens":30,"outputTokens":7,"totalTokens":37}}`})
 	}
 	read := func(name string) upstreamtest.Answer {
@@ -115,7 +115,7 @@ func TestOneInterface(t *testing.T) {
 			strings.ReplaceAll(p.params, ", api_key: null", ""))
 	}
 	s := apptest.Start(t, yaml.String()+"router_settings: {num_retries: 0}\n"+admin,
-		apptest.Env("GOOGLE_APPLICATION_CREDENTIALS="+account(t, login.URL)))
+		apptest.Env("GOOGLE_APPLICATION_CREDENTIALS="+apptest.ServiceAccount(t, login.URL)))
 	client := openai.NewClient(option.WithBaseURL(s.URL+"/v1"), option.WithAPIKey(apptest.MasterKey), option.WithMaxRetries(0))
 	for _, name := range names {
 		params := openai.ChatCompletionNewParams{Model: name, Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("Say hi.")}}

@@ -49,7 +49,7 @@ func TestVertexLive(t *testing.T) {
 	t.Parallel()
 	token := ut.New(t, ut.JSON(200, `{"access_token":"ya29.token","token_type":"Bearer","expires_in":3600}`))
 	v := newVoice(t)
-	config := fmt.Sprintf("model_list: []\ndefault_vertex_config: {vertex_project: p1, vertex_location: us-central1, vertex_credentials: %s}\n", account(t, token.URL)) + strings.TrimPrefix(admin, "\n")
+	config := fmt.Sprintf("model_list: []\ndefault_vertex_config: {vertex_project: p1, vertex_location: us-central1, vertex_credentials: %s}\n", apptest.ServiceAccount(t, token.URL)) + strings.TrimPrefix(admin, "\n")
 	s := apptest.Start(t, config, apptest.Env(printRecords, "VERTEXAI_API_BASE="+v.URL))
 	const service = "/ws/google.cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent"
 	for _, path := range []string{"/vertex_ai/live", "/vertex_ai/live?vertex_location=europe-west4", "/vertex_ai" + service} {
