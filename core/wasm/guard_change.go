@@ -55,8 +55,8 @@ func (res *result) read(r *abi.Reader) (known bool, err error) {
 	case abi.TagSetJSON, abi.TagSetHeader, abi.TagRemove:
 		return true, res.readChange(r)
 	case abi.TagTag:
-		if strings.ContainsAny(string(r.Value), ",\r\n") || len(r.Value) == 0 {
-			return true, broken("the tag %q: a tag is not empty and has no comma or line break", clean(r.Value))
+		if strings.ContainsAny(string(r.Value), ",\r\n") || len(r.Value) == 0 || !isText(r.Value) {
+			return true, broken("the tag %q: a tag is UTF-8 text, not empty, and has no comma or line break", clean(r.Value))
 		}
 		res.tags = append(res.tags, string(r.Value))
 	case abi.TagCallerMetadata:

@@ -22,6 +22,7 @@ type hand struct {
 	pages    int      // of memory; 0 is 32
 	without  []string // names not exported
 	wrong    bool     // sp_call has the type of sp_buf
+	start    bool     // _initialize is the module's start function too
 }
 
 const (
@@ -119,15 +120,15 @@ func (h hand) module() []byte {
 		pages = 32
 	}
 	section(5, vec(append([]byte{0}, leb(pages)...)))
-	first := byte(len(imports))
+	first := len(imports)
 	var exports [][]byte
-	export := func(s string, kind, index byte) {
+	export := func(s string, kind byte, index int) {
 		for _, w := range h.without {
 			if w == s {
 				return
 			}
 		}
-		exports = append(exports, append(name(s), kind, index))
+		exports = append(exports, append(append(name(s), kind), leb(index)...))
 	}
 	export(abi.Memory, 2, 0)
 	export(abi.BufFunc, 0, first)
@@ -136,6 +137,9 @@ func (h hand) module() []byte {
 		export(abi.InitFunc, 0, first+2)
 	}
 	section(7, vec(exports...))
+	if h.start {
+		section(8, leb(first+2))
+	}
 	body := func(code []byte) []byte { return sized([]byte{0}, code, []byte{0x0b}) }
 	section(10, vec(body(otherBytes(h.buf, append([]byte{0x41}, sleb(bufferAt)...))), body(callBody), body(h.init)))
 	data := func(at int, content []byte) []byte {

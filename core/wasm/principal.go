@@ -56,6 +56,10 @@ func (r *principalReader) text(name string, to *string) {
 		r.fail("%s is longer than %d bytes", name, abi.MaxName)
 		return
 	}
+	if !isText(r.Value) {
+		r.fail("%s is no UTF-8 text", name)
+		return
+	}
 	*to = string(r.Value)
 }
 

@@ -115,7 +115,7 @@ func TestPrincipalRefuses(t *testing.T) {
 	f("limits of the team_member, and no team_id", textRecord(abi.TagUserID, "u"), limitRecord(abi.LimitOfTeamMember))
 	f("limits of the organization, and no org_id", limitRecord(abi.LimitOfOrganization))
 	f("an alias needs", nested(abi.TagAlias, textRecord(abi.TagKey, "a")))
-	f("malformed value", number(abi.TagUserID, 1), textRecord(abi.TagExpires, "soon"))
+	f("malformed value", textRecord(abi.TagUserID, "u"), textRecord(abi.TagExpires, "soon"))
 	f("malformed value", key(textRecord(abi.TagRPMLimit, "2")))
 	f("unknown critical record", critical(number(400, 1)))
 	f("unknown critical record", key(critical(number(400, 1))))

@@ -1,7 +1,9 @@
 package wasm
 
 import (
+	"bytes"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -51,7 +53,9 @@ func readResult(out []byte, segments int) (*result, error) {
 		case abi.TagEdit:
 			err = res.edit(r.Inside(), segments)
 		case abi.TagModel:
-			res.model = string(r.Value)
+			if res.model = string(r.Value); !isText(r.Value) {
+				err = broken("the model's name is no UTF-8 text")
+			}
 		case abi.TagReply:
 			res.reply = string(r.Value)
 		case abi.TagPrincipal:
@@ -123,6 +127,10 @@ func (res *result) check() error {
 	}
 	return nil
 }
+
+// isText reports whether bytes are text that can name something: names that are not become one another where they are made
+// so, in a database or in metrics.
+func isText(b []byte) bool { return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 }
 
 // outcome reads the result of the configure hook.
 func outcome(out []byte) (abi.Verdict, string, error) {
