@@ -66,6 +66,7 @@ func New(s Settings) *provider.Translated {
 		},
 		Forms: map[llm.Operation]*provider.Form{
 			llm.OpEmbedding: embeddings(), llm.OpImage: images(s.Now), llm.OpRerank: rerankForm(),
+			llm.OpImageEdit: edits(s.Now, false), llm.OpImageVariation: edits(s.Now, true),
 		},
 		Natives:  []*provider.Native{messages()},
 		Classify: classify, MaxResponse: s.MaxResponse, Now: s.Now,

@@ -150,8 +150,8 @@ func draw(t *provider.Turn, dst []byte) ([]byte, error) {
 	if len(prompt) == 0 || prompt[0] != '"' {
 		return nil, t.Refuse("prompt", "must be a string")
 	}
-	if v := t.Params.Get("response_format"); v != nil && string(v) != `"b64_json"` {
-		return nil, t.Refuse("response_format", "must be b64_json: Bedrock gives images, not addresses")
+	if err := onlyData(t); err != nil {
+		return nil, err
 	}
 	b := dialect.Build(dst)
 	b.Open('{')
@@ -159,7 +159,7 @@ func draw(t *provider.Turn, dst []byte) ([]byte, error) {
 	switch m := own(t); {
 	case strings.Contains(m.name, "stability"), strings.Contains(m.name, "stable"):
 		err = stabilityImage(t, &b, prompt)
-	case m.family == familyNova, strings.Contains(m.name, "titan"):
+	case canvas(m):
 		err = canvasImage(t, &b, prompt)
 	default:
 		return nil, t.Refuse("model", "is none that makes images as the gateway knows: amazon.nova-canvas, amazon.titan-image-generator and stability models are")
@@ -167,11 +167,17 @@ func draw(t *provider.Turn, dst []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, v := range t.Params.Rest {
-		b.Member(name, v)
-	}
+	further(t, &b)
 	b.Close('}')
 	return b.Bytes(), nil
+}
+
+// onlyData refuses images by their address.
+func onlyData(t *provider.Turn) error {
+	if v := t.Params.Get("response_format"); v != nil && string(v) != `"b64_json"` && !t.Drop {
+		return t.Refuse("response_format", "must be b64_json: Bedrock gives images, not addresses")
+	}
+	return nil
 }
 
 // canvasImage follows https://docs.aws.amazon.com/nova/latest/userguide/image-gen-req-resp-structure.html and
@@ -182,14 +188,22 @@ func canvasImage(t *provider.Turn, b *dialect.Builder, prompt []byte) error {
 	if v := t.Params.Get("output_format"); v != nil && string(v) != `"png"` {
 		return t.Refuse("output_format", "must be png for this model")
 	}
-	b.Key("imageGenerationConfig").Open('{').Member("numberOfImages", t.Params.Get("n"))
-	if size := t.Params.Get("size"); size != nil && string(size) != `"auto"` {
+	return canvasConfig(t, b)
+}
+
+// canvasConfig writes what all tasks of Nova Canvas and Titan share. An imageGenerationConfig of the caller's completes it.
+func canvasConfig(t *provider.Turn, b *dialect.Builder) error {
+	b.Key("imageGenerationConfig").Open('{').Member("numberOfImages", t.Typed(t.Params.Get("n")))
+	size := t.Params.Get("size")
+	if sized := size != nil && string(size) != `"auto"`; sized {
 		s, _ := llm.Text(size)
 		width, height, ok := bytes.Cut(s, []byte("x"))
 		if !ok || dialect.Int(width) < 1 || dialect.Int(height) < 1 {
 			return t.Refuse("size", "must be written like 1024x1024")
 		}
 		b.Key("width").Int(dialect.Int(width)).Key("height").Int(dialect.Int(height))
+	} else {
+		size = nil
 	}
 	switch v := t.Params.Get("quality"); string(v) {
 	case "", `"auto"`:
@@ -200,7 +214,16 @@ func canvasImage(t *provider.Turn, b *dialect.Builder, prompt []byte) error {
 	default:
 		return t.Refuse("quality", "must be standard or premium")
 	}
-	b.Member("cfgScale", t.Params.Get("cfgScale")).Member("seed", t.Params.Get("seed")).Close('}')
+	b.Member("cfgScale", t.Typed(t.Params.Get("cfgScale"))).Member("seed", t.Typed(t.Params.Get("seed")))
+	for c := dialect.Object(t.Typed(t.Params.Get("imageGenerationConfig"))); c.Next(); {
+		switch name := string(c.Key()); {
+		case name == "numberOfImages" && t.Params.Get("n") != nil, (name == "width" || name == "height") && size != nil,
+			t.Params.Get(name) != nil:
+		default:
+			b.Member(name, c.Value())
+		}
+	}
+	b.Close('}')
 	return nil
 }
 
@@ -213,6 +236,10 @@ func stabilityImage(t *provider.Turn, b *dialect.Builder, prompt []byte) error {
 	}
 	t.Params.Get("quality") // the model has one
 	b.Member("output_format", t.Params.Get("output_format"))
+	return stabilitySize(t, b)
+}
+
+func stabilitySize(t *provider.Turn, b *dialect.Builder) error {
 	if size := t.Params.Get("size"); size != nil && string(size) != `"auto"` {
 		ratio := aspect(string(size))
 		if ratio == "" {

@@ -72,6 +72,8 @@ func TestSuite(t *testing.T) {
 		"gpt":       "openai.gpt-oss-120b-1:0",
 		"cohere":    "cohere.embed-v4:0",
 		"stability": "stability.stable-image-ultra-v1:1",
+		"inpaint":   "us.stability.stable-image-inpaint-v1:0",
+		"style":     "stability.stable-style-transfer-v1:0",
 	} {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()

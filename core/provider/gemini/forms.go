@@ -10,6 +10,7 @@ func forms(vertex bool) map[llm.Operation]*provider.Form {
 	out := map[llm.Operation]*provider.Form{
 		llm.OpEmbedding: embeddings(vertex),
 		llm.OpImage:     images(),
+		llm.OpImageEdit: edits(),
 		llm.OpSpeech:    speech(),
 	}
 	if vertex {

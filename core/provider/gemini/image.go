@@ -33,39 +33,57 @@ func imageRequest(t *provider.Turn, dst []byte) ([]byte, error) {
 	if len(prompt) < 3 || prompt[0] != '"' {
 		return nil, t.Refuse("prompt", "must be a text")
 	}
-	if format := t.Params.Get("response_format"); format != nil && string(format) != `"b64_json"` && !t.Drop {
-		return nil, t.Refuse("response_format", "must be b64_json: "+t.Params.Vendor+" gives no addresses of images")
+	if err := onlyData(t); err != nil {
+		return nil, err
 	}
-	t.Params.Get("user")
 	ratio, err := ratioOf(t)
 	if err != nil {
 		return nil, err
 	}
-	count, b := t.Params.Get("n"), dialect.Build(dst)
+	b := dialect.Build(dst)
 	if speaks(t) {
 		b.Open('{').Key("contents").Open('[').Open('{').Key("role").Lit(`"user"`).Key("parts").Open('[')
 		b.Open('{').Key("text").Raw(prompt).Close('}').Close(']').Close('}').Close(']')
-		b.Key("generationConfig").Open('{').Key("responseModalities").Lit(`["TEXT","IMAGE"]`).Member("candidateCount", count)
-		if ratio != "" {
-			b.Key("imageConfig").Open('{').Key("aspectRatio").Quote(ratio).Close('}')
-		}
-		b.Close('}')
+		drawConfig(t, &b, ratio)
 	} else {
 		b.Open('{').Key("instances").Open('[').Open('{').Key("prompt").Raw(prompt).Close('}').Close(']')
-		b.Key("parameters").Open('{').Key("sampleCount").Raw(or(count, "1")).Text("aspectRatio", ratio)
-		for _, p := range [...][2]string{
-			{"negative_prompt", "negativePrompt"}, {"person_generation", "personGeneration"}, {"safety_setting", "safetySetting"},
-			{"add_watermark", "addWatermark"}, {"image_size", "sampleImageSize"}, {"seed", "seed"}, {"language", "language"},
-		} {
-			b.Member(p[1], option(t, p[0], p[1]))
-		}
-		b.Close('}')
+		imagen(t, &b, ratio).Close('}')
 	}
 	for name, v := range t.Params.Rest {
-		b.Member(name, v)
+		b.Member(name, t.Typed(v))
 	}
 	b.Close('}')
 	return b.Bytes(), nil
+}
+
+// onlyData refuses images by their address.
+func onlyData(t *provider.Turn) error {
+	t.Params.Get("user")
+	if format := t.Params.Get("response_format"); format != nil && string(format) != `"b64_json"` && !t.Drop {
+		return t.Refuse("response_format", "must be b64_json: "+t.Params.Vendor+" gives no addresses of images")
+	}
+	return nil
+}
+
+// drawConfig has a Gemini model answer in images.
+func drawConfig(t *provider.Turn, b *dialect.Builder, ratio string) {
+	b.Key("generationConfig").Open('{').Key("responseModalities").Lit(`["TEXT","IMAGE"]`).Member("candidateCount", t.Typed(t.Params.Get("n")))
+	if ratio != "" {
+		b.Key("imageConfig").Open('{').Key("aspectRatio").Quote(ratio).Close('}')
+	}
+	b.Close('}')
+}
+
+// imagen begins the parameters of predict.
+func imagen(t *provider.Turn, b *dialect.Builder, ratio string) *dialect.Builder {
+	b.Key("parameters").Open('{').Key("sampleCount").Raw(or(t.Typed(t.Params.Get("n")), "1")).Text("aspectRatio", ratio)
+	for _, p := range [...][2]string{
+		{"negative_prompt", "negativePrompt"}, {"person_generation", "personGeneration"}, {"safety_setting", "safetySetting"},
+		{"add_watermark", "addWatermark"}, {"image_size", "sampleImageSize"}, {"seed", "seed"}, {"language", "language"},
+	} {
+		b.Member(p[1], t.Typed(option(t, p[0], p[1])))
+	}
+	return b
 }
 
 // ratioOf is the shape of the image: aspectRatio, or that of a size such as 1024x1536, which the API chooses by itself.

@@ -58,6 +58,31 @@ func TestGemini3(t *testing.T) {
 	providertest.Run(t, gemini.New(settings()), d, os.DirFS("testdata/three"), o)
 }
 
+// TestDrawing runs what models that make images do.
+func TestDrawing(t *testing.T) {
+	t.Parallel()
+	for folder, d := range map[string]*llm.Deployment{
+		"drawing": {ID: "d1", Group: "mine", Provider: "gemini", Model: "gemini-2.5-flash-image", APIKey: "AIza-0123456789abc"},
+		"imagen": {
+			ID: "d1", Group: "mine", Provider: "vertex_ai", Model: "imagen-3.0-capability-001",
+			Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}, {Name: "vertex_location", Value: "us-central1"}},
+		},
+	} {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			o := providertest.Options{Only: true, Target: true}
+			if *update {
+				o.Update = "testdata/" + folder
+			}
+			s := settings()
+			if d.APIKey == "" {
+				s = vertex()
+			}
+			providertest.Run(t, gemini.New(s), d, os.DirFS("testdata/"+folder), o)
+		})
+	}
+}
+
 // TestVertex runs what differs on Vertex AI.
 func TestVertex(t *testing.T) {
 	t.Parallel()
