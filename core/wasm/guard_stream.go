@@ -231,7 +231,7 @@ func (s *guardStream) finishWith(left bool, failure error) error {
 		s.g.p.log.Warn("the stream_end hook failed", "guardrail", s.g.name, "error", err)
 		return nil
 	}
-	return s.outcome(err)
+	return s.g.failed(s.ctx, err, stopped)
 }
 
 // note remembers what came of the guardrail, the worst that happened.
@@ -245,9 +245,12 @@ func (s *guardStream) note(err error) {
 	}
 }
 
-// outcome is the error that ends the stream, if any.
+// stopped is what the caller reads of a stream that a failed guardrail ended.
+const stopped = "answer was stopped"
+
+// outcome is the error that ends a stream of which a part could not be judged.
 func (s *guardStream) outcome(err error) error {
-	err = s.g.failed(s.ctx, err, "answer was stopped")
+	err = s.g.failed(s.ctx, err, stopped)
 	if err == nil { // fail_open; but there is nothing that could be let pass
 		return &llm.Error{Op: "wasm.Guardrail", Kind: llm.KindInternal, Message: "Guardrail " + s.g.name + " could not read the answer."}
 	}

@@ -30,9 +30,10 @@ type instance struct {
 	input uint32 // the guest's input buffer, and its size
 	room  uint32
 
-	clock  clock
-	output [2]output
-	calls  int
+	clock   clock
+	counted uint64 // quanta of the clock that are in the metrics
+	output  [2]output
+	calls   int
 
 	// During a call: the exchange that host functions may read, and who reads.
 	x    *llm.Exchange
@@ -108,6 +109,7 @@ func (p *Plugin) instantiate(ctx context.Context) (*instance, error) {
 		in.close()
 		return nil, err
 	}
+	in.counted = in.clock.ticks
 	return in, nil
 }
 

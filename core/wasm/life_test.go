@@ -156,9 +156,11 @@ func TestPluginMetrics(t *testing.T) {
 		`sallyport_plugin_failures_total{hook="request",plugin="a",reason="crash"} 1`,
 		`sallyport_plugin_failures_total{hook="request",plugin="a",reason="verdict"} 1`,
 		`sallyport_plugin_verdicts_total{hook="request",plugin="a",verdict="respond"} 1`,
+		`sallyport_plugin_fuel_total{hook="request",plugin="a"} `, `sallyport_plugin_cpu_seconds_total{hook="request",plugin="a"} `,
 		`sallyport_plugin_circuit_open{plugin="a"} 0`) // the successor of the instance that died is being made
 	p.Chat(t, "m", "pass")
-	if got := ours(text()); strings.Contains(got, `memory_bytes{plugin="a"} 0`) || strings.Contains(got, `call_duration_seconds_sum{hook="request",plugin="a"} 0`+"\n") {
+	if got := ours(text()); strings.Contains(got, `memory_bytes{plugin="a"} 0`) || strings.Contains(got, `call_duration_seconds_sum{hook="request",plugin="a"} 0`+"\n") ||
+		strings.Contains(got, `fuel_total{hook="request",plugin="a"} 0`) {
 		t.Errorf("nothing was measured:\n%s", got)
 	}
 	contains(t, ours(text()), `sallyport_plugin_instances{plugin="a"} 1`)

@@ -44,6 +44,7 @@ type hookStats struct {
 	failures [causes]atomic.Uint64
 	elapsed  atomic.Int64 // ns
 	cpu      atomic.Int64 // ns
+	fuel     atomic.Uint64
 }
 
 // Why a call failed.
@@ -100,6 +101,10 @@ func (in *instance) count(hook abi.Hook, out []byte, err error) {
 		}
 	}
 	h.buckets[bucket].Add(1)
+	if n := in.clock.ticks - in.counted; n > 0 { // what is left of a quantum is charged to a later call
+		h.fuel.Add(n * quantum)
+		in.counted = in.clock.ticks
+	}
 	if err != nil {
 		h.failures[cause(err)].Add(1)
 		in.failed = true
@@ -145,7 +150,7 @@ func (in *instance) measure(size uint32) {
 
 // descriptions of the metrics of plugins.
 type descriptions struct {
-	duration, failures, verdicts, cpu, instances, memory, waits, waited, refused, open, requests, lost *prometheus.Desc
+	duration, failures, verdicts, cpu, fuel, instances, memory, waits, waited, refused, open, requests, lost *prometheus.Desc
 }
 
 func newDescriptions() *descriptions {
@@ -157,6 +162,7 @@ func newDescriptions() *descriptions {
 		failures:  d("failures_total", "Calls of a hook that failed, by reason.", "hook", "reason"),
 		verdicts:  d("verdicts_total", "Calls of a hook that changed, refused or answered something.", "hook", "verdict"),
 		cpu:       d("cpu_seconds_total", "CPU time of a hook's calls. Those below 50 µs are timed by sampling.", "hook"),
+		fuel:      d("fuel_total", "Loop iterations and calls of functions that a hook's calls made, in quanta of 10,000.", "hook"),
 		instances: d("instances", "Instances of the plugin's module."),
 		memory:    d("memory_bytes", "Linear memory of all instances."),
 		waits:     d("waits_total", "Calls that waited for a free instance."),
@@ -172,7 +178,7 @@ func newDescriptions() *descriptions {
 func (h *Host) Describe(ch chan<- *prometheus.Desc) {
 	d := h.desc
 	for _, one := range []*prometheus.Desc{
-		d.duration, d.failures, d.verdicts, d.cpu, d.instances, d.memory, d.waits, d.waited, d.refused, d.open, d.requests, d.lost,
+		d.duration, d.failures, d.verdicts, d.cpu, d.fuel, d.instances, d.memory, d.waits, d.waited, d.refused, d.open, d.requests, d.lost,
 	} {
 		ch <- one
 	}
@@ -241,6 +247,7 @@ func (h *Host) collectHook(ch chan<- prometheus.Metric, name, hook string, s *ho
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append([]string{name, hook}, labels...)...)
 	}
 	put(h.desc.cpu, time.Duration(s.cpu.Load()).Seconds())
+	put(h.desc.fuel, float64(s.fuel.Load()))
 	for i := range s.failures {
 		if n := s.failures[i].Load(); n > 0 {
 			put(h.desc.failures, float64(n), causeName(i))

@@ -36,6 +36,8 @@ func request(r *sallyport.Request) sallyport.Verdict {
 	what, arg, _ := strings.Cut(r.Texts[0].Text, " ")
 	first, second, _ := strings.Cut(arg, " ")
 	switch what {
+	case "panic":
+		panic("on demand")
 	case "keep":
 		r.SetState([]byte(arg))
 	case "set":
@@ -145,10 +147,13 @@ func stream(w *sallyport.Window) sallyport.Verdict {
 
 func streamEnd(s *sallyport.StreamEnd) sallyport.Verdict {
 	sallyport.Log(0, fmt.Sprintf("end left=%v finish=%s tokens=%d state=%q", s.Left, s.Finish, s.TotalTokens, s.State))
-	if end != "" {
-		return sallyport.Reject(400, end)
+	switch end {
+	case "":
+		return sallyport.Continue()
+	case "panic":
+		panic("on demand")
 	}
-	return sallyport.Continue()
+	return sallyport.Reject(400, end)
 }
 
 func failure(f *sallyport.Failure) sallyport.Verdict {
