@@ -49,14 +49,28 @@ func (c *call) admin() bool {
 // sees reports whether the caller may see everything.
 func (c *call) sees() bool {
 	r, ok := c.role()
-	return ok || r == viewer
+	return ok || r == viewer || c.seesSpend()
+}
+
+// seesSpend reports whether the route is one of the reports that a permission of the caller's key opens, whatever its
+// role: global_spend_tracking_routes in litellm/proxy/_types.py.
+func (c *call) seesSpend() bool {
+	if yes, _ := c.who.Permits(llm.SpendPermission); !yes {
+		return false
+	}
+	switch c.route.path {
+	case "/global/spend", "/global/spend/logs", "/global/spend/keys", "/global/spend/teams", "/global/spend/end_users",
+		"/global/spend/models", "/global/spend/report", "/global/spend/provider", "/global/spend/tags":
+		return true
+	}
+	return false
 }
 
 // admitted refuses a caller whose role may not call the route. The texts are those of the reference
 // (litellm/proxy/auth/route_checks.py, non_proxy_admin_allowed_routes_check).
 func (c *call) admitted() error {
 	r, ok := c.role()
-	if ok || c.route.who&r != 0 {
+	if ok || c.route.who&r != 0 || c.seesSpend() {
 		return nil
 	}
 	if c.route.who&orgAdmin != 0 {

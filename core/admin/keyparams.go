@@ -160,6 +160,10 @@ func (p *keyParams) check(c *call) error {
 	if err := p.limits.check(); err != nil {
 		return err
 	}
+	// They switch guardrails off and open reports: _check_permissions_field of the reference.
+	if !c.admin() && c.given("permissions") && (c.update || !isNull(p.Permissions) && string(p.Permissions) != "{}") {
+		return forbidden("Only proxy admins can write `permissions` on a key.")
+	}
 	if p.Duration != nil && *p.Duration != "" && *p.Duration != "-1" {
 		if _, err := store.ParsePeriod(*p.Duration); err != nil {
 			return badRequest("duration", "duration: "+err.Error())

@@ -12,9 +12,9 @@ import (
 // named puts behind an auth plugin what the database has for those whom its principals name.
 func (b *builder) named(a auth.Authenticator) auth.Authenticator {
 	if b.ring == nil || b.ring.absent {
-		return virtualkey.NewNamed(a, nil)
+		return virtualkey.NewNamed(a, nil, b.expandModels)
 	}
-	b.ring.named = virtualkey.NewNamed(a, b.ring.keys)
+	b.ring.named = virtualkey.NewNamed(a, b.ring.keys, b.expandModels)
 	return b.ring.named
 }
 

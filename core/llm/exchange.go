@@ -94,6 +94,8 @@ type Controls struct {
 	Timeout          time.Duration // timeout; 0 not given
 	StreamTimeout    time.Duration // stream_timeout; 0 not given
 	Fallbacks        []byte        // fallbacks, raw JSON; nil not given
+	WindowFallbacks  []byte        // those after a prompt that was too long; only the principal's Routing sets them
+	PolicyFallbacks  []byte        // those after a refusal for what a prompt says; likewise
 	DisableFallbacks bool
 	Fastest          bool // fastest_response: the first answer of the models that are named with commas in between
 	Testing          Testing

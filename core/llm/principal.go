@@ -61,9 +61,10 @@ type Principal struct {
 	EnforcedParams []string          // body fields that requests must have
 	Guardrails     []string          // that look at every request
 	Tags           []string          // of every request
-	Permissions    map[string]any
+	AccessGroups   []string          // ids of stored groups whose models an authenticator adds to Models; not yet added
+	Permissions    map[string]any    // what else the key may do, and guardrails that are on or off for it; see Permits
 	Config         map[string]any
-	RouterSettings map[string]any
+	Routing        *Routing          // how requests are routed that do not say so themselves; nil is as the gateway does
 	TeamRoles      map[string]string // role of the user in each team that was looked up
 	ObjectAccess   *ObjectAccess     // nil allows everything
 	Region         string            // where models must run for the end user; empty is anywhere
@@ -86,6 +87,20 @@ type ObjectAccess struct {
 	MCPServers      []string
 	MCPAccessGroups []string
 	Agents          []string
+}
+
+// SpendPermission lets a caller see what everybody spent, whatever its role ("get_spend_routes" in
+// litellm/proxy/auth/route_checks.py).
+const SpendPermission = "get_spend_routes"
+
+// Permits says what the principal's permissions say of something: yes, no, or nothing at all.
+func (p *Principal) Permits(what string) (yes, said bool) {
+	if p == nil {
+		return false, false
+	}
+	v, said := p.Permissions[what]
+	yes, is := v.(bool)
+	return yes, said && is
 }
 
 // Scope returns the principal's scope of a kind, or nil.

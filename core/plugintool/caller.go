@@ -1,6 +1,7 @@
 package plugintool
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -20,6 +21,29 @@ type letIn struct {
 	CacheControls []string          `json:"allowed_cache_controls,omitempty"`
 	Region        string            `json:"allowed_model_region,omitempty"`
 	Tags          []string          `json:"tags,omitempty"`
+	AccessGroups  []string          `json:"access_group_ids,omitempty"`
+	Permissions   map[string]any    `json:"permissions,omitempty"`
+	Routing       *routing          `json:"router_settings,omitempty"`
+}
+
+// routing are the router settings of a principal.
+type routing struct {
+	Retries *int            `json:"num_retries,omitempty"`
+	Timeout float64         `json:"timeout,omitempty"`
+	Other   json.RawMessage `json:"fallbacks,omitempty"`
+	Window  json.RawMessage `json:"context_window_fallbacks,omitempty"`
+	Policy  json.RawMessage `json:"content_policy_fallbacks,omitempty"`
+}
+
+func routingOf(r *llm.Routing) *routing {
+	if r == nil {
+		return nil
+	}
+	out := &routing{Timeout: r.Timeout.Seconds(), Other: r.Fallbacks, Window: r.WindowFallbacks, Policy: r.PolicyFallbacks}
+	if r.Retries >= 0 {
+		out.Retries = &r.Retries
+	}
+	return out
 }
 
 // limits are those of one of them, with the names of LiteLLM's UserAPIKeyAuth.
@@ -38,7 +62,7 @@ func letInOf(p *llm.Principal) letIn {
 	in := letIn{
 		Caller: callerOf(p), OrgAlias: p.OrgName, Blocked: p.Blocked, TeamBlocked: p.TeamBlocked, TeamModels: p.TeamModels,
 		AllowedRoutes: p.AllowedRoutes, Aliases: p.Aliases, CacheControls: p.CacheControls, Region: p.Region, Tags: p.Tags,
-		Expires: moment(p.Expires),
+		Expires: moment(p.Expires), AccessGroups: p.AccessGroups, Permissions: p.Permissions, Routing: routingOf(p.Routing),
 	}
 	for i := range p.Allowances {
 		a := &p.Allowances[i]

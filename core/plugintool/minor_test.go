@@ -17,6 +17,7 @@ func TestTemplateMinors(t *testing.T) {
 		"Retry(": 1, "Verdict::retry": 1,
 		"AllLimits": 2, "ReadLimits": 2, "Expires": 2, "Blocked": 2, "TeamModels": 2, "Routes": 2, "Aliases": 2, "r.Media": 2, "r.media": 2,
 		".Sealed": 3, ".sealed": 3, ".Kind ==": 3, ".kind ==": 3,
+		"AccessGroups": 4, "access_groups": 4, "Permissions": 4, "permissions": 4, "RouterSettings": 4, "router_settings": 4,
 	}
 	manifests, err := filepath.Glob("templates/hook/*/manifest.json.txt")
 	if err != nil || len(manifests) < 10 {

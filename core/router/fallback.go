@@ -83,6 +83,10 @@ func (p *Plan) targets(e *llm.Error) []Target {
 	switch {
 	case p.x.Controls.DisableFallbacks:
 		return nil
+	case e.Kind == llm.KindContextWindow && p.tooLong != nil:
+		return p.tooLong
+	case e.Kind == llm.KindContentPolicy && p.unfit != nil:
+		return p.unfit
 	case e.Kind == llm.KindContextWindow && r.window != nil:
 		return r.of(r.window, p.name, p.group)
 	case e.Kind == llm.KindContentPolicy && r.policy != nil:
@@ -93,10 +97,29 @@ func (p *Plan) targets(e *llm.Error) []Target {
 	return r.of(r.general, p.name, p.group)
 }
 
-// clientFallbacks reads the list that the caller sent: names, objects with a model and other members that replace those
+// readGiven reads the lists of the request, and those that stand for them because of who asks.
+func (p *Plan) readGiven(r *Router, x *llm.Exchange) (err error) {
+	c := &x.Controls
+	if c.Fallbacks != nil {
+		if p.given, p.own, err = r.clientFallbacks(x, c.Fallbacks); err != nil {
+			return err
+		}
+	}
+	if c.WindowFallbacks != nil {
+		if p.tooLong, _, err = r.clientFallbacks(x, c.WindowFallbacks); err != nil {
+			return err
+		}
+	}
+	if c.PolicyFallbacks != nil {
+		p.unfit, _, err = r.clientFallbacks(x, c.PolicyFallbacks)
+	}
+	return err
+}
+
+// clientFallbacks reads a list that the caller sent: names, objects with a model and other members that replace those
 // of the body, or objects from group to names as in the configuration. own is false for null.
-func (r *Router) clientFallbacks(x *llm.Exchange) (list []Target, own bool, err error) {
-	raw := bytes.TrimSpace(x.Controls.Fallbacks)
+func (r *Router) clientFallbacks(x *llm.Exchange, raw []byte) (list []Target, own bool, err error) {
+	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, false, nil
 	}

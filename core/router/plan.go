@@ -39,12 +39,14 @@ type Plan struct {
 	bonds    bonds    // of the request in the group
 	tagWords []uint64 // scratch
 
-	asked  outcome    // how the group that the caller asked for failed
-	later  *llm.Error // how the latest fallback failed
-	given  []Target   // the caller's own fallbacks
-	own    bool       // the caller sent a list, be it empty
-	frames []frame    // fallbacks still to try, innermost last
-	been   []string   // groups that were tried
+	asked   outcome    // how the group that the caller asked for failed
+	later   *llm.Error // how the latest fallback failed
+	given   []Target   // the caller's own fallbacks
+	own     bool       // the caller sent a list, be it empty
+	tooLong []Target   // after a prompt that was too long, in place of the router's
+	unfit   []Target   // after a refusal for what a prompt says; likewise
+	frames  []frame    // fallbacks still to try, innermost last
+	been    []string   // groups that were tried
 }
 
 // outcome is how a group failed.
@@ -76,10 +78,8 @@ func (r *Router) Plan(x *llm.Exchange, p *Plan) error {
 	if g == nil {
 		return unknownModel(x.Op, x.Model)
 	}
-	if x.Controls.Fallbacks != nil {
-		if p.given, p.own, err = r.clientFallbacks(x); err != nil {
-			return err
-		}
+	if err := p.readGiven(r, x); err != nil {
+		return err
 	}
 	x.Retries, x.MaxRetries, x.Fallbacks = 0, 0, 0
 	p.r, p.x = r, x

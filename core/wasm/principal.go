@@ -3,6 +3,7 @@ package wasm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -177,6 +178,10 @@ func (r *principalReader) access() bool {
 		r.flag("team_blocked", &p.TeamBlocked)
 	case abi.TagRegion:
 		r.text("region", &p.Region)
+	case abi.TagAccessGroup:
+		r.item("access_group", &p.AccessGroups)
+	case abi.TagPermissions:
+		r.object("permissions", &p.Permissions)
 	default:
 		return false
 	}
@@ -189,6 +194,8 @@ func (r *principalReader) rest() {
 		r.alias()
 	case abi.TagCounter:
 		r.text("counter", &r.p.CountAs)
+	case abi.TagRouterSettings:
+		r.routing()
 	case abi.TagLimit:
 		if len(r.p.Allowances) == abi.MaxLimits {
 			r.fail("more than %d limits", abi.MaxLimits)
@@ -198,6 +205,19 @@ func (r *principalReader) rest() {
 	default:
 		r.Unknown()
 	}
+}
+
+// routing reads router settings. What has no effect would be a mistake that nobody sees, so it is one.
+func (r *principalReader) routing() {
+	var m map[string]any
+	r.object("router_settings", &m)
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if err := llm.CheckRouting(name, m[name]); err != nil {
+			r.fail("router_settings: %v", err)
+			return
+		}
+	}
+	r.p.Routing = llm.ReadRouting(m)
 }
 
 func (r *principalReader) alias() {

@@ -185,3 +185,38 @@ func TestPrincipalCounter(t *testing.T) {
 		t.Errorf("without any name: %v", err)
 	}
 }
+
+// A member of the router settings that has no effect would be a mistake that nobody sees.
+func TestPrincipalRouting(t *testing.T) {
+	t.Parallel()
+	read := func(m map[string]any) (*llm.Principal, error) {
+		b, err := abi.AppendMap(nil, abi.TagRouterSettings, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return readPrincipal(abi.Reader{Rest: b})
+	}
+	p, err := read(map[string]any{
+		"num_retries": 0, "timeout": 1.5, "fallbacks": []any{"a"}, "context_window_fallbacks": []any{map[string]any{"m": []any{"b"}}},
+		"content_policy_fallbacks": []any{},
+	})
+	want := &llm.Routing{Timeout: 1500 * time.Millisecond, Fallbacks: []byte(`["a"]`), WindowFallbacks: []byte(`[{"m":["b"]}]`)}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, p.Routing); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	f := func(name string, value any, says string) {
+		t.Helper()
+		if _, err := read(map[string]any{name: value}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s %v: %v", name, value, err)
+		}
+	}
+	f("num_retries", -1, "num_retries must be a whole number from 0 to 100")
+	f("num_retries", 1.5, "num_retries must be")
+	f("timeout", 0, "timeout must be a number of seconds above 0 and at most 86400")
+	f("timeout", "1", "timeout must be")
+	f("fallbacks", "m", "fallbacks must be a list")
+	f("routing_strategy", "x", `"routing_strategy" is none of num_retries, timeout`)
+}

@@ -78,6 +78,7 @@ func readEntry(b *sallyport.Config, hash [sha256.Size]byte) (*entry, error) {
 		Models: b.Strings("models"), TeamModels: b.Strings("team_models"), AllowedRoutes: b.Strings("allowed_routes"),
 		Tags: b.Strings("tags"), Guardrails: b.Strings("guardrails"),
 		Metadata: b.Map("metadata"), TeamMetadata: b.Map("team_metadata"),
+		AccessGroups: b.Strings("access_group_ids"), Permissions: b.Map("permissions"), RouterSettings: b.Map("router_settings"),
 		// Not the credential of the request: with the setting "header" that may be another one, which callers choose.
 		Counter: "header-auth " + hex.EncodeToString(hash[:]),
 	}

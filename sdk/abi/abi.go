@@ -6,7 +6,7 @@ package abi
 // Version of the border. The major version is the name of the import module; the minor version counts additions.
 const (
 	Major = 1
-	Minor = 3
+	Minor = 4
 )
 
 // Names in a plugin's module.

@@ -16,6 +16,13 @@ const (
 	TagOrgAlias     Tag = 247 // text
 )
 
+// Tags of a principal since minor version 4.
+const (
+	TagAccessGroup    Tag = 248 // text, repeated: id of a stored access group, whose models TagAllowedModel has as well
+	TagPermissions    Tag = 249 // map: what else the principal may do
+	TagRouterSettings Tag = 250 // map: what takes the place of the router's settings for its requests
+)
+
 // Tags of a TagLimit, besides TagModel, which makes it one for a single model group, TagMaxBudget and TagBudgetDuration.
 // What is absent limits nothing; 0 allows nothing.
 const (

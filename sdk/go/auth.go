@@ -67,6 +67,14 @@ type Principal struct {
 	Tags          []string          // of every request
 	Guardrails    []string          // that look at every request
 	OrgAlias      string
+
+	// Since minor version 4: a manifest whose plugin sets one of these says so.
+
+	AccessGroups []string       // ids of stored access groups, whose models are added to Models if that has any
+	Permissions  map[string]any // such as "get_spend_routes": true; a guardrail's name switches it on or off
+	// RouterSettings take the place of the gateway's for requests that do not say themselves: num_retries, timeout,
+	// fallbacks, context_window_fallbacks, content_policy_fallbacks. Another member fails the call.
+	RouterSettings map[string]any
 }
 
 // AuthVerdict is what the auth hook decided.
@@ -188,8 +196,11 @@ func (p *Principal) encode(dst []byte) []byte {
 	if len(p.TeamMetadata) > 0 && err == nil {
 		dst, err = abi.AppendMap(dst, abi.TagTeamMetadata, p.TeamMetadata)
 	}
+	if err == nil {
+		dst, err = p.rest(p.restrictions(dst))
+	}
 	if err != nil {
 		return appendVerdict(dst[:start], abi.VerdictFail, 0, err.Error())
 	}
-	return abi.Close(p.permissions(p.restrictions(dst)), mark)
+	return abi.Close(dst, mark)
 }

@@ -155,8 +155,8 @@ func (p *Principal) restrictions(dst []byte) []byte {
 	return dst
 }
 
-// permissions appends the rest.
-func (p *Principal) permissions(dst []byte) []byte {
+// rest appends what no record has to be understood for.
+func (p *Principal) rest(dst []byte) (_ []byte, err error) {
 	dst = appendField(dst, abi.TagCounter, p.Counter)
 	dst = appendField(dst, abi.TagOrgAlias, p.OrgAlias)
 	for _, tag := range p.Tags {
@@ -168,5 +168,14 @@ func (p *Principal) permissions(dst []byte) []byte {
 		dst = abi.AppendText(dst, abi.TagKey, name)
 		dst = abi.Close(abi.AppendText(dst, abi.TagText, p.Aliases[name]), mark)
 	}
-	return dst
+	for _, id := range p.AccessGroups {
+		dst = appendField(dst, abi.TagAccessGroup, id)
+	}
+	if len(p.Permissions) > 0 {
+		dst, err = abi.AppendMap(dst, abi.TagPermissions, p.Permissions)
+	}
+	if len(p.RouterSettings) > 0 && err == nil {
+		dst, err = abi.AppendMap(dst, abi.TagRouterSettings, p.RouterSettings)
+	}
+	return dst, err
 }

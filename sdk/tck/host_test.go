@@ -179,6 +179,28 @@ func TestHostTakesGoldenPrincipal(t *testing.T) {
 	}
 }
 
+// TestHostTakesGoldenRights shows what the gateway makes of what else a principal may do.
+func TestHostTakesGoldenRights(t *testing.T) {
+	t.Parallel()
+	a, err := newHost(t).p.Authenticator(wasm.ModeOn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := plugintest.Exchange(t, llm.OpChat, nil)
+	p, err := a.Authenticate(&x.Life, x, auth.Credential{Key: []byte("rights"), Raw: []byte("Bearer rights"), Present: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &llm.Principal{
+		KeyHash: p.KeyHash, CountAs: p.CountAs, AccessGroups: []string{"g2", "g1"},
+		Permissions: map[string]any{"bool": true, "float": 1.5, "int": int64(-7), "list": []any{"a", nil}, "map": map[string]any{"k": "v"}, "text": "é"},
+		Routing:     &llm.Routing{Retries: 2, Fallbacks: []byte(`["m"]`)},
+	}
+	if diff := cmp.Diff(want, p); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 // TestHostRefusesBrokenResults puts every golden result of the request hook, broken in many ways, into a module that
 // does nothing but return it.
 func TestHostRefusesBrokenResults(t *testing.T) {

@@ -132,7 +132,7 @@ func views(t *testing.T) (cases []tck.Case) {
 		}
 		end(add(hook, "empty"))
 	}
-	for _, key := range []string{"echo", "allow", "bare", "limits", "fail", "refuse"} {
+	for _, key := range []string{"echo", "allow", "bare", "limits", "rights", "fail", "refuse"} {
 		v := add(abi.HookAuth, key).text(abi.TagRequestID, "id-1").text(abi.TagMethod, "POST").text(abi.TagPath, "/v1/models")
 		v.text(abi.TagClientIP, "192.0.2.1").text(abi.TagModel, "m").text(abi.TagCredential, key).text(abi.TagCredentialRaw, "Bearer "+key)
 		end(v.header("x-given", "g").header("x-other", ""))

@@ -29,7 +29,7 @@ func (b *building) principal(ctx context.Context) (*llm.Principal, error) {
 		OrgID: string(v.OrganizationID), Metadata: meta, Aliases: aliases(v), Models: b.expand(v.Models),
 		AllowedRoutes: v.AllowedRoutes, PassRoutes: texts(meta["allowed_passthrough_routes"]), CacheControls: v.AllowedCacheControls,
 		EnforcedParams: texts(meta["enforced_params"]), Guardrails: texts(meta["guardrails"]), Tags: texts(meta["tags"]),
-		Permissions: object(v.Permissions), Config: object(v.Config), RouterSettings: object(v.RouterSettings), Loaded: b.k.s.Now(),
+		Permissions: object(v.Permissions), Config: object(v.Config), Routing: llm.ReadRouting(object(v.RouterSettings)), Loaded: b.k.s.Now(),
 		Blocked: v.Blocked != nil && *v.Blocked, ServiceAccount: meta["service_account_id"] != nil,
 	}
 	if v.Expires != nil {
@@ -69,6 +69,9 @@ func (b *building) relatives() {
 		p.TeamName, p.TeamMetadata, p.TeamBlocked, p.TeamModels = string(t.TeamAlias), object(t.Metadata), t.Blocked, b.expand(t.Models)
 		p.Tags = append(p.Tags, texts(p.TeamMetadata["tags"])...)
 		p.Guardrails = append(p.Guardrails, texts(p.TeamMetadata["guardrails"])...)
+		if p.Routing == nil {
+			p.Routing = llm.ReadRouting(object(t.RouterSettings))
+		}
 	}
 	if o := v.Organization; o != nil {
 		p.OrgID, p.OrgName, p.OrgModels = o.OrganizationID, o.OrganizationAlias, b.expand(o.Models)
@@ -90,21 +93,51 @@ func (b *building) access(ctx context.Context) {
 		if len(list) == 0 || len(ids) == 0 {
 			return list
 		}
-		groups, err := b.k.s.Store.AccessGroups().Find(ctx, store.Query{Where: []store.Cond{store.OneOf("access_group_id", ids)}})
+		models, err := groupModels(ctx, b.k.s.Store, ids)
 		if err != nil {
 			return list
 		}
-		list = append([]string(nil), list...)
-		for _, g := range groups {
-			list = append(list, g.AccessModelNames...)
-		}
-		return list
+		return append(slices.Clip(list), models...)
 	}
 	b.p.Models = add(b.p.Models, b.view.AccessGroupIDs)
 	if t := b.view.Team; t != nil {
 		// The team's list is read by relatives; it is copied, as the row is not ours to change.
 		t.Models = add(t.Models, t.AccessGroupIDs)
 	}
+}
+
+// groupModels are the models of stored access groups. What is no id of one has none.
+func groupModels(ctx context.Context, s store.Store, ids []string) ([]string, error) {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !isUUID(id) })
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	groups, err := s.AccessGroups().Find(ctx, store.Query{Where: []store.Cond{store.OneOf("access_group_id", ids)}})
+	var models []string
+	for _, g := range groups {
+		models = append(models, g.AccessModelNames...)
+	}
+	return models, err
+}
+
+// isUUID reports whether a text has the form of a UUID; databases refuse to compare one with anything else.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // aliases are the models that the key writes for others, or else those of its team.

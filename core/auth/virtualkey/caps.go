@@ -68,7 +68,7 @@ func count(n *int64) int64 {
 
 // temporary adds temp_budget_increase of the key's metadata, until temp_budget_expiry.
 func (c *caps) temporary(meta map[string]any) {
-	more, ok := meta["temp_budget_increase"].(float64)
+	more, ok := llm.Float(meta["temp_budget_increase"])
 	until, _ := meta["temp_budget_expiry"].(string)
 	if !ok || until == "" {
 		return

@@ -64,6 +64,7 @@ func (g *Gate) Authenticate(ctx context.Context, x *llm.Exchange, c auth.Credent
 	if err := g.collect(ctx, x, p); err != nil {
 		return nil, err
 	}
+	p.Routing.Route(&x.Controls)
 	if x.Op == llm.OpNone || len(p.Allowances) == 0 || g.policy.Grants == nil {
 		return p, nil
 	}

@@ -241,7 +241,7 @@ func TestNamedExpires(t *testing.T) {
 	now := time.Date(2030, 1, 2, 3, 4, 5, 6000, time.UTC)
 	f := func(expires time.Time, refused bool) {
 		t.Helper()
-		_, err := authenticate(t, virtualkey.NewNamed(known{&llm.Principal{Expires: expires}}, nil), now)
+		_, err := authenticate(t, virtualkey.NewNamed(known{&llm.Principal{Expires: expires}}, nil, nil), now)
 		e := llm.AsError(err)
 		if (e != nil) != refused {
 			t.Fatalf("%v: got %v", expires, err)
@@ -266,7 +266,7 @@ func TestNamedMetadata(t *testing.T) {
 		},
 		TeamMetadata: map[string]any{"model_rpm_limit": map[string]any{"n": int64(0)}, "tags": []any{"c"}},
 	}
-	p, err := authenticate(t, virtualkey.NewNamed(known{said}, nil), time.Now())
+	p, err := authenticate(t, virtualkey.NewNamed(known{said}, nil, nil), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

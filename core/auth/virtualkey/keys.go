@@ -134,15 +134,15 @@ func (k *Keys) refresh(h hash) {
 
 // lookup reads a key and remembers what it learnt. How many do so at a time is limited, so that a flood of keys that do
 // not exist leaves the store room for others.
-func (k *Keys) lookup(ctx context.Context, h hash) (*entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, k.s.Timeout)
-	defer cancel()
-	select {
-	case k.room <- struct{}{}:
-		defer func() { <-k.room }()
-	case <-ctx.Done():
-		return nil, store.ErrUnavailable
-	}
+func (k *Keys) lookup(ctx context.Context, h hash) (e *entry, err error) {
+	err = k.roomFor(ctx, func(ctx context.Context) (err error) {
+		e, err = k.ask(ctx, h)
+		return err
+	})
+	return e, err
+}
+
+func (k *Keys) ask(ctx context.Context, h hash) (*entry, error) {
 	epoch := k.age()
 	now := k.s.Now()
 	var saving uint64
@@ -176,6 +176,19 @@ func (k *Keys) lookup(ctx context.Context, h hash) (*entry, error) {
 		k.cache.put(&h, e)
 	}
 	return e, nil
+}
+
+// roomFor asks the store within the time of a lookup, when there is room for one.
+func (k *Keys) roomFor(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, k.s.Timeout)
+	defer cancel()
+	select {
+	case k.room <- struct{}{}:
+		defer func() { <-k.room }()
+	case <-ctx.Done():
+		return store.ErrUnavailable
+	}
+	return ask(ctx)
 }
 
 func (k *Keys) age() uint64 {

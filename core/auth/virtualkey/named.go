@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,17 +15,26 @@ import (
 )
 
 // Named stands behind an authenticator that keeps no keys, such as a plugin. It refuses principals whose time is over,
-// takes limits out of their metadata, and adds what the store has for the team, user and organization that they name:
-// limits, budgets, blocks, models, tags and guardrails hold besides what the authenticator says. It is safe for
-// concurrent use.
+// takes limits out of their metadata, writes models for the names of groups of models, and adds what the store has for the
+// team, user and organization that they name: limits, budgets, blocks, models, tags and guardrails hold besides what the
+// authenticator says. It is safe for concurrent use.
 type Named struct {
-	next  auth.Authenticator
-	keys  *Keys // nil without a store
-	group flight[names3, *named]
+	next   auth.Authenticator
+	keys   *Keys                          // nil without a store
+	expand func(models []string) []string // may be nil
+	group  flight[names3, *named]
+	lists  flight[string, *groupList]
 
-	mu    sync.RWMutex
-	known map[names3]*named
-	epoch uint64 // rises with each change: what was read before is not kept
+	mu     sync.RWMutex
+	known  map[names3]*named
+	groups map[string]*groupList // by the ids of access groups, joined
+	epoch  uint64                // rises with each change: what was read before is not kept
+}
+
+// groupList are the models of access groups.
+type groupList struct {
+	models []string
+	loaded int64
 }
 
 // names3 are those whom a principal names.
@@ -39,9 +49,10 @@ type named struct {
 
 const maxNamed = 100_000
 
-// NewNamed puts next in front of what the store of keys knows. keys may be nil.
-func NewNamed(next auth.Authenticator, keys *Keys) *Named {
-	return &Named{next: next, keys: keys, known: map[names3]*named{}}
+// NewNamed puts next in front of what the store of keys knows, and of expand, which writes the models for the names of
+// groups of models. Both may be nil.
+func NewNamed(next auth.Authenticator, keys *Keys, expand func(models []string) []string) *Named {
+	return &Named{next: next, keys: keys, expand: expand, known: map[names3]*named{}, groups: map[string]*groupList{}}
 }
 
 // Authenticate implements auth.Authenticator.
@@ -58,6 +69,7 @@ func (n *Named) Authenticate(ctx context.Context, x *llm.Exchange, c auth.Creden
 	}
 	out := *p
 	fromMetadata(&out)
+	out.Models, out.TeamModels = n.models(ctx, &out, x.Start), n.expanded(out.TeamModels)
 	if n.keys == nil {
 		return &out, nil
 	}
@@ -65,6 +77,62 @@ func (n *Named) Authenticate(ctx context.Context, x *llm.Exchange, c auth.Creden
 		join(&out, e.p)
 	}
 	return &out, nil
+}
+
+func (n *Named) expanded(models []string) []string {
+	if len(models) == 0 || n.expand == nil {
+		return models
+	}
+	return n.expand(models)
+}
+
+// models are those that the principal may use: its list, with the models of the access groups that it belongs to. Those
+// widen a list that there is. While the store cannot be reached they are what they were, or none.
+func (n *Named) models(ctx context.Context, p *llm.Principal, now time.Time) []string {
+	if len(p.Models) == 0 {
+		return nil
+	}
+	if len(p.AccessGroups) == 0 || n.keys == nil {
+		return n.expanded(p.Models)
+	}
+	ids := strings.Join(p.AccessGroups, ",")
+	n.mu.RLock()
+	g := n.groups[ids]
+	n.mu.RUnlock()
+	if g == nil || now.UnixNano()-g.loaded >= int64(n.keys.s.TTL) {
+		fresh, err := n.lists.do(ctx, ids, func(ctx context.Context) (*groupList, error) { return n.readGroups(ctx, ids, p.AccessGroups) })
+		if err == nil {
+			g = fresh
+		}
+	}
+	if g == nil {
+		return n.expanded(p.Models)
+	}
+	return n.expanded(append(slices.Clip(p.Models), g.models...))
+}
+
+func (n *Named) readGroups(ctx context.Context, name string, ids []string) (*groupList, error) {
+	epoch := n.age()
+	g := &groupList{loaded: n.keys.s.Now().UnixNano()}
+	err := n.keys.roomFor(ctx, func(ctx context.Context) (err error) {
+		g.models, err = groupModels(ctx, n.keys.s.Store, ids)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.epoch == epoch {
+		remember(n.groups, name, g)
+	}
+	return g, nil
+}
+
+func (n *Named) age() uint64 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.epoch
 }
 
 // find returns what the store has. While it cannot be reached that is what it had, or nil: the principal's own limits
@@ -87,36 +155,34 @@ func (n *Named) find(ctx context.Context, who names3, now time.Time) *named {
 }
 
 func (n *Named) read(ctx context.Context, who names3) (*named, error) {
-	k := n.keys
-	ctx, cancel := context.WithTimeout(ctx, k.s.Timeout)
-	defer cancel()
-	select {
-	case k.room <- struct{}{}:
-		defer func() { <-k.room }()
-	case <-ctx.Done():
-		return nil, store.ErrUnavailable
+	epoch := n.age()
+	e := &named{loaded: n.keys.s.Now().UnixNano()}
+	if err := n.keys.roomFor(ctx, func(ctx context.Context) error { return n.fill(ctx, who, e) }); err != nil {
+		return nil, err
 	}
-	n.mu.RLock()
-	epoch := n.epoch
-	n.mu.RUnlock()
-	e := &named{loaded: k.s.Now().UnixNano()}
+	n.keep(who, e, epoch)
+	return e, nil
+}
+
+// fill reads into e what the store has.
+func (n *Named) fill(ctx context.Context, who names3, e *named) error {
+	k := n.keys
 	var saving uint64
 	if k.s.Saving != nil {
 		saving = k.s.Saving()
 	}
 	view, err := viewOf(ctx, k.s.Store, who)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if view.Team != nil || view.User != nil || view.Organization != nil {
 		b := &building{k: k, view: view, steady: k.s.Saving == nil || saving&1 == 0 && saving == k.s.Saving()}
 		if e.p, err = b.principal(ctx); err != nil {
-			return nil, err
+			return err
 		}
 		e.budgets = b.budgets
 	}
-	n.keep(who, e, epoch)
-	return e, nil
+	return nil
 }
 
 func (n *Named) keep(who names3, e *named, epoch uint64) {
@@ -125,13 +191,18 @@ func (n *Named) keep(who names3, e *named, epoch uint64) {
 	if n.epoch != epoch {
 		return
 	}
-	if _, there := n.known[who]; !there && len(n.known) >= maxNamed {
-		for k := range n.known {
-			delete(n.known, k)
+	remember(n.known, who, e)
+}
+
+// remember keeps a value, in the place of any other if there are many.
+func remember[K comparable, V any](m map[K]V, key K, v V) {
+	if _, there := m[key]; !there && len(m) >= maxNamed {
+		for k := range m {
+			delete(m, k)
 			break
 		}
 	}
-	n.known[who] = e
+	m[key] = v
 }
 
 // viewOf reads the rows that a key of them would hang on.
@@ -210,6 +281,9 @@ func join(p, known *llm.Principal) {
 		}
 	}
 	p.Tags = append(slices.Clip(p.Tags), known.Tags...)
+	if p.Routing == nil {
+		p.Routing = known.Routing
+	}
 	p.TeamMetadata = joinMetadata(p.TeamMetadata, known.TeamMetadata)
 	if len(known.Aliases) > 0 {
 		all := maps.Clone(known.Aliases)
@@ -253,6 +327,16 @@ func fromMetadata(p *llm.Principal) {
 		}
 	}
 	p.EnforcedParams = append(slices.Clip(p.EnforcedParams), texts(p.Metadata["enforced_params"])...)
+	p.ServiceAccount = p.ServiceAccount || p.Metadata["service_account_id"] != nil
+	for i := range p.Allowances {
+		if a := &p.Allowances[i]; a.Kind == llm.ScopeKey && a.Budget.Limited {
+			c := caps{budget: a.Budget}
+			c.temporary(p.Metadata)
+			p.Allowances = slices.Clone(p.Allowances)
+			p.Allowances[i].Budget = c.budget
+			break
+		}
+	}
 }
 
 // allow adds an allowance, or tightens the one that is there. The list is the caller's to change.
@@ -274,6 +358,9 @@ func (n *Named) Changed(changes []store.Change) {
 	n.epoch++
 	for _, c := range changes {
 		maps.DeleteFunc(n.known, func(who names3, e *named) bool { return touches(c, who, e) })
+		if c.Kind == store.KindAccessGroup || c.Kind == store.KindEverything {
+			clear(n.groups)
+		}
 	}
 }
 

@@ -104,7 +104,7 @@ func TestNamedJoins(t *testing.T) {
 		UserID: "u", TeamID: "t", Role: llm.RoleInternalUser, TeamModels: []string{"m", "y"}, Tags: []string{"own"}, Aliases: map[string]string{"mine": "m"},
 		TeamMetadata: map[string]any{"guardrails": []any{"g2"}, "tier": 2},
 	}
-	p, err := authenticate(t, virtualkey.NewNamed(known{said}, keys), time.Now())
+	p, err := authenticate(t, virtualkey.NewNamed(known{said}, keys, nil), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestNamedJoins(t *testing.T) {
 	if diff := cmp.Diff([]string{"g1", "g2"}, p.TeamMetadata["guardrails"]); diff != "" || p.TeamMetadata["tier"] != 2 {
 		t.Errorf("team metadata %v", p.TeamMetadata)
 	}
-	blocked, err := authenticate(t, virtualkey.NewNamed(known{&llm.Principal{TeamID: "bad"}}, keys), time.Now())
+	blocked, err := authenticate(t, virtualkey.NewNamed(known{&llm.Principal{TeamID: "bad"}}, keys, nil), time.Now())
 	if err != nil || !blocked.TeamBlocked {
 		t.Errorf("got %+v, %v", blocked, err)
 	}
@@ -159,7 +159,7 @@ func TestNamedRemembers(t *testing.T) {
 			t.Errorf("%d scopes, %v, asked %d times", len(p.Scopes), err, o.asked-before)
 		}
 	}
-	team := virtualkey.NewNamed(known{&llm.Principal{TeamID: "t"}}, keys)
+	team := virtualkey.NewNamed(known{&llm.Principal{TeamID: "t"}}, keys, nil)
 	f(team, now, 2, true)
 	f(team, now, 2, false)
 	team.Changed([]store.Change{{Kind: store.KindTeam, ID: "other"}, {Kind: store.KindUser, ID: "t"}, {Kind: store.KindBudget, ID: "bm"}})
@@ -170,14 +170,14 @@ func TestNamedRemembers(t *testing.T) {
 	}
 	f(team, now.Add(2*time.Minute), 2, true)
 
-	nobody := virtualkey.NewNamed(known{&llm.Principal{TeamID: "new"}}, keys)
+	nobody := virtualkey.NewNamed(known{&llm.Principal{TeamID: "new"}}, keys, nil)
 	f(nobody, now, 0, true)
 	f(nobody, now, 0, false)
-	f(virtualkey.NewNamed(known{&llm.Principal{}}, keys), now, 0, false)
+	f(virtualkey.NewNamed(known{&llm.Principal{}}, keys, nil), now, 0, false)
 
 	o.mu.Lock()
 	o.err = store.ErrUnavailable
 	o.mu.Unlock()
 	f(team, now.Add(4*time.Minute), 2, true)
-	f(virtualkey.NewNamed(known{&llm.Principal{TeamID: "t"}}, keys), now, 0, true)
+	f(virtualkey.NewNamed(known{&llm.Principal{TeamID: "t"}}, keys, nil), now, 0, true)
 }

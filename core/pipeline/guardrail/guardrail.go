@@ -100,7 +100,8 @@ func (g *Guardrail) Hooks(p Parts) []pipeline.Hook {
 // says that the request's guardrails are no list.
 //
 // A request can add a guardrail, never take one away. An administrator can, as in the reference: with
-// disable_global_guardrails or opted_out_global_guardrails in the metadata of a key or, less strong, a team.
+// disable_global_guardrails or opted_out_global_guardrails in the metadata of a key or, less strong, a team, and with the
+// guardrail's name among a key's permissions, which takes it away if it is false and gives it if it is true.
 func (g *Guardrail) On(x *llm.Exchange, mode string) (bool, error) {
 	if mode != "" && !g.Modes.on(x, mode) {
 		return false, nil
@@ -117,6 +118,9 @@ func optedOut(p *llm.Principal, name string) bool {
 	if p == nil {
 		return false
 	}
+	if yes, said := p.Permits(name); said {
+		return !yes
+	}
 	const all, some = "disable_global_guardrails", "opted_out_global_guardrails"
 	off, _ := setting(p, all).(bool)
 	return off || holds(setting(p, some), name)
@@ -132,6 +136,9 @@ func setting(p *llm.Principal, key string) any {
 
 // given reports whether the caller's key or team has the guardrail.
 func given(p *llm.Principal, name string) bool {
+	if yes, _ := p.Permits(name); yes {
+		return true
+	}
 	return p != nil && (holds(p.Metadata["guardrails"], name) || holds(p.TeamMetadata["guardrails"], name))
 }
 

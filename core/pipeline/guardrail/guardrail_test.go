@@ -70,6 +70,13 @@ func TestOn(t *testing.T) {
 	f(`{}`, true, false, meta(nil, off))
 	f(`{}`, true, true, meta(map[string]any{"disable_global_guardrails": false}, off))
 	f(`{}`, true, false, meta(map[string]any{"opted_out_global_guardrails": []any{"guard"}}, nil))
+	permit := func(yes any) *llm.Principal {
+		return &llm.Principal{Permissions: map[string]any{"guard": yes}, Metadata: off}
+	}
+	f(`{}`, true, false, permit(false))
+	f(`{"guardrails":["guard"]}`, false, true, permit(false))
+	f(`{}`, false, true, permit(true))
+	f(`{}`, true, false, permit("yes"))
 	f(`{"guardrails":["guard"]}`, true, true, meta(off, nil))
 	f(`{"disable_global_guardrails":true,"metadata":{"disable_global_guardrails":true}}`, true, true)
 }

@@ -6,7 +6,7 @@ use std::fmt;
 /// Major version of the interface: the number in the name of the import module.
 pub const MAJOR: u32 = 1;
 /// Minor version that this crate knows.
-pub const MINOR: u32 = 3;
+pub const MINOR: u32 = 4;
 /// Levels of nested records that are read at most.
 pub const MAX_DEPTH: usize = 32;
 /// Bytes of the header in front of every record.
@@ -225,6 +225,9 @@ pub mod tag {
     pub const CACHE_CONTROL: u16 = 245;
     pub const REGION: u16 = 246;
     pub const ORG_ALIAS: u16 = 247;
+    pub const ACCESS_GROUP: u16 = 248;
+    pub const PERMISSIONS: u16 = 249;
+    pub const ROUTER_SETTINGS: u16 = 250;
     pub const HTTP_METHOD: u16 = 200;
     pub const URL: u16 = 201;
     pub const BODY: u16 = 202;

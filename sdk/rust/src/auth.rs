@@ -123,6 +123,15 @@ pub struct Principal {
     /// Guardrails that look at every request.
     pub guardrails: Vec<String>,
     pub org_alias: String,
+
+    // Since minor version 4: a manifest whose plugin sets one of these says so.
+    /// Ids of stored access groups, whose models are added to `models` if that has any.
+    pub access_groups: Vec<String>,
+    /// Such as `get_spend_routes` with `true`; a guardrail's name switches it on or off.
+    pub permissions: Map,
+    /// What takes the place of the gateway's settings for requests that do not say themselves: `num_retries`, `timeout`,
+    /// `fallbacks`, `context_window_fallbacks`, `content_policy_fallbacks`. Another member fails the call.
+    pub router_settings: Map,
 }
 
 /// What the auth hook decided.
@@ -201,8 +210,7 @@ impl Principal {
             value::put_map(out, tag::TEAM_METADATA, &self.team_metadata)?;
         }
         self.write_restrictions(out);
-        self.write_rest(out);
-        Ok(())
+        self.write_rest(out)
     }
 
     /// What the principal may not do: records that must be understood.
@@ -234,7 +242,7 @@ impl Principal {
         }
     }
 
-    fn write_rest(&self, out: &mut Vec<u8>) {
+    fn write_rest(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         abi::put_some(out, tag::COUNTER, &self.counter);
         abi::put_some(out, tag::ORG_ALIAS, &self.org_alias);
         for name in &self.tags {
@@ -246,5 +254,14 @@ impl Principal {
                 abi::put_text(out, tag::TEXT, model.as_bytes());
             });
         }
+        for id in &self.access_groups {
+            abi::put_some(out, tag::ACCESS_GROUP, id);
+        }
+        for (tag, map) in [(tag::PERMISSIONS, &self.permissions), (tag::ROUTER_SETTINGS, &self.router_settings)] {
+            if !map.is_empty() {
+                value::put_map(out, tag, map)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -160,6 +160,10 @@ func auth(a *sallyport.AuthRequest) sallyport.AuthVerdict {
 		return sallyport.Allow(&sallyport.Principal{})
 	case "limits":
 		return sallyport.Allow(limited())
+	case "rights":
+		return sallyport.Allow(&sallyport.Principal{
+			AccessGroups: []string{"g2", "g1"}, Permissions: full(), RouterSettings: map[string]any{"num_retries": 2, "fallbacks": []any{"m"}},
+		})
 	case "echo":
 		e.text("id", a.ID)
 		e.text("method", a.Method)

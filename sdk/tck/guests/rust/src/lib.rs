@@ -326,6 +326,12 @@ impl Plugin for Tck {
             }),
             "bare" => AuthVerdict::allow(Principal::default()),
             "limits" => AuthVerdict::allow(limited()),
+            "rights" => AuthVerdict::allow(Principal {
+                access_groups: vec!["g2".into(), "g1".into()],
+                permissions: full(),
+                router_settings: map([("num_retries", 2.into()), ("fallbacks", Value::List(vec!["m".into()]))]),
+                ..Principal::default()
+            }),
             "echo" => {
                 let mut e = Echo::default();
                 e.text("id", a.id);
