@@ -7,14 +7,22 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
+	"github.com/sallyport-ai/sallyport/core/provider/dashscope"
 	"github.com/sallyport-ai/sallyport/core/provider/deepgram"
+	"github.com/sallyport-ai/sallyport/core/provider/deepinfra"
 	"github.com/sallyport-ai/sallyport/core/provider/elevenlabs"
+	"github.com/sallyport-ai/sallyport/core/provider/falai"
 	"github.com/sallyport-ai/sallyport/core/provider/fireworks"
 	"github.com/sallyport-ai/sallyport/core/provider/huggingface"
 	"github.com/sallyport-ai/sallyport/core/provider/jina"
+	"github.com/sallyport-ai/sallyport/core/provider/minimax"
 	"github.com/sallyport-ai/sallyport/core/provider/nlpcloud"
+	"github.com/sallyport-ai/sallyport/core/provider/nvidia"
+	"github.com/sallyport-ai/sallyport/core/provider/openrouter"
 	"github.com/sallyport-ai/sallyport/core/provider/predibase"
 	"github.com/sallyport-ai/sallyport/core/provider/replicate"
+	"github.com/sallyport-ai/sallyport/core/provider/snowflake"
+	"github.com/sallyport-ai/sallyport/core/provider/stability"
 	"github.com/sallyport-ai/sallyport/core/provider/triton"
 	"github.com/sallyport-ai/sallyport/core/provider/voyage"
 )
@@ -44,8 +52,34 @@ func (b *builder) further(v compat.Vendor, most int64) provider.Provider {
 		return triton.New(triton.Settings{MaxResponse: most})
 	case voyage.Name:
 		return voyage.New(voyage.Settings{MaxResponse: most})
+	case stability.Name:
+		return stability.New(stability.Settings{MaxResponse: most})
+	case falai.Name:
+		return falai.New(falai.Settings{MaxResponse: most})
 	}
-	return nil
+	return b.besideOpenAI(v, most)
+}
+
+// besideOpenAI makes the provider of a vendor that has an API of its own beside OpenAI's, for one operation or two.
+func (b *builder) besideOpenAI(v compat.Vendor, most int64) provider.Provider {
+	chats := func(own provider.Provider, operations ...llm.Operation) provider.Provider {
+		return provider.Split(b.compatible(v, most), own, operations...)
+	}
+	switch v.Name {
+	case dashscope.Name, dashscope.Cloud, dashscope.Platform:
+		return chats(dashscope.New(dashscope.Settings{Name: v.Name, MaxResponse: most}), llm.OpRerank, llm.OpImage)
+	case deepinfra.Name:
+		return chats(deepinfra.New(deepinfra.Settings{MaxResponse: most}), llm.OpRerank)
+	case minimax.Name:
+		return chats(minimax.New(minimax.Settings{MaxResponse: most}), llm.OpSpeech)
+	case nvidia.Name:
+		return chats(nvidia.New(nvidia.Settings{MaxResponse: most}), llm.OpRerank)
+	case openrouter.Name:
+		return chats(openrouter.New(openrouter.Settings{MaxResponse: most}), llm.OpImage)
+	case snowflake.Name:
+		return chats(snowflake.New(snowflake.Settings{MaxResponse: most}), llm.OpEmbedding)
+	}
+	return b.elsewhere(v, most)
 }
 
 // place completes the base of a deployment whose vendor has an address with settings in it. A base that the operator

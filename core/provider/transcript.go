@@ -1,8 +1,6 @@
 package provider
 
 import (
-	"bytes"
-
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -69,20 +67,6 @@ func (t *Turn) WantsTranscript() error {
 		return nil
 	}
 	return t.Refuse("response_format", "must be json, verbose_json, text, srt or vtt for "+t.Site.v.Name)
-}
-
-// FormBody writes a form, with one file at its end whose content is not copied: it is the second of the three pieces.
-func FormBody(boundary string, fields []llm.Pair, file, kind string, content []byte) [][]byte {
-	var head bytes.Buffer
-	for _, f := range fields {
-		head.WriteString("--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + formName(f.Name) + "\"\r\n\r\n" + f.Value + "\r\n")
-	}
-	if kind == "" {
-		kind = "application/octet-stream"
-	}
-	head.WriteString("--" + boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + formName(file) +
-		"\"\r\nContent-Type: " + kind + "\r\n\r\n")
-	return [][]byte{head.Bytes(), content, []byte("\r\n--" + boundary + "--\r\n")}
 }
 
 // formName escapes what would end a name (https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data).

@@ -30,7 +30,7 @@ func clouds() []Vendor {
 		},
 		{
 			Name: "azure_ai", Own: true, BaseVars: []string{"AZURE_AI_API_BASE"}, KeyVars: []string{"AZURE_AI_API_KEY"},
-			Offers:    []llm.Operation{llm.OpImage, llm.OpRerank},
+			Offers:    []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpRerank, llm.OpSpeech, llm.OpTranscription},
 			Responses: true, Developer: true,
 			Source: "https://learn.microsoft.com/en-us/azure/ai-foundry/model-inference/concepts/endpoints",
 		},

@@ -54,6 +54,7 @@ type Vendor struct {
 	Unforced  bool     // it cannot be told that a tool must be called
 	Choices   []string // the words it knows as tool_choice; nil: all of them
 	Formats   []string // the types of response_format that it knows beside text; nil: all of them
+	Thinks    Thinks   // how it is told to think
 
 	Template string     // the base URL if there is none, with names of Settings in braces
 	BaseSwap []llm.Pair // endings of a base URL that stand for another API of the vendor, and what they become
@@ -63,6 +64,16 @@ type Vendor struct {
 
 	Source string // where the facts can be checked: the vendor's page, or the reference's about the vendor
 }
+
+// Thinks says what becomes of reasoning_effort for a vendor that has a member thinking, with enabled or disabled as its type.
+type Thinks uint8
+
+// The ways. The zero value passes the effort on.
+const (
+	ThinksByEffort  Thinks = iota
+	ThinksUnlessOff        // an effort of none becomes thinking that is disabled; others are passed on
+	ThinksOrNot            // efforts are not known: each becomes thinking
+)
 
 // OnlyReference reports whether the facts are the reference's about the vendor: no page of the vendor's own was found.
 // The reference's page about its own gateway is the vendor's.
@@ -98,6 +109,10 @@ func Lookup(name string) (Vendor, bool) {
 		name = "vertex_ai"
 	case "ai21":
 		name = "ai21_chat"
+	case "venice":
+		name = "veniceai"
+	case "nanogpt":
+		name = "nano-gpt"
 	}
 	rows := All()
 	if i := slices.IndexFunc(rows, func(v Vendor) bool { return v.Name == name }); i >= 0 {
@@ -110,7 +125,7 @@ func Lookup(name string) (Vendor, bool) {
 func Vendors() []Vendor { return slices.Concat(hosted(), newer(), gateways(), local(), templated()) }
 
 // All are the rows of all vendors.
-func All() []Vendor { return slices.Concat(own(), further(), clouds(), Vendors()) }
+func All() []Vendor { return slices.Concat(own(), further(), moved(), clouds(), Vendors()) }
 
 // Resolve tells which vendor a model of the configuration is of, and the vendor's own name for it. The rule is the
 // reference's: custom_llm_provider if it is given, else the part of the name before the first slash, else a base URL
@@ -290,12 +305,9 @@ func nearest(name string) string {
 func foreign(name string) bool {
 	switch name {
 	case "a2a", "a2a_agent", "anthropic_text", "auto_router", "aws_polly",
-		"bedrock_mantle", "bytez", "chatgpt", "custom",
-		"databricks", "datarobot", "dotprompt", "fal_ai", "gigachat",
-		"github_copilot", "humanloop", "langfuse", "langgraph", "manus", "milvus",
-		"nvidia_riva", "oci", "oobabooga", "petals", "pg_vector", "ragflow", "recraft",
-		"runwayml", "s3_vectors", "sap", "soniox", "stability",
-		"topaz", "vllm":
+		"black_forest_labs", "bytez", "chatgpt", "custom",
+		"dotprompt", "gigachat", "github_copilot", "humanloop", "langflow", "langfuse", "langgraph", "manus", "milvus",
+		"nvidia_riva", "oci", "petals", "pg_vector", "runwayml", "s3_vectors", "sap", "soniox", "topaz", "valkey", "vllm":
 		return true
 	}
 	return false

@@ -60,7 +60,8 @@ func (e *editor) body(x *llm.Exchange) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !e.roles && !e.names && !e.plain && choice == asIs && format == asIs {
+	thinking := e.thinking(x)
+	if !e.roles && !e.names && !e.plain && choice == asIs && format == asIs && thinking == asIs {
 		return nil, nil
 	}
 	raw := x.Body.Raw()
@@ -70,6 +71,11 @@ func (e *editor) body(x *llm.Exchange) ([]byte, error) {
 		switch key := string(c.Key()); {
 		case key == "tool_choice" && choice != asIs, key == "response_format" && format == asNothing:
 			e.changed = true
+		case key == "reasoning_effort" && thinking != asIs:
+			e.changed = true
+			if thinking == asRequest {
+				b.Key("thinking").Open('{').Key("type").Quote(thinks(string(c.Value()), e.d.Model)).Close('}')
+			}
 		case key == "messages" && c.First() == '[':
 			b.Key(key)
 			e.messages(&b, c.Value(), choice == asRequest)
@@ -139,6 +145,33 @@ func (e *editor) format(raw []byte) (outcome, error) {
 		return asNothing, nil
 	}
 	return asIs, e.refuse("response_format", string(kind), e.v.Formats)
+}
+
+// thinking decides about reasoning_effort. What the caller says by thinking counts more.
+func (e *editor) thinking(x *llm.Exchange) outcome {
+	if e.v.Thinks == ThinksByEffort {
+		return asIs
+	}
+	effort := x.Body.Get("reasoning_effort")
+	switch {
+	case dialect.Null(effort), e.v.Thinks == ThinksUnlessOff && string(effort) != `"none"`:
+		return asIs
+	case !dialect.Null(x.Body.Get("thinking")):
+		return asNothing
+	}
+	return asRequest
+}
+
+// thinks is the type of thinking for an effort. MiniMax's models decide themselves how much they think, wherever they run
+// (https://www.tencentcloud.com/document/product/1300/82345).
+func thinks(effort, model string) string {
+	switch {
+	case effort == `"none"`:
+		return "disabled"
+	case strings.HasPrefix(strings.ToLower(model), "minimax"):
+		return "adaptive"
+	}
+	return "enabled"
 }
 
 func (e *editor) refuse(param, word string, known []string) error {

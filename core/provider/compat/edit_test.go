@@ -71,6 +71,13 @@ func TestEdit(t *testing.T) {
 	f("meta_llama", "", false, `{"messages":[],"response_format":{"type":"json_schema"}}`, asIs)
 	f("meta_llama", "", false, `{"messages":[],"response_format":{"type":"text"}}`, asIs)
 
+	f("deepseek", "", false, `{"messages":[],"reasoning_effort":"none"}`, `{"messages":[],"thinking":{"type":"disabled"}}`)
+	f("deepseek", "", false, `{"messages":[],"reasoning_effort":"low"}`, asIs)
+	f("deepseek", "", false, `{"messages":[],"reasoning_effort":"none","thinking":{"type":"enabled"}}`, `{"messages":[],"thinking":{"type":"enabled"}}`)
+	f("tencent", "", false, `{"messages":[],"reasoning_effort":"low"}`, `{"messages":[],"thinking":{"type":"enabled"}}`)
+	f("tencent", "", false, `{"messages":[],"reasoning_effort":null}`, asIs)
+	f("groq", "", false, `{"messages":[],"reasoning_effort":"none"}`, asIs)
+
 	f("deepseek", "", false, `{"messages":[1,"x",[{}],{"role":"developer","content":[{"type":"text","text":1}]}]}`,
 		`{"messages":[1,"x",[{}],{"role":"system","content":[{"type":"text","text":1}]}]}`)
 }

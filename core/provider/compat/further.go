@@ -55,6 +55,53 @@ func further() []Vendor {
 			Lacks: none, Offers: []llm.Operation{llm.OpSpeech, llm.OpTranscription},
 			Source: "https://elevenlabs.io/docs/api-reference/introduction",
 		},
+		{
+			Name: "stability", Own: true, Base: "https://api.stability.ai",
+			BaseVars: []string{"STABILITY_API_BASE"}, KeyVars: []string{"STABILITY_API_KEY"},
+			Lacks: none, Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit},
+			Source: "https://platform.stability.ai/docs/api-reference",
+		},
+		{
+			Name: "fal_ai", Own: true, Base: "https://fal.run",
+			BaseVars: []string{"FAL_AI_API_BASE"}, KeyVars: []string{"FAL_AI_API_KEY", "FAL_KEY"},
+			Lacks: none, Offers: []llm.Operation{llm.OpImage},
+			Source: "https://docs.fal.ai/model-apis/model-endpoints/synchronous-requests",
+		},
+	}
+}
+
+// moved are vendors that speak OpenAI's API under addresses that the model, or several settings, are part of.
+func moved() []Vendor {
+	chats := []llm.Operation{llm.OpCompletion, llm.OpEmbedding}
+	return []Vendor{
+		{
+			Name: "bedrock_mantle", Own: true, KeyOptional: true, BaseVars: []string{"BEDROCK_MANTLE_API_BASE"},
+			KeyVars:  []string{"BEDROCK_MANTLE_API_KEY", "AWS_BEARER_TOKEN_BEDROCK"},
+			Settings: []Setting{{"aws_region_name", []string{"BEDROCK_MANTLE_REGION"}}},
+			Lacks:    chats, Responses: true, ResponsesOf: []string{"openai."},
+			Source: "https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html",
+		},
+		{
+			Name: "datarobot", Own: true, Base: "https://app.datarobot.com", Lacks: chats,
+			BaseVars: []string{"DATAROBOT_ENDPOINT"}, KeyVars: []string{"DATAROBOT_API_TOKEN"},
+			Source: "https://docs.datarobot.com/en/docs/gen-ai/genai-code/dr-llm-gateway.html",
+		},
+		{
+			Name: "recraft", Own: true, Base: "https://external.api.recraft.ai/v1", BaseSuffix: "/v1",
+			BaseVars: []string{"RECRAFT_API_BASE"}, KeyVars: []string{"RECRAFT_API_KEY", "RECRAFT_API_TOKEN"},
+			Lacks: append(chats, llm.OpChat), Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit},
+			Source: "https://www.recraft.ai/docs/api-reference/agents",
+		},
+		{
+			// A model is chat/<id>/<model> or agent/<id>/<model>, as in the reference.
+			Name: "ragflow", Own: true, BaseVars: []string{"RAGFLOW_API_BASE"}, KeyVars: []string{"RAGFLOW_API_KEY"}, Lacks: chats,
+			Source: "https://ragflow.io/docs/dev/http_api_reference",
+		},
+		{
+			// The key is a token; accounts of a service are not known here.
+			Name: "gdc", Own: true, BaseVars: []string{"GDC_API_BASE"}, KeyVars: []string{"GDC_API_KEY"}, Lacks: chats,
+			Source: "https://docs.litellm.ai/docs/providers/gdc",
+		},
 	}
 }
 
@@ -72,6 +119,7 @@ func templated() []Vendor {
 			Name: "snowflake", Template: "https://{account_id}.snowflakecomputing.com/api/v2/cortex/v1",
 			BaseVars: []string{"SNOWFLAKE_API_BASE"}, KeyVars: []string{"SNOWFLAKE_JWT", "SNOWFLAKE_PAT", "SNOWFLAKE_API_KEY"},
 			Settings: []Setting{{"account_id", []string{"SNOWFLAKE_ACCOUNT_ID"}}},
+			BaseSwap: []llm.Pair{{Name: "/api/v2", Value: "/api/v2/cortex/v1"}}, // the reference's base
 			Lacks:    []llm.Operation{llm.OpCompletion, llm.OpEmbedding},
 			// https://docs.snowflake.com/release-notes/2026/other/2026-10-23-cortex-rest-api-responses-api: models of OpenAI's.
 			Responses: true, ResponsesOf: []string{"openai-"}, Stateless: true,

@@ -41,7 +41,8 @@ func hosted() []Vendor {
 			Name: "deepseek", Base: "https://api.deepseek.com/beta",
 			BaseVars: []string{"DEEPSEEK_API_BASE"}, KeyVars: []string{"DEEPSEEK_API_KEY"},
 			Rename: tokens(), Lacks: []llm.Operation{llm.OpEmbedding},
-			Plain: true, Reasons: true,
+			// https://api-docs.deepseek.com/guides/thinking_mode
+			Plain: true, Reasons: true, Thinks: ThinksUnlessOff,
 			Source: "https://api-docs.deepseek.com/api/create-chat-completion",
 		},
 		{
@@ -87,7 +88,7 @@ func hosted() []Vendor {
 			Name: "xai", Base: "https://api.x.ai/v1",
 			BaseVars: []string{"XAI_API_BASE"}, KeyVars: []string{"XAI_API_KEY"}, Rename: tokens(),
 			Lacks:     []llm.Operation{llm.OpEmbedding},
-			Offers:    []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpResource},
+			Offers:    []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpResource, llm.OpRealtime}, // https://docs.x.ai/docs/guides/voice/agent
 			Responses: true,
 			Source:    "https://docs.x.ai/api-reference",
 		},
@@ -137,6 +138,25 @@ func hosted() []Vendor {
 			Responses: true, ResponsesOf: []string{"qwen3-max", "qwen3.5-"},
 			Source: "https://www.alibabacloud.com/help/en/model-studio/embedding-interfaces-compatible-with-openai",
 		},
+		qwen("qwencloud", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "QWENCLOUD", "https://docs.qwencloud.com"),
+		qwen("qwen_ai_platform", "https://dashscope.aliyuncs.com/compatible-mode/v1", "QWEN_AI_PLATFORM", "https://platform.qianwenai.com/docs"),
+		{
+			Name: "gradient_ai", Base: "https://inference.do-ai.run/v1",
+			BaseVars: []string{"GRADIENT_AI_AGENT_ENDPOINT"}, KeyVars: []string{"GRADIENT_AI_API_KEY"},
+			BaseSwap: []llm.Pair{ // an agent has a host of its own
+				{Name: ".agents.do-ai.run", Value: ".agents.do-ai.run/api/v1"}, {Name: "//inference.do-ai.run", Value: "//inference.do-ai.run/v1"},
+			},
+			Offers:    []llm.Operation{llm.OpImage},
+			Responses: true, Stateless: true,
+			Lacks:  []llm.Operation{llm.OpCompletion},
+			Source: "https://docs.digitalocean.com/reference/pydo/reference/inference",
+		},
+		{
+			Name: "tencent", Base: "https://tokenhub-intl.tencentcloudmaas.com/v1", BaseSuffix: "/v1",
+			BaseVars: []string{"TENCENT_API_BASE"}, KeyVars: []string{"TENCENT_API_KEY"},
+			Lacks: []llm.Operation{llm.OpCompletion, llm.OpEmbedding}, Thinks: ThinksOrNot,
+			Source: "https://www.tencentcloud.com/document/product/1300/82345",
+		},
 		{
 			Name: "zai", Base: "https://api.z.ai/api/paas/v4",
 			BaseVars: []string{"ZAI_API_BASE"}, KeyVars: []string{"ZAI_API_KEY"}, Rename: tokens(),
@@ -147,7 +167,8 @@ func hosted() []Vendor {
 		{
 			Name: "volcengine", Base: "https://ark.cn-beijing.volces.com/api/v3",
 			BaseVars: []string{"VOLCENGINE_API_BASE"}, KeyVars: []string{"VOLCENGINE_API_KEY", "ARK_API_KEY"},
-			Source: "https://www.volcengine.com/docs/82379/1263482",
+			Responses: true, // https://www.volcengine.com/docs/82379/1569618
+			Source:    "https://www.volcengine.com/docs/82379/1263482",
 		},
 		{
 			Name: "minimax", Base: "https://api.minimax.io/v1",
@@ -317,6 +338,14 @@ func hosted() []Vendor {
 			BaseVars: []string{"CRUSOE_API_BASE"}, KeyVars: []string{"CRUSOE_API_KEY"}, Rename: tokens(),
 			Source: "https://docs.crusoecloud.com/quickstart/getting-started-with-serverless-inference",
 		},
+	}
+}
+
+// qwen is Alibaba Cloud's Model Studio under another of its names.
+func qwen(name, base, vars, source string) Vendor {
+	return Vendor{
+		Name: name, Base: base, BaseVars: []string{vars + "_API_BASE"}, KeyVars: []string{vars + "_API_KEY", "DASHSCOPE_API_KEY"},
+		Rename: tokens(), Responses: true, ResponsesOf: []string{"qwen3-max", "qwen3.5-"}, Source: source,
 	}
 }
 

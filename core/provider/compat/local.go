@@ -61,5 +61,11 @@ func local() []Vendor {
 			Responses: true, Stateless: true,
 			Source: "https://lemonade-server.ai/docs/api/openai",
 		},
+		{
+			Name: "oobabooga", Base: "http://127.0.0.1:5000/v1",
+			BaseVars: []string{"OOBABOOGA_API_BASE"}, KeyVars: []string{"OOBABOOGA_API_KEY"}, KeyOptional: true, BaseSuffix: "/v1",
+			Rename: tokens(),
+			Source: "https://github.com/oobabooga/text-generation-webui/wiki/12-%E2%80%90-OpenAI-API",
+		},
 	}
 }

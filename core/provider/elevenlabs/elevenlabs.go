@@ -187,12 +187,7 @@ func listen(t *provider.Turn, _ []byte) ([]byte, error) {
 		}
 		fields = append(fields, llm.Pair{Name: member, Value: value})
 	}
-	if provider.BadHeader([]byte("content-type"), kind) != "" {
-		kind = nil
-	}
-	boundary := "sallyport-" + string(t.Exchange.ID[:])
-	t.AddHeader("Content-Type", "multipart/form-data; boundary="+boundary)
-	t.Call.Body = append(t.Call.Body, provider.FormBody(boundary, fields, name, string(kind), content)...)
+	t.SendForm(fields, []provider.FormFile{{Name: "file", File: name, Type: string(kind), Content: content}})
 	return nil, nil
 }
 

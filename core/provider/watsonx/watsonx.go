@@ -1,4 +1,4 @@
-// Package watsonx is the provider for IBM watsonx.ai: chats, text generation, embeddings and reranking. The API is
+// Package watsonx is the provider for IBM watsonx.ai: chats, text generation, embeddings, reranking and transcriptions. The API is
 // described at https://cloud.ibm.com/apidocs/watsonx-ai. Calls need a project or a space, and a token that is got for an
 // API key.
 package watsonx
@@ -52,6 +52,12 @@ func New(s Settings) *provider.Translated {
 			llm.OpRerank: {
 				Route: route("text/rerank"), Params: []string{"top_n", "return_documents", "max_tokens_per_doc"},
 				Request: rank, Answer: ranked,
+			},
+			llm.OpTranscription: {
+				Route: route("audio/transcriptions"), Params: []string{
+					"language", "prompt", "response_format", "temperature", "timestamp_granularities", "timestamp_granularities[]",
+				},
+				Request: listen, Answer: heard, Typed: true,
 			},
 		},
 		MaxResponse: s.MaxResponse, Now: s.Now,
