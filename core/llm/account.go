@@ -117,6 +117,14 @@ func (l *Live) Seen(others, told float64, change, window int64) {
 	}
 }
 
+// Lost says that whoever else holds what is held here has lost it: it is Loose.
+func (l *Live) Lost() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shared = 0
+	l.lost++
+}
+
 // lowered notes that the spend fell.
 func (l *Live) lowered() {
 	l.floor, l.seenAt = 0, -1

@@ -23,6 +23,7 @@ type Live struct {
 	held    float64 // for requests under way
 	asked   float64 // part of held that somebody else is yet to say yes to; see Take
 	shared  float64 // part of held that somebody else holds as well
+	lost    uint32  // how often they lost it; see Lost
 	unsaved float64 // part of spent that no database has yet
 	window  int64   // begin of the period of a scope that is Counted, unix nanoseconds; 0 not begun
 	period  uint32  // rises when spent begins anew: holds of an earlier one are not given back
@@ -90,7 +91,7 @@ func (l *Live) Granted(h *Hold, shared bool) {
 		l.asked = max(0, l.asked-h.cost)
 	}
 	if shared {
-		h.known = true
+		h.known = l.lost + 1
 		l.shared += h.cost
 	}
 }
@@ -132,8 +133,15 @@ func (l *Live) afford(s *Scope, ask *Ask) Refusal {
 			return OverBudget
 		}
 		if ask.Share > 1 {
-			if l.seenAt >= 0 && l.rest+l.total >= limit {
-				return OverBudget
+			if l.seenAt >= 0 {
+				// Nor more than its part of what was left when all were last asked.
+				spent, since := l.rest+l.told, l.total-l.told
+				if spent+since*float64(ask.Share) >= limit {
+					return OverBudget
+				}
+				if spent+(since+l.held)*float64(ask.Share) >= limit {
+					return ReservedMoney
+				}
 			}
 			// Alone, a replica may spend its part of what was left when a database last knew.
 			room := (limit - l.spent + l.unsaved) / float64(ask.Share)
@@ -249,7 +257,7 @@ func (l *Live) giveBack(h *Hold) {
 	if h.asked {
 		l.asked = max(0, l.asked-h.cost)
 	}
-	if h.known {
+	if h.known == l.lost+1 {
 		l.shared = max(0, l.shared-h.cost)
 	}
 }

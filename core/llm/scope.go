@@ -205,10 +205,10 @@ type Hold struct {
 	period uint32 // of the money
 	open   bool
 	money  bool
-	counts bool // requests are counted
-	asked  bool // its money is part of Live.asked
-	asking bool // its request and tokens are part of Live.asking
-	known  bool // its money is part of Live.shared
+	counts bool   // requests are counted
+	asked  bool   // its money is part of Live.asked
+	asking bool   // its request and tokens are part of Live.asking
+	known  uint32 // if its money is part of Live.shared: Live.lost then, plus one
 	gave   uint64
 
 	// Shared says that what was taken here was taken for all replicas together, too. Turn tells the attempts of one request

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/pipeline/limit/shared"
 )
 
 // trips counts the pipelines on the path of requests.
@@ -88,7 +89,7 @@ func (a *aheadTest) ask(expected, d *llm.Deployment, want int64) *llm.Exchange {
 func (a *aheadTest) open(d *llm.Deployment, want int64) {
 	a.Helper()
 	eventually(a, d.ID+" has the places that are in use", func() bool {
-		n, err := a.client.ZCard(a.Context(), "sallyport:{deployment:"+d.ID+"}:open").Result()
+		n, err := a.client.ZCard(a.Context(), shared.Keys(d.Scopes[0])[1]).Result()
 		return err == nil && n == want && d.Scopes[0].Open() == want
 	})
 }
@@ -174,7 +175,7 @@ func TestAheadSpent(t *testing.T) {
 	theirs := scope(llm.ScopeDeployment, "spent", llm.Limits{}, spent.Scopes[0].Budget)
 	a.counts.Charge(theirs, time.Now().UnixNano(), price) // as another replica would
 	eventually(t, "it is told", func() bool {
-		f, _ := a.client.HGet(t.Context(), "sallyport:{deployment:spent}:money", "s").Float64()
+		f, _ := a.client.HGet(t.Context(), shared.Keys(spent.Scopes[0])[2], "s").Float64()
 		return f > 0
 	})
 	x := a.ask(spent, other, 2)

@@ -19,7 +19,8 @@ end
 local function least(now)
   local v = redis.call('HMGET', KEYS[1], 'c', 'fr', 'ft')
   if not v[1] then return false, 0, 0 end
-  if now < tonumber(v[1]) + trust then return true, tonumber(v[2] or 0), tonumber(v[3] or 0) end
+  local m = redis.call('HMGET', mark, 'until', 'late')
+  if (m[1] or m[2]) and now < tonumber(v[1]) + trust then return true, tonumber(v[2] or 0), tonumber(v[3] or 0) end
   redis.call('HDEL', KEYS[1], 'c', 'fr', 'ft')
   return false, 0, 0
 end

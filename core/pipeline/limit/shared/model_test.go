@@ -74,13 +74,14 @@ type world struct {
 	spent   float64 // what the database has
 	unsaved map[*llm.Live]float64
 	change  int64
-	sure    bool // replicas say that what they read of the database is certain
+	roll    time.Duration // how long replicas that are gone are waited for; 0 is the default
+	sure    bool          // replicas say that what they read of the database is certain
 	log     []string
 }
 
-func newWorld(t *testing.T, seed uint64, url string, replicas int) *world {
+func newWorld(t *testing.T, seed uint64, url string, replicas int, roll time.Duration) *world {
 	t.Helper()
-	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 1)), url: url, key: fmt.Sprint("k", seed), unsaved: map[*llm.Live]float64{}}
+	w := &world{t: t, roll: roll, r: rand.New(rand.NewPCG(seed, 1)), url: url, key: fmt.Sprint("k", seed), unsaved: map[*llm.Live]float64{}}
 	for range replicas {
 		w.all = append(w.all, w.start())
 	}
@@ -105,7 +106,7 @@ func (w *world) start() *process {
 	p := &process{line: &line{}, seen: w.change}
 	client.AddHook(p.line)
 	w.made++
-	p.Counts = New(Settings{Client: client, Replica: fmt.Sprint("replica", w.made), Prefix: w.key, Timeout: 20 * time.Second})
+	p.Counts = New(Settings{Client: client, Replica: fmt.Sprint("replica", w.made), Prefix: w.key, Timeout: 20 * time.Second, Roll: w.roll})
 	p.Learned(w.change)
 	w.renew(p)
 	return p
@@ -214,6 +215,9 @@ func (w *world) crash(p *process) {
 func (w *world) forget(p *process) {
 	if len(p.open) == 0 {
 		w.save(p)
+		p.mu.Lock()
+		delete(p.known, p.scope.Live) // nobody asked for it for long
+		p.mu.Unlock()
 		w.renew(p)
 		w.note("forget", p)
 	}
@@ -226,8 +230,7 @@ func (w *world) lose() {
 	}
 	defer func() { _ = client.Close() }()
 	ctx := w.t.Context()
-	tag := w.key + ":{" + llm.ScopeKey.String() + ":" + w.key + "}:"
-	if err := client.Del(ctx, tag+"minute", tag+"open", tag+"money", tag+"held").Err(); err != nil {
+	if err := client.Del(ctx, w.all[0].keys(w.all[0].scope)...).Err(); err != nil {
 		w.t.Fatal(err)
 	}
 	w.note("lose", nil)
@@ -344,7 +347,7 @@ func TestMoneyModel(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, seed, url, 3)
+			w := newWorld(t, seed, url, 3, 0)
 			for range 150 {
 				p := w.someone()
 				switch n := w.r.IntN(100); {
@@ -383,7 +386,7 @@ func TestMoneyModelPeriods(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 100+seed, url, 3)
+			w := newWorld(t, 100+seed, url, 3, 50*time.Millisecond)
 			w.sure = true
 			for range 150 {
 				p := w.someone()

@@ -69,7 +69,7 @@ end
 -- counts in that one only: the one that began when w says. number is that of a settlement, 0 for none. back says that the process had counted alone. Returns what is
 -- spent, then what is known of the process, its last settlement before and how often it had given back when it came, and
 -- whether it was not known before, v, what is spent without its total, and w.
-local function learn(now, i, number, back)
+local function learn(now, i, number, mode)
   local birth, field = ARGV[i], 'u:' .. ARGV[i]
   local total, unsaved, base, floor = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
   local held, loose, gave, window = tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6]), tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8])
@@ -103,7 +103,10 @@ local function learn(now, i, number, back)
     local more = math.max(0, total - tonumber(top))
     s, g = s + more, g + more
     top = math.max(total, tonumber(top))
-    if back and number > last then
+    if mode == '2' then
+      lump(birth, held, now)
+      came = gave
+    elseif mode == '1' and number > last then
       lump(birth, loose, now)
       came = gave
     end
@@ -135,6 +138,6 @@ local function learn(now, i, number, back)
   redis.call('PEXPIRE', KEYS[3], keep)
   local all = s
   if now < c + doubt and e > 0 then all = math.max(s, e + g) end
-  return all + apart, last, came, not known, v, all - (tonumber(top) or total), w or 0
+  return all + apart, last, came, v, all - (tonumber(top) or total), w or 0
 end
 

@@ -13,7 +13,7 @@ import (
 // scene is a world whose budget is 10.
 func scene(t *testing.T, replicas int) *world {
 	t.Helper()
-	w := newWorld(t, 1, storetest.Redis(t).URL(), replicas)
+	w := newWorld(t, 1, storetest.Redis(t).URL(), replicas, 0)
 	for _, p := range w.all {
 		p.scope.Budget.Max = 10
 	}
@@ -144,8 +144,8 @@ func TestUnheard(t *testing.T) {
 	w.has(3, 0)
 }
 
-// TestSeenOutlivesLoss shows that a replica which knows what others spent keeps to it, before they tell it anew.
-func TestSeenOutlivesLoss(t *testing.T) {
+// TestOthersOutliveLoss shows that what others spent counts after a loss, before the first request passes.
+func TestOthersOutliveLoss(t *testing.T) {
 	t.Parallel()
 	w := scene(t, 2)
 	a, b := w.all[0], w.all[1]
@@ -157,8 +157,8 @@ func TestSeenOutlivesLoss(t *testing.T) {
 	w.quiet()
 	w.lose()
 	w.want(a, 1, llm.Passed)
-	w.cost(a, 2) // 10 are spent, 4 of them are told
-	w.has(4, 0)
+	w.cost(a, 2)
+	w.has(10, 0)
 	w.want(a, 1, llm.OverBudget)
 	w.want(b, 1, llm.OverBudget)
 	w.has(10, 0)

@@ -1,28 +1,28 @@
 -- Asks one scope for room and takes it. KEYS: minute, open, money, held, and the minute of the scope that it has a part of.
 -- ARGV: now in ms, rpm, tpm, parallel, tokens, budget ("" none), cost, request, 1 if a spent budget does not refuse, the share
 -- of rpm and tpm of that other scope which is to be used before those of this one hold ("" none), these rpm and tpm, what the
--- process tells of the minute, and what it tells of the scope's money if it has a budget.
--- Answers {code, wait in ms, requests left, tokens left, what is spent in billionths, 1 if the process was not known to spend
--- of this scope, change that ended the last period (-1 without a budget), what is spent without the process's total in
--- billionths, when a counted period began in ms (0 it has not)}. Codes are those of llm.Refusal.
+-- process tells of the minute, what it tells of the scope's money if it has a budget, and last which data it told all to.
+-- Answers {code, wait in ms, requests left, tokens left, what is spent in billionths, change that ended the last period (-1
+-- without a budget), what is spent without the process's total in billionths, when a counted period began in ms (0 it has
+-- not)}. Codes are those of llm.Refusal, and 7 if it has to tell all first or others have.
 local now, rpm, tpm, par = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local tokens = tonumber(ARGV[5])
-local money, billionths, fresh, change, others, begun = ARGV[6] ~= "", 0, 0, -1, 0, 0
+if not whole(now, ARGV[#ARGV]) then return {7, 0, -1, -1, 0, -1, 0, 0} end
+local money, billionths, change, others, begun = ARGV[6] ~= "", 0, -1, 0, 0
 if money then
-  local spent, _, _, new, v, rest, w = learn(now, 20, 0, false)
+  local spent, _, _, v, rest, w = learn(now, 20, 0, '0')
   billionths, change, others, begun = math.floor(spent * 1e9), v, math.floor(rest * 1e9), w
-  if new then fresh = 1 end
   if ARGV[9] ~= '1' then
     local limit = tonumber(ARGV[6])
     limit = limit - limit * 1e-9
-    if spent >= limit then return {4, 0, -1, -1, billionths, fresh, change, others, begun} end
+    if spent >= limit then return {4, 0, -1, -1, billionths, change, others, begun} end
     local held = holds(now)
-    if spent + held >= limit then return {5, 0, -1, -1, billionths, fresh, change, others, begun} end
+    if spent + held >= limit then return {5, 0, -1, -1, billionths, change, others, begun} end
   end
 end
 if par ~= 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-  if redis.call('ZCARD', KEYS[2]) >= par then return {3, 0, -1, -1, billionths, fresh, change, others, begun} end
+  if redis.call('ZCARD', KEYS[2]) >= par then return {3, 0, -1, -1, billionths, change, others, begun} end
 end
 local left_r, left_t = -1, -1
 if rpm ~= 0 or tpm ~= 0 then
@@ -73,10 +73,10 @@ if rpm ~= 0 or tpm ~= 0 then
     end
     return 60000
   end
-  if hard and rpm ~= 0 and math.floor(sum_r) >= rpm then return {1, wait(r, sum_r, rpm), 0, -1, billionths, fresh, change, others, begun} end
+  if hard and rpm ~= 0 and math.floor(sum_r) >= rpm then return {1, wait(r, sum_r, rpm), 0, -1, billionths, change, others, begun} end
   if hard and tpm ~= 0 and math.floor(sum_t) >= tpm then
-    if sum_t - reserved < tpm then return {6, 0, -1, 0, billionths, fresh, change, others, begun} end
-    return {2, wait(t, sum_t, tpm), -1, 0, billionths, fresh, change, others, begun}
+    if sum_t - reserved < tpm then return {6, 0, -1, 0, billionths, change, others, begun} end
+    return {2, wait(t, sum_t, tpm), -1, 0, billionths, change, others, begun}
   end
   local f = at % (steps + 2)
   if not current then
@@ -97,4 +97,4 @@ if par ~= 0 then
   redis.call('PEXPIRE', KEYS[2], lease)
 end
 if money then hold(ARGV[8], ARGV[7], now) end
-return {0, 0, left_r, left_t, billionths, fresh, change, others, begun}
+return {0, 0, left_r, left_t, billionths, change, others, begun}

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,12 +38,14 @@ type Settings struct {
 	Replica string        // names this process
 	Prefix  string        // of all keys; default "sallyport"
 	Timeout time.Duration // of a round trip on a request's path; default 100 ms
+	Roll    time.Duration // how long replicas are waited for when Redis lost its data; default two seconds, or Timeout if it is more
 	Logger  *slog.Logger
 }
 
 const (
 	defaultPrefix  = "sallyport"
 	defaultTimeout = 100 * time.Millisecond
+	defaultRoll    = 2 * time.Second
 	breakAfter     = 3 // failures in a row after which Redis is left alone
 	probeEvery     = 500 * time.Millisecond
 	step           = 5 * time.Second // of a minute, in Redis
@@ -53,7 +54,8 @@ const (
 	maxPending     = 100_000 // settlements that wait for Redis
 	settleBatch    = 256
 	settlePatience = 2 * time.Second
-	forgetAtOnce   = 5000 // scopes
+	forgetAtOnce   = 5000            // scopes
+	keepKnown      = 2 * time.Minute // since a scope was last asked for: others have read of a database by then what was spent
 )
 
 var errBroken = errors.New("redis is left alone for a while")
@@ -63,6 +65,11 @@ type Counts struct {
 	s       Settings
 	reserve *redis.Script
 	settle  *redis.Script
+	begin   *redis.Script // a roll call
+	finish  *redis.Script
+
+	gate   sync.RWMutex // guards epochs; held for reading until the answer is taken note of
+	epochs epochs
 
 	turns    atomic.Uint32 // times that somebody asked
 	failures atomic.Int32
@@ -76,8 +83,10 @@ type Counts struct {
 	mu      sync.Mutex
 	pending []settlement
 	dropped int64
-	known   map[*llm.Live]*llm.Scope // scopes whose money, or last minute, Redis may have to be told again
-	owed    map[*llm.Live]owed       // those of them that it is to be told now
+	known   map[*llm.Live]*llm.Scope          // scopes whose counts Redis may have to be told again
+	owed    map[*llm.Live]owed                // those of them that it is to be told now
+	places  map[*llm.Live]map[string]struct{} // names of requests that are open, of scopes that limit these
+	others  map[string]time.Time              // replicas, this one too, and since when Redis does not name them
 	wake    chan struct{}
 	sending sync.Mutex // one batch at a time, so that settlements come in order
 
@@ -94,23 +103,33 @@ func New(s Settings) *Counts {
 	if s.Timeout <= 0 {
 		s.Timeout = defaultTimeout
 	}
+	if s.Roll <= 0 {
+		s.Roll = max(defaultRoll, s.Timeout)
+	}
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Counts{
-		s: s, reserve: redis.NewScript(moneyScript + minuteScript + reserveScript), settle: redis.NewScript(moneyScript + minuteScript + settleScript),
-		known: map[*llm.Live]*llm.Scope{}, owed: map[*llm.Live]owed{}, wake: make(chan struct{}, 1),
-		doubt: make(chan struct{}, 1),
+		s: s, reserve: redis.NewScript(rollScript + moneyScript + minuteScript + reserveScript),
+		settle: redis.NewScript(rollScript + moneyScript + minuteScript + settleScript),
+		begin:  redis.NewScript(rollScript + callScript), finish: redis.NewScript(rollScript + comeScript),
+		known: map[*llm.Live]*llm.Scope{}, owed: map[*llm.Live]owed{}, places: map[*llm.Live]map[string]struct{}{},
+		others: map[string]time.Time{s.Replica: {}}, wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
 	}
 	c.replicas.Store(1)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.load(c.ctx)
-	if _, err := c.beat(c.ctx); err != nil {
+	news := c.subscribe()
+	c.jobs.Go(func() { c.hear(news) })
+	err := c.join(c.ctx)
+	if err == nil {
+		_, err = c.attend(c.ctx)
+	}
+	if err != nil {
 		c.failures.Store(breakAfter)
 		c.failed(err)
 	}
 	c.jobs.Go(c.send)
-	c.jobs.Go(c.hear)
 	c.jobs.Go(c.watch)
 	return c
 }
@@ -147,12 +166,42 @@ func (c *Counts) Enter(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope
 }
 
 // together takes of all scopes for all replicas, or of none, and appends to x.Holds what it took. Of scopes after the first
-// so many, which are those of x.Ahead, it takes if it can.
+// so many, which are those of x.Ahead, it takes if it can. While Redis is told what it lost, it waits.
 func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, must int) (refused int, why answer, err error) {
+	asked, begun, patience := x.Asked.Now, time.Now(), c.s.Roll+restPatience
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		refused, why, err = c.once(ctx, x, scopes, must)
+		if !errors.Is(err, errRoll) {
+			return refused, why, err
+		}
+		if time.Since(begun) > patience {
+			c.note(scopes)
+			x.Asked.Share = c.replicas.Load()
+			return 0, answer{}, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return 0, answer{}, context.Cause(ctx)
+		}
+		x.Asked.Now = asked + int64(time.Since(begun))
+	}
+}
+
+// once is together without waiting.
+func (c *Counts) once(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, must int) (refused int, why answer, err error) {
 	x.Asked.Share = c.Alone()
 	if x.Asked.Share > 0 {
 		c.note(scopes)
 		return 0, why, errBroken
+	}
+	// A roll call begins when all answers that are on their way have been taken note of: so what they grant is told in it, and
+	// what they tell of others is.
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	if !c.epochs.told(scopes) {
+		c.look()
+		return 0, why, errRoll
 	}
 	from := len(x.Holds)
 	c.takeHere(x, scopes, max(1, c.turns.Add(1)))
@@ -175,6 +224,10 @@ func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Sc
 	case refused >= 0:
 		granted = 0
 	}
+	rolling := slices.ContainsFunc(answers, func(a answer) bool { return a.rolling })
+	if rolling {
+		granted = 0
+	}
 	c.remember(scopes[:granted])
 	for i, place := range at {
 		h, a := &x.Holds[from+place], answers[i]
@@ -182,12 +235,16 @@ func (c *Counts) together(ctx context.Context, x *llm.Exchange, scopes []*llm.Sc
 		case place < granted:
 			h.Scope.Granted(h, true)
 			h.RequestsLeft, h.TokensLeft = a.requests, a.tokens
-		case a.code == llm.Passed:
+			c.opened(x, h)
+		case a.code == llm.Passed && !a.rolling:
 			c.queue(c.giveBack(x, h, x.Asked.Now, 0, true))
 		}
 	}
 	c.undoHere(x, from+granted)
 	switch {
+	case rolling:
+		c.look()
+		return 0, answer{}, errRoll
 	case refused < 0:
 		return 0, why, nil
 	case refused < must:
@@ -243,6 +300,7 @@ func member(x *llm.Exchange, h *llm.Hold) string {
 // answer is what the script says of one scope.
 type answer struct {
 	code             llm.Refusal
+	rolling          bool // Redis does not have all that replicas know
 	wait             time.Duration
 	requests, tokens int64
 	spent            float64 // of a budget
@@ -266,6 +324,7 @@ func (c *Counts) ask(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, 
 			}
 			at = append(at, i)
 			args, account := c.arguments(x, s, &holds[i])
+			args = append(args, c.epochs[part(s)])
 			told = append(told, account)
 			cmds = append(cmds, c.reserve.EvalSha(ctx, pipe, c.keys(s), args...))
 		}
@@ -286,17 +345,15 @@ func (c *Counts) ask(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, 
 		return nil, nil, err
 	}
 	c.failures.Store(0)
-	fresh := false
 	for _, cmd := range cmds {
 		list, err := cmd.Int64Slice()
-		if err != nil || len(list) != 9 {
+		if err != nil || len(list) != 8 {
 			return nil, nil, errors.Join(errors.New("redis: an answer is not understood"), err)
 		}
-		fresh = fresh || list[5] == 1
-		answers = append(answers, answer{codeOf(list[0]), time.Duration(list[1]) * time.Millisecond, list[2], list[3], float64(list[4]) / 1e9, float64(list[7]) / 1e9, list[6], list[8]})
-	}
-	if fresh {
-		c.look() // Redis may have lost its data
+		answers = append(answers, answer{
+			code: codeOf(list[0]), rolling: list[0] == rollCode, wait: time.Duration(list[1]) * time.Millisecond, requests: list[2], tokens: list[3],
+			spent: float64(list[4]) / 1e9, change: list[5], others: float64(list[6]) / 1e9, window: list[7],
+		})
 	}
 	for i, place := range at {
 		a, s := &answers[i], scopes[place]
@@ -310,6 +367,9 @@ func (c *Counts) ask(ctx context.Context, x *llm.Exchange, scopes []*llm.Scope, 
 	}
 	return at, answers, nil
 }
+
+// rollCode is what the script says while Redis does not have all that replicas know. It is no refusal.
+const rollCode = 7
 
 // seen notes what all replicas have used of a scope's minute, as far as the answer says.
 func (a *answer) seen(s *llm.Scope, now int64) {
@@ -326,21 +386,26 @@ func codeOf(n int64) llm.Refusal {
 		llm.Passed, llm.OverRequests, llm.OverTokens, llm.OverParallel, llm.OverBudget, llm.ReservedMoney, llm.ReservedToken,
 	}
 	if n < 0 || int(n) >= len(list) {
-		return llm.OverParallel
+		return llm.OverParallel // also while Redis is told what it lost
 	}
 	return list[n]
 }
 
-// keys are where a scope is counted. The part in braces keeps them on one node of a cluster.
+// keys are where a scope is counted, and last the mark of its part. The name in braces keeps them on one node of a cluster.
 func (c *Counts) keys(s *llm.Scope) []string {
-	tag := c.s.Prefix + ":{" + s.Kind.String() + ":" + strings.NewReplacer("{", "(", "}", ")").Replace(s.ID) + "}:"
+	n := part(s)
+	tag := c.partName(n)
+	whole := ""
 	if w := s.Within; w != nil {
-		// What it has a part of is counted beside it, on the same node.
-		whole := c.keys(w)[0]
-		tag = strings.TrimSuffix(whole, "minute") + s.Kind.String() + ":" + s.ID + ":"
-		return []string{tag + "minute", tag + "open", tag + "money", tag + "held", whole}
+		tag += w.Kind.String() + ":" + w.ID + ":"
+		whole = tag + "minute"
 	}
-	return []string{tag + "minute", tag + "open", tag + "money", tag + "held"}
+	tag += s.Kind.String() + ":" + s.ID + ":"
+	keys := append(make([]string, 0, 6), tag+"minute", tag+"open", tag+"money", tag+"held")
+	if whole != "" {
+		keys = append(keys, whole)
+	}
+	return append(keys, c.markKey(n))
 }
 
 // arguments are those of the script that asks, and what they tell of money.

@@ -35,13 +35,14 @@ type replica struct {
 	next   *llm.Deployment // that the router would choose
 }
 
+// replicas starts some. timeout is that of a round trip, and then that of a roll call.
 func replicas(t testing.TB, n int, client func() redis.UniversalClient, scopes func() []*llm.Scope, timeout ...time.Duration) []*replica {
 	t.Helper()
-	timeout = append(timeout, 20*time.Second)
+	timeout = append(timeout, 20*time.Second, 20*time.Second)
 	var out []*replica
 	for range n {
 		r := &replica{scopes: scopes(), tokens: 10, client: client()}
-		r.counts = shared.New(shared.Settings{Client: r.client, Replica: llm.NewID(time.Now()).String(), Timeout: timeout[0]})
+		r.counts = shared.New(shared.Settings{Client: r.client, Replica: llm.NewID(time.Now()).String(), Timeout: timeout[0], Roll: timeout[1]})
 		r.Limiter = limit.New(limit.Settings{
 			Estimate: func(*llm.Exchange) (int64, float64, bool) { return 25, 2 * price, false },
 			Cost:     func(*llm.Exchange, *llm.Reply) float64 { return price },
@@ -79,14 +80,23 @@ func scope(kind llm.ScopeKind, id string, l llm.Limits, b llm.Budget) *llm.Scope
 	return &llm.Scope{Kind: kind, ID: id, Limits: l, Budget: b, Live: llm.NewLive(kind, id)}
 }
 
-// call makes one request and reports whether it passed.
-func (r *replica) call(ctx context.Context) bool {
+// open begins one request; nil is one that was refused.
+func (r *replica) open(ctx context.Context) *llm.Exchange {
 	x := &llm.Exchange{}
 	x.Reset()
 	x.Start = time.Now()
 	x.ID = llm.NewID(x.Start)
 	x.Scopes = append(x.Scopes, r.scopes...)
 	if _, err := r.Before(ctx, x); err != nil {
+		return nil
+	}
+	return x
+}
+
+// call makes one request and reports whether it passed.
+func (r *replica) call(ctx context.Context) bool {
+	x := r.open(ctx)
+	if x == nil {
 		return false
 	}
 	r.Settle(x, &llm.Reply{Deployment: &llm.Deployment{}, Usage: llm.Usage{Prompt: r.tokens}}, nil)
@@ -144,17 +154,7 @@ func TestParallelTogether(t *testing.T) {
 	list := replicas(t, 3, client, func() []*llm.Scope {
 		return []*llm.Scope{scope(llm.ScopeKey, "k", llm.Limits{Parallel: 2}, llm.Budget{})}
 	})
-	open := func(r *replica) *llm.Exchange {
-		x := &llm.Exchange{}
-		x.Reset()
-		x.Start = time.Now()
-		x.ID = llm.NewID(x.Start)
-		x.Scopes = append(x.Scopes, r.scopes...)
-		if _, err := r.Before(t.Context(), x); err != nil {
-			return nil
-		}
-		return x
-	}
+	open := func(r *replica) *llm.Exchange { return r.open(t.Context()) }
 	first, second := open(list[0]), open(list[1])
 	if first == nil || second == nil || open(list[2]) != nil {
 		t.Fatal("two requests may be open, and no third one")
@@ -344,7 +344,7 @@ func TestDeploymentsPay(t *testing.T) {
 		if spent, held := s.Spent(); spent != want || held != 0 || s.Open() != 0 {
 			t.Errorf("%s: spent %v, want %v; held %v, open %d", s.ID, spent, want, held, s.Open())
 		}
-		key := "sallyport:{" + s.Kind.String() + ":" + s.ID + "}:money"
+		key := shared.Keys(s)[2]
 		redis := client()
 		defer redis.Close()
 		var got float64

@@ -3,6 +3,8 @@ package shared
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +24,10 @@ type settlement struct {
 	cost          string // held
 	gave          uint64
 	undo, counts  bool
-	account, back bool // what is spent is told; the scope was used alone
-	minute        bool // only what is known of the minute is told
+	account, back bool   // what is spent is told; the scope was used alone
+	minute        bool   // only what is known of the minute is told
+	places        string // names of requests that are open, with spaces between
+	epoch         string // of a roll call in which all is told
 }
 
 // owed is a scope whose money Redis is to be told.
@@ -64,6 +68,9 @@ func (c *Counts) Charge(s *llm.Scope, now int64, cost float64) {
 func (c *Counts) end(x *llm.Exchange, h *llm.Hold, now, tokens int64, cost float64, undo bool) {
 	s, together := h.Scope, h.Shared
 	t := c.giveBack(x, h, now, tokens, undo)
+	if together && t.place != "" {
+		c.closed(s, t.place)
+	}
 	if undo {
 		s.Undo(h, now)
 	} else {
@@ -100,6 +107,31 @@ func (c *Counts) giveBack(x *llm.Exchange, h *llm.Hold, now, tokens int64, undo 
 		t.money = member(x, h)
 	}
 	return t
+}
+
+// opened notes that a request has a place, which Redis knows by its name.
+func (c *Counts) opened(x *llm.Exchange, h *llm.Hold) {
+	if _, _, open, _, _ := h.Taken(); !open {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := c.places[h.Scope.Live]
+	if names == nil {
+		names = map[string]struct{}{}
+		c.places[h.Scope.Live] = names
+	}
+	names[member(x, h)] = struct{}{}
+}
+
+// closed notes that a request gave its place back.
+func (c *Counts) closed(s *llm.Scope, place string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := c.places[s.Live]
+	if delete(names, place); len(names) == 0 {
+		delete(c.places, s.Live)
+	}
 }
 
 // queue leaves a settlement to be told. If too many wait, what is spent is told all the same, but not what is given back:
@@ -141,7 +173,7 @@ func (c *Counts) remember(scopes []*llm.Scope) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range scopes {
-		if s.Budget.Limited || s.RPM != 0 || s.TPM != 0 {
+		if s.Budget.Limited || s.Limits != (llm.Limits{}) {
 			c.known[s.Live] = s
 		}
 	}
@@ -163,17 +195,17 @@ func (c *Counts) oweAll(back bool) {
 	c.awake()
 }
 
-// forgetKnown forgets scopes of which a database has everything. It looks at some of them, any, so that nobody waits long
+// forgetKnown forgets scopes that nobody asked for lately, and of which a database has everything. It looks at some of them, any, so that nobody waits long
 // for the lock.
 func (c *Counts) forgetKnown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, left := time.Now().UnixNano(), forgetAtOnce
-	for live, s := range c.known {
+	since, left := time.Now().Add(-keepKnown).Unix(), forgetAtOnce
+	for live := range c.known {
 		if left--; left < 0 {
 			return
 		}
-		if a := live.Account(s, now); a.Unsaved == 0 && a.Held == 0 && a.Reset == 0 && live.Recent(now, step).Steps == "" {
+		if live.Unused(since) {
 			delete(c.known, live)
 		}
 	}
@@ -222,14 +254,7 @@ func (c *Counts) sendSome() (more bool) {
 	if len(batch) == 0 {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), max(settlePatience, c.s.Timeout))
-	defer cancel()
-	cmds, reports, err := c.tell(ctx, batch)
-	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		c.load(ctx)
-		cmds, reports, err = c.tell(ctx, batch)
-	}
-	if err != nil && !c.hopeless(cmds) {
+	if err := c.deliver(batch); err != nil {
 		c.mu.Lock()
 		for _, o := range list {
 			c.owe(o.scope, o.back, o.money)
@@ -238,9 +263,6 @@ func (c *Counts) sendSome() (more bool) {
 		c.failed(err)
 		return !c.broken.Load()
 	}
-	for _, r := range reports {
-		r.heard()
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = c.pending[n:]
@@ -248,6 +270,31 @@ func (c *Counts) sendSome() (more bool) {
 		c.pending = nil
 	}
 	return len(c.pending) > 0 || len(c.owed) > 0
+}
+
+// deliver tells Redis, and notes what it answers. The lock for sending is held.
+func (c *Counts) deliver(batch []settlement) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), max(settlePatience, c.s.Timeout))
+	defer cancel()
+	cmds, reports, err := c.tell(ctx, batch)
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		c.load(ctx)
+		cmds, reports, err = c.tell(ctx, batch)
+	}
+	if err != nil && !c.hopeless(cmds) {
+		return err
+	}
+	for _, r := range reports {
+		r.heard()
+	}
+	return nil
+}
+
+// all is all that is known of a scope. The lock is held.
+func (c *Counts) all(o owed, now int64) settlement {
+	t := settlement{scope: o.scope, now: now, then: now, account: o.money || o.scope.Budget.Limited, back: o.back, minute: true}
+	t.places = strings.Join(slices.Collect(maps.Keys(c.places[o.scope.Live])), " ")
+	return t
 }
 
 // batch is what is to be told next: n settlements that wait, and list of scopes that are owed.
@@ -263,7 +310,7 @@ func (c *Counts) batch() (batch []settlement, n int, list []owed) {
 		}
 		delete(c.owed, live)
 		list = append(list, o)
-		t := settlement{scope: o.scope, now: now, then: now, account: o.money || o.scope.Budget.Limited, back: o.back, minute: true}
+		t := c.all(o, now)
 		if o.back {
 			// As if it were settled last: what was held up to now is in what is told.
 			t.number = c.number.Add(1)
@@ -281,6 +328,7 @@ func (c *Counts) tell(ctx context.Context, batch []settlement) (cmds []*redis.Cm
 		args := []any{
 			t.now / int64(time.Millisecond), t.then / int64(time.Millisecond), t.tokens, t.used, t.place, flag(t.undo), t.counting(),
 			t.number, c.s.Replica, t.money, t.cost, t.gave, flag(t.back),
+			t.places, t.epoch,
 		}
 		args = c.recent(args, t.scope, t.now)
 		if t.account {

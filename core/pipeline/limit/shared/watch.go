@@ -3,7 +3,6 @@ package shared
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -47,45 +46,30 @@ func (c *Counts) watch() {
 			c.alone.Add(-1)
 			c.oweAll(true)
 		}
-		if !broken && time.Since(last) < beat {
-			continue
-		}
-		last = time.Now()
-		lost, err := c.beat(c.ctx)
-		if err != nil {
+		if err := c.round(&last); err != nil {
 			c.failed(err)
 			continue
 		}
-		switch {
-		case broken:
+		if broken {
 			c.back()
-		case lost:
-			c.s.Logger.Warn("Redis did not know this replica: it is told anew what was used and spent")
-			c.oweAll(false)
-			_ = c.s.Client.Publish(c.ctx, c.lostKey(), c.s.Replica).Err() // or the others notice later
 		}
 		c.forgetKnown()
 	}
 }
 
-func (c *Counts) lostKey() string { return c.s.Prefix + ":lost" }
-
-// hear looks whether Redis lost its data whenever another replica says so. The client connects again when Redis was away.
-func (c *Counts) hear() {
-	sub := c.s.Client.Subscribe(c.ctx, c.lostKey())
-	defer func() { _ = sub.Close() }()
-	news := sub.Channel()
-	for {
-		select {
-		case _, ok := <-news:
-			if !ok {
-				return
-			}
-			c.look()
-		case <-c.ctx.Done():
-			return
+// round looks whether Redis has what it was told, and now and then says that this replica is there.
+func (c *Counts) round(last *time.Time) error {
+	if c.broken.Load() || time.Since(*last) >= beat {
+		if err := c.meetAll(c.ctx); err != nil {
+			return err
 		}
+		*last = time.Now()
 	}
+	made, err := c.attend(c.ctx)
+	if made {
+		c.s.Logger.Warn("Redis lost its counts: all replicas tell it anew what was used and spent")
+	}
+	return err
 }
 
 // back has Redis told first what was spent without it, and then asked again.
@@ -106,30 +90,12 @@ func (c *Counts) back() {
 	c.awake()
 }
 
-// beat tells that this replica is there. lost is true if Redis had forgotten it: then it may have forgotten more.
-func (c *Counts) beat(ctx context.Context) (lost bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, max(time.Second, c.s.Timeout))
-	defer cancel()
-	key := c.s.Prefix + ":replicas"
-	now := time.Now()
-	pipe := c.s.Client.Pipeline()
-	added := pipe.ZAdd(ctx, key, redis.Z{Score: float64(now.UnixMilli()), Member: c.s.Replica})
-	pipe.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.Add(-gone).UnixMilli(), 10))
-	n := pipe.ZCard(ctx, key)
-	pipe.Expire(ctx, key, time.Hour)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return false, err
-	}
-	c.replicas.Store(max(1, n.Val()))
-	return added.Val() > 0, nil
-}
-
 // load makes the scripts known to every node.
 func (c *Counts) load(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, max(time.Second, c.s.Timeout))
 	defer cancel()
 	all := func(ctx context.Context, client redis.Scripter) {
-		for _, s := range []*redis.Script{c.reserve, c.settle} {
+		for _, s := range []*redis.Script{c.reserve, c.settle, c.begin, c.finish} {
 			if err := s.Load(ctx, client).Err(); err != nil {
 				return
 			}
@@ -154,5 +120,6 @@ func (c *Counts) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = c.s.Client.ZRem(ctx, c.s.Prefix+":replicas", c.s.Replica).Err()
+	c.announce(ctx, c.s.Replica)
 	return c.s.Client.Close()
 }
