@@ -91,8 +91,22 @@ func (l *loaded) known(d *llm.Deployment) map[string]any {
 	case "completion":
 		op = llm.OpCompletion
 	}
-	m["supported_openai_params"] = l.supported(d.Provider, op)
+	m["supported_openai_params"] = l.taken(d, op)
 	return m
+}
+
+// taken are the parameters of OpenAI's API that the model of a deployment takes, at least with some values.
+func (l *loaded) taken(d *llm.Deployment, op llm.Operation) []string {
+	list := l.supported(d.Provider, op)
+	if op != llm.OpChat {
+		return list
+	}
+	for _, u := range l.prices.unfit(d) {
+		if u.But == "" && !u.Idle && u.As == "" {
+			list = slices.DeleteFunc(list, func(name string) bool { return name == u.Name })
+		}
+	}
+	return list
 }
 
 // supported are the parameters of OpenAI's API that a vendor takes.

@@ -196,6 +196,13 @@ func TestSupportedParams(t *testing.T) {
 	f("gpt", "logit_bias", "no_such")
 	f("anthropic/claude-opus-4-8", "tools", "logit_bias")
 	f("groq/x", "temperature", "logit_bias")
+	f("groq/llama-guard-3-8b", "temperature", "reasoning_effort")
+	f("groq/openai/gpt-oss-120b", "reasoning_effort", "n")
+	f("xai/grok-4-0709", "temperature", "stop")
+	f("openai/o3", "temperature", "top_p")
+	f("openai/gpt-5", "reasoning_effort", "logit_bias")
+	f("openai/gpt-5.1", "top_p", "stop")
+	f("openai/gpt-4o", "stop", "no_such")
 	if r := s.Get("/utils/supported_openai_params?model=no-such-vendor/x"); r.Status != 400 {
 		t.Errorf("%d %s", r.Status, r.Body)
 	}

@@ -214,16 +214,16 @@ func supportedParams(l *loaded, r *http.Request) (any, error) {
 	if model == "" {
 		return nil, invalid("model", errors.New("Field required")) //nolint:staticcheck // the words of the reference
 	}
-	vendor := ""
+	var d *llm.Deployment
 	if list := l.members(model); len(list) > 0 {
-		vendor = list[0].Provider
-	} else if v, _, err := compat.Resolve(model, "", ""); err == nil {
-		vendor = v.Name
+		d = list[0]
+	} else if v, name, err := compat.Resolve(model, "", ""); err == nil {
+		d = &llm.Deployment{Provider: v.Name, Model: name}
 	}
-	if vendor == "" {
+	if d == nil || d.Provider == "" {
 		return nil, refuse("Could not map model=%s", model)
 	}
-	return map[string]any{"supported_openai_params": l.supported(vendor, llm.OpChat)}, nil
+	return map[string]any{"supported_openai_params": l.taken(d, llm.OpChat)}, nil
 }
 
 // reloadPrices serves POST /reload/model_cost_map: it loads the configuration again, and fetches the operator's cost map.

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/price"
+	"github.com/sallyport-ai/sallyport/core/provider/compat"
 )
 
 // prices is what models cost under one configuration. It is immutable once the deployments are built.
@@ -186,6 +187,26 @@ func (p *prices) entry(d *llm.Deployment) price.Entry {
 	base, _ := d.Info["base_model"].(string)
 	e, _ := p.table.Lookup(d.Provider, d.Model, base, d.Setting("aws_region_name"))
 	return e
+}
+
+// unfit are the parameters that the model of a deployment refuses, by its name and by what is known of it: what the operator
+// says of its abilities counts more than the table.
+func (p *prices) unfit(d *llm.Deployment) []llm.Unfit {
+	if strings.Contains(d.Model, "*") {
+		return nil
+	}
+	model, _ := d.Info["base_model"].(string)
+	if model == "" {
+		model = d.Model
+	}
+	entry := p.entry(d)
+	return compat.Unfit(d.Provider, model, func(what string) (yes, known bool) {
+		if yes, ok := d.Info["supports_"+what].(bool); ok {
+			return yes, true
+		}
+		yes, _ = entry.Can(what)
+		return yes, entry.Key() != ""
+	})
 }
 
 // setPrice gives a deployment whose model is known its price.

@@ -110,6 +110,7 @@ func (b *builder) bindTo(d *llm.Deployment, v compat.Vendor, keyVar string) erro
 			Message: fmt.Sprintf("there is no API key for %s: set litellm_params.api_key or %s", v.Name, strings.Join(vars, " or ")),
 		})
 	}
+	d.Unfit = b.prices.unfit(d)
 	err := b.mocked(d, b.byResponses(d, v, b.vendor(v)))
 	if err == nil {
 		err = b.batched(d)

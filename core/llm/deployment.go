@@ -28,6 +28,7 @@ type Deployment struct {
 	DropParams     bool         // leave out parameters the vendor does not know, instead of refusing them
 	AdditionalDrop []string     // parameters to leave out always
 	AllowedParams  []string     // parameters to pass although the vendor table does not list them
+	Unfit          []Unfit      // parameters that the model refuses although its vendor takes them
 	ExtraHeaders   []Pair       // sent with every request
 	ExtraBody      []Pair       // members set in every request body; Value is JSON
 	Settings       []Pair       // what else the operator set for the vendor's API, such as aws_region_name; never sent as it is
@@ -40,6 +41,26 @@ type Deployment struct {
 	Info           map[string]any
 	Scopes         []*Scope // whose money its calls spend: vendor, deployment, tags
 	Bound          any      // what the provider prepared at load; read by the gateway
+}
+
+// Unfit is a parameter of chats that a model refuses, or knows under another name.
+type Unfit struct {
+	Name string
+	As   string // the other name; "" for none
+	But  string // a value in JSON that it takes; "" for none
+	Idle bool   // it takes any value as long as it does not think: if no reasoning_effort is asked for, or none
+}
+
+// Takes reports whether the model takes the parameter with a value all the same. effort is the reasoning_effort of the
+// request, in JSON, or nil.
+func (u *Unfit) Takes(value, effort []byte) bool {
+	switch {
+	case u.But != "" && (string(value) == u.But || string(value) == u.But+".0"):
+		return true
+	case u.Idle:
+		return len(effort) == 0 || string(effort) == "null" || string(effort) == `"none"`
+	}
+	return false
 }
 
 // CachePoint says what of a chat is marked for the vendor's prompt cache (cache_control_injection_points).

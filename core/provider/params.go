@@ -145,6 +145,16 @@ func (p *params) allowed(x *llm.Exchange, name string) bool {
 	return slices.Contains(p.d.AllowedParams, name) || Lists(x.Controls.AllowedParams, name)
 }
 
+// unfit reports whether the model refuses a parameter that its vendor takes.
+func (p *params) unfit(m openai.Param, effort []byte) bool {
+	for i := range p.d.Unfit {
+		if u := &p.d.Unfit[i]; u.Name == m.Name && u.As == "" {
+			return !u.Takes(m.Value, effort)
+		}
+	}
+	return false
+}
+
 func (p *params) dropped(x *llm.Exchange, name string) bool {
 	return slices.Contains(p.d.AdditionalDrop, name) || Lists(x.Controls.AdditionalDrop, name)
 }
@@ -153,9 +163,18 @@ func (p *params) dropped(x *llm.Exchange, name string) bool {
 // not find out one by one.
 func (p *params) filter(t *Turn, supported []string, list []openai.Param) ([]openai.Param, error) {
 	var refused []string
+	effort := []byte(nil)
+	if i := slices.IndexFunc(list, func(m openai.Param) bool { return m.Name == "reasoning_effort" }); i >= 0 {
+		effort = list[i].Value
+	}
 	list = slices.DeleteFunc(list, func(m openai.Param) bool {
 		switch {
 		case dialect.Null(m.Value), p.dropped(t.Exchange, m.Name):
+			return true
+		case t.Exchange.Op == llm.OpChat && p.unfit(m, effort) && !p.allowed(t.Exchange, m.Name):
+			if !t.Drop && !openai.Neutral(m.Name, m.Value) {
+				refused = append(refused, m.Name)
+			}
 			return true
 		case !openai.Parameter(t.Exchange.Op, m.Name), slices.Contains(supported, m.Name), p.allowed(t.Exchange, m.Name):
 			return false

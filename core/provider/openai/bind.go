@@ -177,8 +177,9 @@ func settingOf(header string, keyHeaders ...string) string {
 // rule is what happens to a member of a request because of the vendor or the deployment.
 type rule struct {
 	do    action
-	name  []byte // for rename: the new key
-	value []byte // for replace
+	unfit *llm.Unfit // for refuse and drop: what the model refuses, and when it does not
+	name  []byte     // for rename: the new key
+	value []byte     // for replace
 }
 
 type action uint8
@@ -203,8 +204,20 @@ func (e *endpoint) bindRules() error {
 			e.rules[name] = rule{do: drop}
 		}
 	}
+	for i := range e.d.Unfit {
+		u := &e.d.Unfit[i]
+		switch {
+		case slices.Contains(e.d.AllowedParams, u.Name), e.rules[u.Name].do != keep:
+		case u.As != "":
+			e.rules[u.Name] = rule{do: rename, unfit: u, name: []byte(u.As)}
+		case e.d.DropParams:
+			e.rules[u.Name] = rule{do: drop, unfit: u}
+		default:
+			e.rules[u.Name] = rule{do: refuse, unfit: u}
+		}
+	}
 	for _, name := range e.place.Unsupported {
-		if e.d.DropParams && !slices.Contains(e.d.AllowedParams, name) {
+		if e.d.DropParams && !slices.Contains(e.d.AllowedParams, name) && e.rules[name].unfit == nil {
 			e.rules[name] = rule{do: drop}
 		}
 	}
@@ -247,7 +260,11 @@ func (e *endpoint) bindDefaults() error {
 		if openai.Control([]byte(p.Name)) && !(p.Name == "metadata" && e.metadata) {
 			return e.problem(p.Name, "is a control of the gateway and no parameter that can be sent to "+e.p.s.Name)
 		}
-		switch r := e.rules[p.Name]; r.do {
+		r := e.rules[p.Name]
+		if r.unfit != nil && r.unfit.Takes([]byte(p.Value), nil) {
+			r.do = keep
+		}
+		switch r.do {
 		case drop:
 			continue
 		case refuse:

@@ -167,7 +167,7 @@ func (p *patch) apply(key, value []byte) (action, []byte, error) {
 		return keep, nil, nil
 	}
 	r, ok := p.e.rules[string(key)]
-	if !ok {
+	if !ok || p.fits(r, value) {
 		return keep, nil, nil
 	}
 	switch r.do {
@@ -300,6 +300,11 @@ func (p *patch) member(key, value []byte) {
 	p.dst = append(p.dst, key, value)
 }
 
+// fits reports whether a rule is one for chats with the model, which this request is none of, or breaks nothing of.
+func (p *patch) fits(r rule, value []byte) bool {
+	return r.unfit != nil && (p.x.Op != llm.OpChat || r.unfit.Takes(value, p.body.Get("reasoning_effort")))
+}
+
 // forced reports whether the deployment's extra_body sets the member.
 func (p *patch) forced(key []byte) bool {
 	for i := range p.e.forced {
@@ -316,7 +321,8 @@ func (p *patch) unsupported(key []byte) error {
 	var names []string
 	for _, m := range p.body.Members() {
 		key := p.body.Key(m)
-		if p.e.rules[string(key)].do == refuse && !unset(key, p.body.Value(m)) &&
+		value := p.body.Value(m)
+		if r := p.e.rules[string(key)]; r.do == refuse && !p.fits(r, value) && !unset(key, value) &&
 			!provider.Lists(p.x.Controls.AllowedParams, string(key)) && !openai.Control(key) {
 			names = append(names, string(key))
 		}
