@@ -121,13 +121,13 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, to *route) {
 		key := *c.who
 		key.UserID, c.who = "", &key
 	}
-	var v any
-	err := c.admitted()
-	if err == nil {
-		v, err = to.handle(c)
+	if err := c.admitted(); err != nil {
+		a.fail(w, c, err, envelope)
+		return
 	}
+	v, err := to.handle(c)
 	if err != nil {
-		a.fail(w, c, err)
+		a.fail(w, c, err, to.form())
 		return
 	}
 	writeJSON(w, http.StatusOK, v)

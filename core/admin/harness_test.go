@@ -145,10 +145,20 @@ func (r reply) want(pairs ...any) reply {
 	return r
 }
 
-// refused fails the test unless the call was refused with the status, a type and a message that holds the text.
+// refused fails the test unless the call was refused with the status, a type and a message that holds the text. An error
+// that is only a detail has no type but that of its status.
 func (r reply) refused(status int, kind, text string) {
 	r.Helper()
-	if r.status != status || r.text("error.type") != kind || !strings.Contains(r.text("error.message"), text) {
+	got, is := "", ""
+	if body, _ := r.value.(map[string]any); body["detail"] != nil {
+		got = map[int]string{400: "bad_request_error", 401: "auth_error", 403: "auth_error", 404: "not_found_error"}[r.status]
+		if is, _ = body["detail"].(string); is == "" {
+			is = r.text("detail.error")
+		}
+	} else {
+		got, is = r.text("error.type"), r.text("error.message")
+	}
+	if r.status != status || got != kind || !strings.Contains(is, text) {
 		r.Errorf("got %d %s, want %d of type %s about %q", r.status, r.raw, status, kind, text)
 	}
 }
