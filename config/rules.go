@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// pythonPath is module.attribute, or a file name, as LiteLLM loads them.
-var pythonPath = regexp.MustCompile(`^[\pL_][\pL\pN_./-]*(\.[\pL_][\pL\pN_]*)$`)
+// pythonPath is module.attribute, or a file name, as LiteLLM loads them, from a bucket too
+// (litellm/proxy/types_utils/utils.py, get_instance_fn).
+var pythonPath = regexp.MustCompile(`^((s3|gcs)://[^/]+/)?[\pL_][\pL\pN_./-]*(\.[\pL_][\pL\pN_]*)$`)
 
 // plugin checks a value that names code to run. LiteLLM loads Python there.
 func (k *checker) plugin(n *node, set *Setting, path string, pos Position) bool {
@@ -54,14 +55,22 @@ func builtinPrompts() []string {
 
 func pythonFix(set *Setting) string {
 	key := set.Path[strings.LastIndexByte(set.Path, '.')+1:]
-	if set.Status != InEffect {
-		return fmt.Sprintf("a WebAssembly plugin with the %s hook takes its place, in a later release: remove it until then", set.Hook)
+	hook := set.Hook
+	if strings.HasPrefix(hook, "sso_") { // there is one project for both sides of a sign-in
+		hook = "sso"
 	}
-	example := "my_" + set.Hook
-	if set.Hook == "request" {
-		example = "my_guardrail"
+	name := "my-" + strings.ReplaceAll(hook, "_", "-")
+	if set.Hook == "request" || set.Hook == "response" {
+		name = "my-guardrail"
 	}
-	return fmt.Sprintf("build a WebAssembly plugin with the %s hook (see sdk/go and plugins/) and write %s: %s.wasm", set.Hook, key, example)
+	use := key + ": " + name + ".wasm"
+	switch key {
+	case "pre_call_rules":
+		use = "it under guardrails with mode: pre_call"
+	case "post_call_rules":
+		use = "it under guardrails with mode: post_call"
+	}
+	return fmt.Sprintf("make a WebAssembly plugin with the %s hook (sallyport plugin new %s --hook %s) and write %s", set.Hook, name, hook, use)
 }
 
 func notModule(name string, set *Setting) string {
@@ -332,7 +341,7 @@ func (k *checker) callbacks(root *node) {
 			items = []*node{list}
 		}
 		for i, item := range items {
-			if item.text == "" || item.text == "prometheus" || strings.HasSuffix(item.text, ".wasm") || key == "callbacks" && dynamicLimiter(item.text) {
+			if item.text == "" || item.text == "prometheus" || pythonPath.MatchString(item.text) || strings.HasSuffix(item.text, ".wasm") || key == "callbacks" && dynamicLimiter(item.text) {
 				continue
 			}
 			path := fmt.Sprintf("litellm_settings.%s[%d]", key, i)
