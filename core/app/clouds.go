@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/provider/bedrock"
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
 	"github.com/sallyport-ai/sallyport/core/provider/openai"
+	"github.com/sallyport-ai/sallyport/core/provider/polly"
 	"github.com/sallyport-ai/sallyport/core/provider/sagemaker"
 	awscredential "github.com/sallyport-ai/sallyport/core/upstream/credential/aws"
 	azurecredential "github.com/sallyport-ai/sallyport/core/upstream/credential/azure"
@@ -69,9 +70,12 @@ func (b *builder) cloud(v compat.Vendor, most int64) provider.Provider {
 	case sagemaker.NameChat:
 		return sagemaker.Chat(b.placed(v, most, sagemaker.Place(sagemaker.Settings{Account: b.awsAccount})))
 	case azure.Name:
-		return b.placed(v, most, azure.Place(place))
+		return b.azureOpenAI(v, most, place)
 	case azure.NameAI:
-		return claudeBeside{b.placed(v, most, azure.PlaceAI(place)), anthropic.New(anthropic.Settings{Sign: b.azureIdentity, MaxResponse: most})}
+		claude := anthropic.New(anthropic.Settings{Sign: b.azureIdentity, MaxResponse: most})
+		return b.foundry(claudeBeside{b.placed(v, most, azure.PlaceAI(place)), claude}, most)
+	case polly.Name:
+		return polly.New(polly.Settings{Account: b.awsAccount, MaxResponse: most})
 	}
 	return nil
 }
@@ -154,7 +158,7 @@ func ownIdentity(d *llm.Deployment, v compat.Vendor) bool {
 	switch v.Name {
 	case azure.Name, azure.NameAI:
 		return d.Setting("azure_ad_token") != "" || d.Setting("client_id") != "" && d.Setting("tenant_id") != "" || d.Setting("azure_username") != ""
-	case bedrock.Name:
+	case bedrock.Name, polly.Name:
 		return d.Setting("aws_access_key_id") != "" || d.Setting("aws_role_name") != "" || d.Setting("aws_profile_name") != ""
 	}
 	return false

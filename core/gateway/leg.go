@@ -60,6 +60,10 @@ func (t *turn) attempt(ctx context.Context, l *leg, d *llm.Deployment) error {
 	if err == nil {
 		err = endpoint.Decode(l.x, &l.answer, &l.reply)
 	}
+	if r := l.reply.Deployment; r != nil && r != d && r.ID == d.ID {
+		// A provider that calls another one binds a copy, from before the price and the budgets were known.
+		l.reply.Deployment = d
+	}
 	if err != nil && !errors.Is(err, errSlower) {
 		l.sent = false
 		t.failed(d, err)

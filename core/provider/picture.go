@@ -139,6 +139,15 @@ func (t *Turn) Typed(v []byte) []byte {
 	return s
 }
 
+// Content is the image itself. The error ends a sentence that begins with the image's name.
+func (p *Picture) Content() ([]byte, error) {
+	raw, err := base64.StdEncoding.DecodeString(string(p.Data))
+	if err != nil {
+		return nil, errors.New("is not in base64")
+	}
+	return raw, nil
+}
+
 // maxMask is the greatest number of pixels of a mask that is made another one.
 const maxMask = 32 << 20
 
@@ -147,9 +156,9 @@ const maxMask = 32 << 20
 // (https://platform.openai.com/docs/api-reference/images/createEdit). An image without transparent places is a mask of
 // the vendor's kind already, and is returned as it is. The error ends a sentence that begins with the name of the mask.
 func (p *Picture) Mask(white bool) ([]byte, error) {
-	raw, err := base64.StdEncoding.DecodeString(string(p.Data))
+	raw, err := p.Content()
 	if err != nil {
-		return nil, errors.New("is not in base64")
+		return nil, err
 	}
 	config, err := png.DecodeConfig(bytes.NewReader(raw))
 	if err != nil { // no PNG, so that nothing is transparent in it

@@ -43,9 +43,6 @@ func Offers() []llm.Operation {
 	}
 }
 
-// OffersAI are the operations of Azure AI Foundry beside chats, completions and embeddings.
-func OffersAI() []llm.Operation { return []llm.Operation{llm.OpRerank, llm.OpImage} }
-
 // Model is the name of the deployment at Azure: the model without the words that the reference takes before it.
 func Model(model string) string {
 	for _, word := range []string{"o_series/", "gpt5_series/", "responses/"} {
@@ -228,7 +225,13 @@ func PlaceAI(s Settings) func(d *llm.Deployment) (*provider.Place, error) {
 		front := ""
 		if strings.HasSuffix(host, ".services.ai.azure.com") || strings.HasSuffix(a.base, "/models") {
 			front, p.KeyHeader = "/models", "api-key"
-			if version == "" {
+			if painterOf(d) == painterImage {
+				// These are OpenAI's API under the name of the deployment: see imagesVersion.
+				front = "/openai/deployments/" + url.PathEscape(Model(d.Model))
+				if version == "" {
+					version = imagesVersion
+				}
+			} else if version == "" {
 				version = aiVersion
 			}
 		} else {

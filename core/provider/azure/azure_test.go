@@ -104,6 +104,19 @@ func TestPlaceAI(t *testing.T) {
 	f("https://m.eastus2.models.ai.azure.com/v1/chat/completions", "", llm.OpChat, "https://m.eastus2.models.ai.azure.com/v1/chat/completions bearer")
 	f("https://m.eastus2.models.ai.azure.com/v1", "", llm.OpRerank, "https://m.eastus2.models.ai.azure.com/v1/rerank bearer")
 	f("https://m.eastus2.models.ai.azure.com", "2024-05-01-preview", llm.OpEmbedding, "https://m.eastus2.models.ai.azure.com/embeddings?api-version=2024-05-01-preview bearer")
+	const kontext = "FLUX.1-Kontext-pro"
+	image := func(base, version string, op llm.Operation, want string) {
+		t.Helper()
+		p, err := azure.PlaceAI(azure.Settings{})(&llm.Deployment{Model: kontext, Base: base, APIVersion: version})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := where(p, op); got != want {
+			t.Errorf("%s %s:\n got %s\nwant %s", base, op, got, want)
+		}
+	}
+	image("https://r.services.ai.azure.com", "", llm.OpImageEdit, "https://r.services.ai.azure.com/openai/deployments/"+kontext+"/images/edits?api-version=2025-04-01-preview api-key")
+	image("https://r.services.ai.azure.com/models", "2026-01-01", llm.OpImage, "https://r.services.ai.azure.com/openai/deployments/"+kontext+"/images/generations?api-version=2026-01-01 api-key")
 	if p, err := azure.PlaceAI(azure.Settings{})(&llm.Deployment{Model: "m"}); err != nil || p.Path != nil {
 		t.Errorf("without an address: %+v, %v", p, err)
 	}

@@ -8,8 +8,13 @@ func clouds() []Vendor {
 		{
 			Name: "bedrock", Own: true, KeyOptional: true,
 			BaseVars: []string{"AWS_BEDROCK_RUNTIME_ENDPOINT"}, KeyVars: []string{"AWS_BEARER_TOKEN_BEDROCK"},
-			Offers: []llm.Operation{llm.OpImage, llm.OpRerank},
+			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpImageVariation, llm.OpRerank},
 			Source: "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html",
+		},
+		{
+			Name: "aws_polly", Own: true, KeyOptional: true,
+			Lacks:  []llm.Operation{llm.OpChat, llm.OpCompletion, llm.OpEmbedding},
+			Offers: []llm.Operation{llm.OpSpeech}, Source: "https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html",
 		},
 		{
 			Name: "sagemaker", Own: true, KeyOptional: true,

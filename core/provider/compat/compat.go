@@ -304,7 +304,7 @@ func nearest(name string) string {
 // (litellm/types/utils.py, LlmProviders).
 func foreign(name string) bool {
 	switch name {
-	case "a2a", "a2a_agent", "anthropic_text", "auto_router", "aws_polly",
+	case "a2a", "a2a_agent", "anthropic_text", "auto_router",
 		"black_forest_labs", "bytez", "chatgpt", "custom",
 		"dotprompt", "gigachat", "github_copilot", "humanloop", "langflow", "langfuse", "langgraph", "manus", "milvus",
 		"nvidia_riva", "oci", "petals", "pg_vector", "runwayml", "s3_vectors", "sap", "soniox", "topaz", "valkey", "vllm":

@@ -59,7 +59,7 @@ func hosted() []Vendor {
 			BaseVars: []string{"FIREWORKS_API_BASE"},
 			KeyVars:  []string{"FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN"},
 			Rename:   tokens(), ModelPrefix: "accounts/fireworks/models/",
-			Offers:    []llm.Operation{llm.OpRerank},
+			Offers:    []llm.Operation{llm.OpRerank, llm.OpTranscription, llm.OpTranslation},
 			Responses: true,
 			Source:    "https://docs.fireworks.ai/tools-sdks/openai-compatibility",
 		},

@@ -45,7 +45,7 @@ func own() []Vendor {
 		{
 			Name: "gemini", Own: true, Base: "https://generativelanguage.googleapis.com", KeyHeader: "x-goog-api-key",
 			BaseVars: []string{"GEMINI_API_BASE"}, KeyVars: []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"},
-			Offers: []llm.Operation{llm.OpImage}, Source: "https://ai.google.dev/api",
+			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpSpeech, llm.OpTranscription}, Source: "https://ai.google.dev/api",
 		},
 		{
 			Name: "vertex_ai", Own: true, KeyOptional: true, BaseVars: []string{"VERTEXAI_API_BASE", "VERTEX_API_BASE"},
@@ -53,7 +53,8 @@ func own() []Vendor {
 				{"vertex_project", []string{"VERTEXAI_PROJECT"}}, {"vertex_location", []string{"VERTEXAI_LOCATION", "VERTEX_LOCATION"}},
 				{"vertex_credentials", []string{"VERTEXAI_CREDENTIALS"}},
 			},
-			Offers: []llm.Operation{llm.OpImage}, Source: "https://docs.cloud.google.com/vertex-ai/docs/reference/rest",
+			Offers: []llm.Operation{llm.OpImage, llm.OpImageEdit, llm.OpRerank, llm.OpSpeech, llm.OpTranscription},
+			Source: "https://docs.cloud.google.com/vertex-ai/docs/reference/rest",
 		},
 		{
 			Name: "ollama", Own: true, Base: "http://localhost:11434", KeyOptional: true,

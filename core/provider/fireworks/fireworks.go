@@ -23,7 +23,7 @@ const inline = "#transform=inline"
 
 // New makes the provider of inner, which speaks the API. disabled turns the transformation off for all deployments.
 func New(inner provider.Provider, disabled bool) provider.Provider {
-	return provider.Rewrite(inner, func(d *llm.Deployment, x *llm.Exchange) ([]byte, error) {
+	return provider.Moved(provider.Rewrite(inner, func(d *llm.Deployment, x *llm.Exchange) ([]byte, error) {
 		own := d.Setting(setting)
 		switch {
 		case x.Op != llm.OpChat, disabled && own != "false", own == "true", strings.Contains(d.Model, "vision"),
@@ -31,7 +31,25 @@ func New(inner provider.Provider, disabled bool) provider.Provider {
 			return nil, nil
 		}
 		return rewrite(x.Body.Raw(), x.Body.Get("messages")), nil
-	})
+	}), hear)
+}
+
+// hear moves models that hear to their own addresses, where they have short names
+// (https://docs.fireworks.ai/guides/querying-asr-models). An address of the operator's own stays.
+func hear(d *llm.Deployment) error {
+	name := strings.TrimPrefix(d.Model, "accounts/fireworks/models/")
+	if !strings.HasPrefix(name, "whisper") {
+		return nil
+	}
+	d.Model = name
+	if d.Base != "" && !strings.HasPrefix(d.Base, "https://api.fireworks.ai/") {
+		return nil
+	}
+	d.Base = "https://audio-prod.api.fireworks.ai/v1"
+	if strings.Contains(name, "turbo") {
+		d.Base = "https://audio-turbo.api.fireworks.ai/v1"
+	}
+	return nil
 }
 
 // rewrite returns the body with the marks added, or nil if there is nothing to mark.

@@ -68,3 +68,34 @@ func TestInline(t *testing.T) {
 		`[{"type":"image_url","image_url":{"url":"data:application/pdf;base64,eA==#transform=inline"}}]`)
 	f("llama", "", false, `[{"type":"file","file":{"file_id":"file-1"}},{"type":"image_url"},7]`, `[{"type":"file","file":{"file_id":"file-1"}},{"type":"image_url"},7]`)
 }
+
+// bound is a provider that tells what it is bound to.
+type bound struct {
+	sender
+	d *llm.Deployment
+}
+
+func (b *bound) Bind(d *llm.Deployment) (provider.Endpoint, error) {
+	b.d = d
+	return b.sender, nil
+}
+
+func TestHear(t *testing.T) {
+	t.Parallel()
+	f := func(model, base, wantModel, wantBase string) {
+		t.Helper()
+		b := new(bound)
+		d := &llm.Deployment{Model: model, Base: base}
+		if _, err := fireworks.New(b, false).Bind(d); err != nil {
+			t.Fatal(err)
+		}
+		if b.d.Model != wantModel || b.d.Base != wantBase || d.Model != model {
+			t.Errorf("%s at %s becomes %s at %s", model, base, b.d.Model, b.d.Base)
+		}
+	}
+	const own, prefix = "https://api.fireworks.ai/inference/v1", "accounts/fireworks/models/"
+	f(prefix+"whisper-v3", own, "whisper-v3", "https://audio-prod.api.fireworks.ai/v1")
+	f(prefix+"whisper-v3-turbo", own, "whisper-v3-turbo", "https://audio-turbo.api.fireworks.ai/v1")
+	f("whisper-v3", "https://proxy.example/v1", "whisper-v3", "https://proxy.example/v1")
+	f(prefix+"llama-v3", own, prefix+"llama-v3", own)
+}

@@ -11,7 +11,9 @@ func forms(vertex bool) map[llm.Operation]*provider.Form {
 		llm.OpEmbedding: embeddings(vertex),
 		llm.OpImage:     images(),
 		llm.OpImageEdit: edits(),
-		llm.OpSpeech:    speech(),
+		llm.OpSpeech:    speech(vertex),
+
+		llm.OpTranscription: transcriptions(),
 	}
 	if vertex {
 		out[llm.OpRerank] = ranking()

@@ -46,8 +46,13 @@ type own struct {
 	now      func() time.Time
 	kept     *kept // what was cached
 
-	ranking  llm.Target // where documents are ranked, on Vertex AI
+	// On Vertex AI, in a project.
+	project  string
+	ranking  llm.Target // where documents are ranked
 	rankPath string     // "" where they are not
+	hearing  llm.Target // where Speech-to-Text is
+	hearPath string     // "" where it is not
+	speaking llm.Target // where Text-to-Speech is
 }
 
 // New makes the provider.

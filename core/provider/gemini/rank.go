@@ -5,24 +5,50 @@ import (
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/dialect/gemini"
 	"github.com/sallyport-ai/sallyport/core/dialect/rerank"
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 )
 
-// bindRanking prepares where documents are ranked, which is a service of its own
-// (https://docs.cloud.google.com/generative-ai-app-builder/docs/ranking). An address of the operator's own serves both if it
-// is not Vertex AI's.
-func (o *own) bindRanking(site *provider.Site, project string) error {
-	base := "https://discoveryengine.googleapis.com"
+// bindBeside prepares where documents are ranked, what is said is heard, and texts are spoken, which are services of their
+// own (https://docs.cloud.google.com/generative-ai-app-builder/docs/ranking,
+// https://docs.cloud.google.com/speech-to-text/docs/reference/rest/v2/projects.locations.recognizers/recognize,
+// https://docs.cloud.google.com/text-to-speech/docs/reference/rest/v1/text/synthesize).
+func (o *own) bindBeside(site *provider.Site, project string) error {
+	// As in the reference (litellm/llms/vertex_ai/audio_transcription/transformation.py).
+	location, listens := "us", "us-speech"
+	for _, name := range [...]string{"vertex_location", "region_name"} {
+		if site.Deployment.Setting(name) != "" {
+			location = gemini.Location(site.Deployment.Setting)
+			listens = location + "-speech"
+		}
+	}
+	if location == "global" {
+		listens = "speech"
+	}
+	o.rankPath = "/v1/projects/" + project + "/locations/global/rankingConfigs/default_ranking_config:rank"
+	o.hearPath = "/v2/projects/" + project + "/locations/" + location + "/recognizers/_:recognize"
+	o.project = project
+	if err := beside(site, "discoveryengine", &o.ranking); err != nil {
+		return err
+	}
+	if err := beside(site, "texttospeech", &o.speaking); err != nil {
+		return err
+	}
+	return beside(site, listens, &o.hearing)
+}
+
+// beside is where another service of Google's is. An address of the operator's own serves them all if it is not Vertex AI's.
+func beside(site *provider.Site, service string, t *llm.Target) error {
+	base := "https://" + service + ".googleapis.com"
 	if host := site.Target.Host; site.Deployment.Base != "" && !strings.HasSuffix(host, "aiplatform.googleapis.com") && !strings.HasSuffix(host, ".rep.googleapis.com") {
 		base = site.Target.Scheme + "://" + host
 	}
-	if _, _, problem := provider.Target(base, &o.ranking); problem != "" {
+	if _, _, problem := provider.Target(base, t); problem != "" {
 		return site.Problem("api_base", problem)
 	}
-	o.ranking.Trust = provider.Trust(site.Deployment)
-	o.rankPath = "/v1/projects/" + project + "/locations/global/rankingConfigs/default_ranking_config:rank"
+	t.Trust = provider.Trust(site.Deployment)
 	return nil
 }
 

@@ -8,16 +8,37 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/gemini"
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/provider"
 )
 
 // speech is generateContent with a model that answers in sound (https://ai.google.dev/gemini-api/docs/speech-generation).
-// The samples come bare; they go out as a WAV file, as in the reference, or bare if pcm was asked for.
-func speech() *provider.Form {
-	return &provider.Form{
+// The samples come bare; they go out as a WAV file, as in the reference, or bare if pcm was asked for. On Vertex AI other
+// models are those of Text-to-Speech.
+func speech(vertex bool) *provider.Form {
+	f := &provider.Form{
 		Params: []string{"response_format", "voice"}, Request: speechRequest, Answer: speechAnswer,
 		Route: func(t *provider.Turn, dst []byte) []byte { return ownOf(t).route(dst, "generateContent", false) },
 	}
+	if vertex {
+		f.Params, f.Route = append(f.Params, "speed"), sayRoute
+		f.Request = func(t *provider.Turn, dst []byte) ([]byte, error) {
+			if !speaks(t) {
+				return say(t, dst)
+			}
+			if v := t.Params.Get("speed"); v != nil && !t.Drop && !openai.Neutral("speed", v) {
+				return nil, provider.UnsupportedParams(Vertex, t.Site.Deployment.Model, []string{"speed"})
+			}
+			return speechRequest(t, dst)
+		}
+		f.Answer = func(t *provider.Turn, body, dst []byte) ([]byte, error) {
+			if !speaks(t) {
+				return said(t, body, dst)
+			}
+			return speechAnswer(t, body, dst)
+		}
+	}
+	return f
 }
 
 func speechRequest(t *provider.Turn, dst []byte) ([]byte, error) {

@@ -58,11 +58,17 @@ func TestGemini3(t *testing.T) {
 	providertest.Run(t, gemini.New(settings()), d, os.DirFS("testdata/three"), o)
 }
 
-// TestDrawing runs what models that make images do.
-func TestDrawing(t *testing.T) {
+// TestSpecial runs what models do that make images, hear or speak.
+func TestSpecial(t *testing.T) {
 	t.Parallel()
 	for folder, d := range map[string]*llm.Deployment{
-		"drawing": {ID: "d1", Group: "mine", Provider: "gemini", Model: "gemini-2.5-flash-image", APIKey: "AIza-0123456789abc"},
+		"drawing":    {ID: "d1", Group: "mine", Provider: "gemini", Model: "gemini-2.5-flash-image", APIKey: "AIza-0123456789abc"},
+		"transcribe": {ID: "d1", Group: "mine", Provider: "gemini", Model: "gemini-3.5-transcribe", APIKey: "AIza-0123456789abc"},
+		"hearing": {
+			ID: "d1", Group: "mine", Provider: "vertex_ai", Model: "gemini-3.5-transcribe",
+			Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}, {Name: "vertex_location", Value: "global"}},
+		},
+		"chirp": {ID: "d1", Group: "mine", Provider: "vertex_ai", Model: "chirp_3", Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}}},
 		"imagen": {
 			ID: "d1", Group: "mine", Provider: "vertex_ai", Model: "imagen-3.0-capability-001",
 			Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}, {Name: "vertex_location", Value: "us-central1"}},

@@ -55,7 +55,7 @@ func bindVertex(site *provider.Site, o *own, s Settings) error {
 			return site.Problem("vertex_project", problem)
 		}
 		site.Root += path
-		if err := o.bindRanking(site, project); err != nil {
+		if err := o.bindBeside(site, project); err != nil {
 			return err
 		}
 	case d.APIKey == "":
