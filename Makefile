@@ -68,6 +68,11 @@ bench: build ## Measure CPU, latency and memory against a bare proxy (BENCHFLAGS
 	go build -o bin/bench ./core/internal/bench
 	bin/bench $(BENCHFLAGS)
 
+.PHONY: profile
+profile: build ## Measure what builds are optimized for again: core/cmd/sallyport/default.pgo
+	go build -o bin/bench ./core/internal/bench
+	bin/bench --profile core/cmd/sallyport/default.pgo --only whole,full,cached,cached-redis,stream,large,anthropic,anthropic-stream $(BENCHFLAGS)
+
 .PHONY: scale
 scale: ## Measure reports with 100,000 keys and 10 million calls (some 20 minutes, 15 GB of disk)
 	SALLYPORT_SCALE=1 go test ./core/internal/proof -run='^TestScale$$' -v -timeout=60m

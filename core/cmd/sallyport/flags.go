@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"runtime/pprof"
 	"strings"
 
 	"github.com/sallyport-ai/sallyport/config"
@@ -17,6 +19,7 @@ type options struct {
 	app.Options
 	version, test, health bool
 	temperature, timeout  float64
+	cpuProfile            string
 	maxTokens             int
 }
 
@@ -61,6 +64,7 @@ func parse(args []string) (*options, error) {
 	fs.StringVar(&o.TLSCert, "ssl_certfile_path", "", "certificate for HTTPS (PEM)")
 	fs.StringVar(&o.TLSKey, "ssl_keyfile_path", "", "private key for HTTPS (PEM)")
 	fs.DurationVar(&o.Grace, "grace", 0, "how long a stopping gateway waits for requests under way (default 30s)")
+	fs.StringVar(&o.cpuProfile, "cpu_profile", "", "write a CPU profile of the run to this file, for go tool pprof or go build -pgo")
 	for name, why := range unneeded() {
 		fs.String(name, "", why)
 		fs.Lookup(name).NoOptDefVal = " "
@@ -138,5 +142,22 @@ func (o *options) do(ctx context.Context) error {
 	case o.health:
 		return app.HealthCall(ctx, o.Options, os.Stdout)
 	}
+	if o.cpuProfile != "" {
+		return profiled(o.cpuProfile, func() error { return app.Run(ctx, o.Options) })
+	}
 	return app.Run(ctx, o.Options)
+}
+
+// profiled runs the gateway and writes where its CPU time went.
+func profiled(name string, run func() error) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("--cpu_profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return errors.Join(fmt.Errorf("--cpu_profile: %w", err), file.Close())
+	}
+	err = run()
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
 }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/pprof/profile"
 	"github.com/sallyport-ai/sallyport/core/apptest"
 	ut "github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
 )
@@ -217,6 +218,29 @@ func TestServeReloadStop(t *testing.T) {
 	eventually(t, "a reload after SIGHUP", serves("hup"))
 	if err := p.stop(); err != nil {
 		t.Fatalf("SIGTERM: %v\n%s", err, p.stderr)
+	}
+}
+
+func TestCPUProfile(t *testing.T) {
+	t.Parallel()
+	cfg, file := write(t, filepath.Join(t.TempDir(), "config.yaml"), mocked("m")), filepath.Join(t.TempDir(), "cpu.pprof")
+	p := start(t, nil, "--config", cfg, "--host", "127.0.0.1", "--port", freePort(t), "--cpu-profile", file)
+	p.do("POST", "/v1/chat/completions", `{"model":"m","messages":[]}`)
+	if err := p.stop(); err != nil {
+		t.Fatalf("SIGTERM: %v\n%s", err, p.stderr)
+	}
+	content, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer content.Close()
+	if got, err := profile.Parse(content); err != nil || len(got.SampleType) != 2 || got.SampleType[1].Type != "cpu" {
+		t.Fatalf("not a CPU profile: %v, %v", got, err)
+	}
+
+	out, err := command(t, nil, "--config", cfg, "--cpu-profile", filepath.Join(t.TempDir(), "no", "folder")).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "--cpu_profile") {
+		t.Fatalf("a profile that cannot be written: %v\n%s", err, out)
 	}
 }
 

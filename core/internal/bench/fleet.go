@@ -48,12 +48,12 @@ func startFleet(ctx context.Context, opt options, cpus layout) (*fleet, error) {
 	}
 	f := &fleet{ctx: ctx, opt: opt, cpus: cpus, dir: dir, running: map[string]*process{}, missing: map[string]string{}}
 	if err := f.find(); err != nil {
-		f.stop()
+		f.remove()
 		return nil, err
 	}
 	// The mock vendor is a part of this process: two processes that never sleep would share a CPU in turns of milliseconds.
 	if f.mock, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
-		f.stop()
+		f.remove()
 		return nil, err
 	}
 	go func() { _ = serveMock(f.mock) }() // ends when the listener is closed
@@ -86,16 +86,22 @@ func (f *fleet) find() error {
 	return nil
 }
 
-// stop ends all children and removes their files.
+// stop ends all children.
 func (f *fleet) stop() {
 	for name, p := range f.running {
 		if name != sallyportClaude {
 			p.stop()
 		}
 	}
+	clear(f.running)
 	if f.mock != nil {
 		f.mock.Close()
 	}
+}
+
+// remove ends all children and removes their files.
+func (f *fleet) remove() {
+	f.stop()
 	if err := os.RemoveAll(f.dir); err != nil {
 		progress("%v", err)
 	}
@@ -153,7 +159,11 @@ func (f *fleet) start(name string) (*process, error) {
 	if name == sallyportFull {
 		config += "  database_url: sqlite://" + filepath.Join(dir, "keys.db") + "\n"
 	}
-	p, err := startGateway(f.ctx, f.cpus.server, f.opt.sallyport, dir, config)
+	args := []string{f.opt.sallyport}
+	if f.opt.profile != "" {
+		args = append(args, "--cpu_profile", filepath.Join(dir, profileName))
+	}
+	p, err := startGateway(f.ctx, f.cpus.server, dir, config, args...)
 	if err == nil && name == sallyportFull {
 		err = makeKey(f.ctx, p.addr)
 	}

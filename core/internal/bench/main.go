@@ -26,6 +26,7 @@ type options struct {
 	quick       bool
 	sallyport   string
 	guardrail   string
+	profile     string
 }
 
 func main() {
@@ -74,6 +75,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&opt.quick, "quick", false, "a look that takes under a minute: fewer and shorter rounds")
 	flags.StringVar(&opt.sallyport, "sallyport", "bin/sallyport", "the gateway's binary")
 	flags.StringVar(&opt.guardrail, "guardrail", "bin/plugins/keyword-guard.wasm", "the file of the guardrail plugin")
+	flags.StringVar(&opt.profile, "profile", "", "write the gateways' CPU profile to this file, for go build -pgo")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -112,11 +114,15 @@ func measure(ctx context.Context, opt options) error {
 	if err != nil {
 		return err
 	}
-	defer fleet.stop()
+	defer fleet.remove()
 
 	started := time.Now()
 	report := report{layout: layout, opt: opt}
 	err = report.fill(ctx, fleet)
+	fleet.stop()
+	if opt.profile != "" && err == nil {
+		err = fleet.writeProfile(opt.profile)
+	}
 	progress("done in %s", time.Since(started).Round(time.Second))
 	// What was measured before something failed is worth a look too.
 	return errors.Join(report.print(os.Stdout), err)

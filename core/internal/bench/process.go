@@ -133,7 +133,7 @@ func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails when it has ended
 	select {
 	case <-p.done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute): // a gateway writes its rows, and its profile
 		_ = p.cmd.Process.Kill()
 		<-p.done
 	}
@@ -164,9 +164,9 @@ func startPart(cpus []int, args ...string) (*process, error) {
 	return p, nil
 }
 
-// startGateway starts the gateway with a configuration and waits until it answers.
+// startGateway starts the gateway, a binary and its flags, with a configuration and waits until it answers.
 // Its files and its log go to dir.
-func startGateway(ctx context.Context, cpus []int, binary, dir, config string) (*process, error) {
+func startGateway(ctx context.Context, cpus []int, dir, config string, argv ...string) (*process, error) {
 	file, logFile := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "log")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
@@ -180,7 +180,8 @@ func startGateway(ctx context.Context, cpus []int, binary, dir, config string) (
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(cpus, dir, log, log, binary, "--config", file, "--host", "127.0.0.1", "--port", strconv.Itoa(port))
+	argv = append(argv, "--config", file, "--host", "127.0.0.1", "--port", strconv.Itoa(port))
+	p, err := startProcess(cpus, dir, log, log, argv...)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +189,7 @@ func startGateway(ctx context.Context, cpus []int, binary, dir, config string) (
 	if err := p.ready(ctx); err != nil {
 		p.stop()
 		text, _ := os.ReadFile(logFile) // the log is a help, not a must
-		return nil, fmt.Errorf("%s: %w\n%s", binary, err, text[max(0, len(text)-4096):])
+		return nil, fmt.Errorf("%s: %w\n%s", argv[0], err, text[max(0, len(text)-4096):])
 	}
 	return p, nil
 }
