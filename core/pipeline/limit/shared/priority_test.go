@@ -41,6 +41,7 @@ func TestPrioritiesTogether(t *testing.T) {
 		if err != nil || why != want || at != place {
 			t.Errorf("%s: refusal %d of scope %d, want %d of %d; %v", priority, why, at, want, place, err)
 		}
+		eventually(t, "what a refused one took is given back", list[n%2].counts.Told)
 	}
 	for range 4 {
 		f("dev", 0, llm.Passed, 0)
