@@ -36,6 +36,7 @@ func promises() map[string]promised {
 		"triton": {answers: "triton"}, "nlp_cloud": {answers: "nlpcloud"},
 		"bedrock":   {model: "bedrock/us.amazon.nova-2-lite-v1:0", params: ", api_key: null" + aws, answers: "bedrock"},
 		"sagemaker": {params: ", api_key: null" + aws, answers: "sagemaker"}, "sagemaker_chat": {params: ", api_key: null" + aws, answers: "sagemaker_chat"},
+		"ragflow": {model: "ragflow/chat/c1/vendor-model"}, "gdc": {params: ", vertex_project: p, vertex_location: l"},
 		"azure": {params: ", api_version: '2024-10-21'"}, "azure_text": {params: ", api_version: '2024-10-21'"},
 	}
 }
