@@ -28,6 +28,7 @@ func TestRepository(t *testing.T) {
 	rule("no hidden state", repocheck.CheckState)
 	rule("no machine", repocheck.CheckMachines)
 	rule("readmes", repocheck.CheckReadmes)
+	rule("tests that are named", repocheck.CheckTests)
 }
 
 func repository(t *testing.T) repocheck.Tree {

@@ -214,6 +214,20 @@ func TestReadmes(t *testing.T) {
 	check("-- examples/demo/config.yaml --\n-- examples/demo/x/README.md --\n", "examples/demo: no README.md")
 }
 
+func TestNamedTests(t *testing.T) {
+	t.Parallel()
+	check := func(archive string, want ...string) {
+		t.Helper()
+		expect(t, repocheck.CheckTests(tree(t, strings.ReplaceAll(archive, "~", "`"))), want...)
+	}
+
+	const code = "-- core/a/a_test.go --\npackage a\n\nfunc TestOne(t *testing.T) {}\n"
+	check(code + "-- README.md --\n~TestOne~, ~TestOne/some part~, ~core/a.TestOne~, ~go test -run TestTwo~, TestTwo\n")
+	check(code+"-- README.md --\n~TestTwo~, ~core/b.TestOne~\n", "README.md: there is no test TestTwo", "README.md: there is no test core/b.TestOne")
+	check(code+"-- config/STATUS.tsv --\na\tb\tin effect\tcore/a.TestOne/x\na\tc\tin effect\tcore/a.TestTwo\n",
+		"config/STATUS.tsv: there is no test core/a.TestTwo")
+}
+
 func TestConfigs(t *testing.T) {
 	t.Parallel()
 	got := repocheck.Configs(tree(t, strings.ReplaceAll(`-- README.md --
