@@ -239,7 +239,7 @@ func TestSoftBudgets(t *testing.T) {
 // TestRetention shows that rows of the spend log are deleted when they are old enough, and what was spent is kept.
 func TestRetention(t *testing.T) {
 	t.Parallel()
-	s := apptest.Start(t, settings(vendor(t), "proxy_batch_write_at: 1, maximum_spend_logs_retention_period: 2s, maximum_spend_logs_retention_interval: 1s", "", ""))
+	s := apptest.Start(t, settings(vendor(t), "proxy_batch_write_at: 1, maximum_spend_logs_retention_period: 8s, maximum_spend_logs_retention_interval: 1s", "", ""))
 	k := key(t, s, object{})
 	ok(t, chat(s, k, ""))
 	eventually(t, "the row is there", func() bool { return strings.Contains(s.Get("/spend/logs").Body, "request_id") })

@@ -70,8 +70,8 @@ func TestKeyChecks(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	s := apptest.Start(t, settings(vendor(t), "", "", ""))
+	ok(t, chat(s, key(t, s, object{"duration": "1h"}), ""))
 	k := key(t, s, object{"duration": "1s"})
-	ok(t, chat(s, k, ""))
 	eventually(t, "the key expires", func() bool { return chat(s, k, "").Status == 400 })
 	refused(t, chat(s, k, ""), 400, "expired_key", "Authentication Error - Expired Key. Key Expiry time ")
 }
@@ -103,9 +103,11 @@ func TestGracePeriod(t *testing.T) {
 	t.Parallel()
 	s := apptest.Start(t, settings(vendor(t), "", "", ""))
 	k := key(t, s, object{"max_budget": 10})
-	next, _ := post(t, s, "/key/regenerate", object{"key": k, "grace_period": "2s"})["key"].(string)
+	next, _ := post(t, s, "/key/regenerate", object{"key": k, "grace_period": "1h"})["key"].(string)
 	ok(t, chat(s, next, ""))
 	ok(t, chat(s, k, ""))
+	k = key(t, s, object{"max_budget": 10})
+	next, _ = post(t, s, "/key/regenerate", object{"key": k, "grace_period": "2s"})["key"].(string)
 	eventually(t, "the old key ends", func() bool { return chat(s, k, "").Status == 401 })
 	ok(t, chat(s, next, ""))
 }
