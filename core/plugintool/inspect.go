@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -38,7 +37,7 @@ type Memory struct {
 
 // Inspect reads a module without running it. A module that the gateway would not load is no error: Problem says why.
 func Inspect(file string) (*Report, error) {
-	module, err := os.ReadFile(file)
+	module, err := readModule(file)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"sha256       " + r.SHA256, "plugin       keyword-guard 1.0.0\n", "hooks        request, stream_chunk\n", "needs        texts, media\n",
+		"sha256       " + r.SHA256, "plugin       keyword-guard 1.1.0\n", "hooks        request, stream_chunk\n", "needs        texts, media\n",
 		"capabilities none asked for\n", "imports      wasi_snapshot_preview1: ", "exports      ", "sp_call",
 	} {
 		if !strings.Contains(text.String(), want) {
@@ -144,7 +144,7 @@ func TestTrial(t *testing.T) {
 	fails(`there is no hook "paint": there are auth, `, plugintool.Trial{Hook: "paint"})
 	fails("the plugin has no hook auth: its manifest names request", plugintool.Trial{Hook: "auth"})
 	settings.Path = "nowhere.wasm"
-	fails("there is no such file: nowhere.wasm", plugintool.Trial{})
+	fails("there is no such file: nowhere.wasm; sallyport plugin build makes one", plugintool.Trial{})
 }
 
 // TestTrialRetry shows a hook that has a model asked again, whole, in a stream and by itself.

@@ -259,12 +259,12 @@ func (h *host) counted() ([]string, error) {
 // load loads the plugin beside the host. Everything that the manifest asks for is granted: without t.Network HTTP requests
 // end in the script, and secrets are the input's.
 func (t *Trial) load(ctx context.Context) (*wasm.Plugin, *host, error) {
-	module, err := os.ReadFile(t.Settings.Path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("there is no such file: %s", t.Settings.Path)
-	}
+	module, err := readModule(t.Settings.Path)
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := wasm.Check(module); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", t.Settings.Path, err)
 	}
 	m, err := wasm.ReadManifest(module)
 	if err != nil {

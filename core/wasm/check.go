@@ -27,6 +27,20 @@ func checkModule(module []byte) error {
 	return checkImports(imports)
 }
 
+// checkMemory refuses a module that begins with more memory than it is given.
+func checkMemory(module []byte, given int) error {
+	exports, err := meter.Exports(module)
+	if err != nil {
+		return err
+	}
+	for _, e := range exports {
+		if needs := (int(e.Memory.Min) + 15) / 16; e.Kind == meter.KindMemory && needs > given {
+			return fmt.Errorf("the module needs %d MB of memory to start, it is given %d: set limits.memory_mb", needs, given)
+		}
+	}
+	return nil
+}
+
 const buildHint = "build a Go plugin with GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared and import the SDK"
 
 func checkExports(exports []meter.Export) error {

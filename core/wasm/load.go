@@ -54,6 +54,9 @@ func load(ctx context.Context, s Settings, module []byte, h *Host) (p *Plugin, e
 	if err := manifest.checkLimits(limits); err != nil {
 		return nil, err
 	}
+	if err := checkMemory(module, limits.MemoryMB); err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(module)
 	p = &Plugin{sum: hex.EncodeToString(sum[:]), name: otherwise(s.Name, manifest.Name), manifest: manifest, limits: limits, onError: s.OnError, log: s.Logger, secrets: s.Secrets, trace: s.Trace}
 	if p.log == nil {

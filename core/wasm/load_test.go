@@ -51,7 +51,7 @@ func TestLoadErrors(t *testing.T) {
 	guest("imports env.abort: this gateway offers sallyport1 and wasi_snapshot_preview1 only", hand{imports: []string{"env.abort"}})
 	guest("not part of WASI preview 1", hand{imports: []string{"wasi_snapshot_preview1.sock_open"}})
 	guest("imports sallyport.meter.tick", hand{imports: []string{"sallyport.meter.tick"}})
-	guest("memory", hand{pages: 1000})
+	guest("the module needs 63 MB of memory to start, it is given 32: set limits.memory_mb", hand{pages: 1000})
 
 	guest("_initialize: the plugin crashed", hand{init: trap})
 	guest("takes more than 100ms to start", hand{init: loopForever})

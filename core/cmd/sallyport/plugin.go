@@ -43,6 +43,9 @@ var errUsage = errors.New("wrong usage")
 // errVerdict ends a test whose hook decided otherwise than expected.
 var errVerdict = errors.New("unexpected verdict")
 
+// errProblem ends an inspection that shows why the gateway would not load a module.
+var errProblem = errors.New("a module that does not load")
+
 func (c plugins) run(ctx context.Context, args []string) int {
 	commands := map[string]func(context.Context, []string) error{
 		"new": c.create, "build": c.build, "inspect": c.inspect, "test": c.test, "bench": c.bench,
@@ -53,8 +56,12 @@ func (c plugins) run(ctx context.Context, args []string) int {
 	}
 	command, ok := commands[name]
 	if !ok {
+		help := name == "--help" || name == "-h" || name == "help"
+		if name != "" && !help {
+			fmt.Fprintf(c.err, "sallyport: there is no command \"plugin %s\"\n", name)
+		}
 		fmt.Fprint(c.err, pluginUsage)
-		if name == "--help" || name == "-h" || name == "help" {
+		if help {
 			return 0
 		}
 		return exitUsage
@@ -65,7 +72,7 @@ func (c plugins) run(ctx context.Context, args []string) int {
 		return 0
 	case errors.Is(err, errUsage):
 		return exitUsage
-	case errors.Is(err, errVerdict):
+	case errors.Is(err, errVerdict), errors.Is(err, errProblem):
 		return exitFailed
 	}
 	fmt.Fprintf(c.err, "sallyport: %v\n", err)
@@ -156,7 +163,7 @@ func (c plugins) build(ctx context.Context, args []string) error {
 }
 
 func (c plugins) inspect(_ context.Context, args []string) error {
-	fs := c.flags("inspect", "inspect FILE [--json]", "Shows what a module says of itself, and its hash for the setting sha256. Nothing of it is run.")
+	fs := c.flags("inspect", "inspect FILE [--json]", "Shows what a module says of itself, and its hash for the setting sha256. Nothing of it is run. It exits with 1 if the\ngateway would not load the module.")
 	asJSON := fs.Bool("json", false, "print JSON, with the types of imports and exports")
 	if err := c.parse(fs, args, 1); err != nil {
 		return err
@@ -166,9 +173,14 @@ func (c plugins) inspect(_ context.Context, args []string) error {
 		return err
 	}
 	if *asJSON {
-		return r.WriteJSON(c.out)
+		err = r.WriteJSON(c.out)
+	} else {
+		err = r.Write(c.out)
 	}
-	return r.Write(c.out)
+	if err == nil && r.Problem != "" {
+		return errProblem
+	}
+	return err
 }
 
 // trial is a plugintool.Trial as flags give it.
