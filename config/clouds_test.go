@@ -9,7 +9,7 @@ func cloudCases() []effectCase {
 			func(c C) any { return *c.LiteLLMSettings.EnableAzureADTokenRefresh }, true},
 	}
 	for _, name := range []string{
-		"aws_region_name", "aws_session_name", "aws_profile_name", "aws_role_name", "aws_sts_endpoint", "aws_bedrock_runtime_endpoint",
+		"aws_region_name", "aws_session_name", "aws_profile_name", "aws_role_name", "aws_sts_endpoint", "aws_bedrock_runtime_endpoint", "aws_bedrock_control_endpoint",
 		"aws_external_id", "model_id", "sagemaker_base_url", "tenant_id", "client_id", "azure_username", "azure_scope",
 		"s3_bucket_name", "s3_output_bucket_name", "s3_region_name", "s3_endpoint_url", "s3_encryption_key_id", "aws_batch_role_arn",
 		"gcs_bucket_name",

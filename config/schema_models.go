@@ -103,6 +103,8 @@ func deploymentSettings() []Setting {
 			Doc: "Address of the token service that roles are assumed at."},
 		{Path: "aws_bedrock_runtime_endpoint", Type: TypeString, Default: "the AWS address of the region", Area: "provider", Status: InEffect,
 			Doc: "Address of the Bedrock runtime."},
+		{Path: "aws_bedrock_control_endpoint", Type: TypeString, Default: "AWS_ENDPOINT_URL_BEDROCK, then that beside the runtime", Area: "provider", Status: InEffect,
+			Doc: "Address of the Bedrock API that begins batches, such as a private endpoint of its own."},
 		{Path: "aws_external_id", Type: TypeString, Default: "AWS_EXTERNAL_ID", Area: "provider", Status: InEffect,
 			Doc: "External id that the role to assume asks for."},
 		{Path: "model_id", Type: TypeString, Area: "provider", Status: InEffect,

@@ -67,7 +67,12 @@ func (b *builder) bedrockBatcher(d *llm.Deployment, n *batches, chat *llm.Call) 
 			return err
 		}
 	}
-	n.maker, n.target = m, bedrock.Control(chat.Target)
+	const control = "aws_bedrock_control_endpoint"
+	var problem string
+	if n.target, problem = bedrock.Control(chat.Target, setting(control, "AWS_ENDPOINT_URL_BEDROCK")); problem != "" {
+		return &provider.SettingError{Group: d.Group, Setting: control, Problem: problem}
+	}
+	n.maker = m
 	if of.Claude {
 		if e := claudeLines(d, of.Name, chat.Signer); e != nil {
 			n.lines, m.claude = e, true
@@ -145,6 +150,9 @@ func (b *builder) s3Bucket(d *llm.Deployment, named, from, written string) (*bat
 	}, nil
 }
 
+// embeds implements batchEmbedder.
+func (m *bedrockBatches) embeds() {}
+
 func bedrockRoot(more string) func(string) string {
 	return func(chat string) string {
 		root, _, _ := strings.Cut(chat, "/model/")
@@ -185,7 +193,7 @@ func (m *bedrockBatches) submit(ctx context.Context, b *batches, rows []batchRow
 // API.
 func (m *bedrockBatches) form(b *batches, rows []batchRow) (string, error) {
 	const invoke, converse = "InvokeModel", "Converse"
-	if m.claude {
+	if m.claude || rows[0].path == embedPath {
 		return invoke, nil
 	}
 	i := slices.IndexFunc(rows, func(r batchRow) bool { return bedrock.HasTools(r.body) })

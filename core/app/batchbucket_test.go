@@ -325,6 +325,33 @@ func TestBedrockBatchForms(t *testing.T) {
 		"guardrailConfig: {guardrailIdentifier: g, guardrailVersion: '1'}")
 }
 
+// Lines for embeddings are the requests of InvokeModel, and what comes of them are embeddings. Jobs are begun where
+// aws_bedrock_control_endpoint says.
+func TestBedrockBatchEmbeddings(t *testing.T) {
+	t.Parallel()
+	j, b, runtime := newJobs(t), newBucket(t, "AK1"), ut.New(t)
+	params := strings.Replace(bedrockParams("amazon.titan-embed-text-v2:0", j, b), `aws_bedrock_runtime_endpoint: "`+j.URL,
+		`aws_bedrock_control_endpoint: "`+j.URL+`", aws_bedrock_runtime_endpoint: "`+runtime.URL, 1)
+	d, ann := ownBatch(t, params, "AWS_ACCESS_KEY_ID=AK1", "AWS_SECRET_ACCESS_KEY=SK1")
+	began := d.Post("/v1/batches", beginEmbeddings(member(t, d.uploadBatch(ann, embedLines, "model=m"), "id")), as(ann))
+	d.want(began, 200, `"endpoint":"/v1/embeddings"`)
+	job := j.begun()
+	if job.ModelInvocationType != "InvokeModel" {
+		t.Errorf("%+v", job)
+	}
+	sameJSON(t, inputOf(b, b.object(job.InputDataConfig.S3InputDataConfig.S3Uri))["a"], `{"inputText":"hi","dimensions":2}`)
+	j.end(b, "Completed", `{"recordId":"a","modelOutput":{"embedding":[0.1,0.2],"inputTextTokenCount":40}}`+"\n", "")
+	done := d.Get("/v1/batches/"+member(t, began, "id"), as(ann))
+	answers := d.outputs(d.Get("/v1/files/"+member(t, done, "output_file_id")+"/content", as(ann)))
+	if !strings.Contains(answers["a"], `"embedding":[0.1,0.2]`) || !strings.Contains(answers["a"], `"prompt_tokens":40`) {
+		t.Errorf("%v", answers)
+	}
+	d.spends(ann, 40*0.01/2)
+	if n := len(runtime.Requests()); n != 0 {
+		t.Errorf("%d requests to the runtime", n)
+	}
+}
+
 // What ends a job before its time is told of each request that it did not come to, and what cannot be read is not paid for.
 func TestBedrockBatchEnds(t *testing.T) {
 	t.Parallel()

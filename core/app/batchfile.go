@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,7 +23,9 @@ const (
 	maxBatchFile = 64 << 20 // bytes of a file that is to become a batch
 	filePiece    = 3 << 20  // bytes of it in one object
 	maxBatchRows = 50000    // as at OpenAI
-	chatPath     = "/v1/chat/completions"
+
+	chatPath  = "/v1/chat/completions"
+	embedPath = "/v1/embeddings"
 )
 
 // batchFile is what is kept of a file beside its pieces.
@@ -64,7 +67,7 @@ func (b *batches) upload(ctx context.Context, x *llm.Exchange) ([]byte, error) {
 	case !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0:
 		return nil, b.wrong("file", "The file is no text in UTF-8.")
 	}
-	if _, err := b.rows(raw); err != nil {
+	if _, _, err := b.rows(raw); err != nil {
 		return nil, err
 	}
 	made := llm.NewID(x.Start)
@@ -187,8 +190,27 @@ type batchLine struct {
 	body []byte
 }
 
-// rows reads the lines of a file (https://platform.openai.com/docs/api-reference/batch/request-input).
-func (b *batches) rows(text []byte) (rows []batchLine, err error) {
+// batchEmbedder is a vendor whose batches can be of embeddings too.
+type batchEmbedder interface{ embeds() }
+
+// paths are what the requests of a batch can be for.
+func (b *batches) paths() []string {
+	if _, ok := b.maker.(batchEmbedder); ok {
+		return []string{chatPath, embedPath}
+	}
+	return []string{chatPath}
+}
+
+// offered checks what the requests of a batch are for; "" is a chat.
+func (b *batches) offered(path []byte) (string, bool) {
+	if len(path) == 0 {
+		return chatPath, true
+	}
+	return string(path), slices.Contains(b.paths(), string(path))
+}
+
+// rows reads the lines of a file (https://platform.openai.com/docs/api-reference/batch/request-input). All are for one path.
+func (b *batches) rows(text []byte) (rows []batchLine, path string, err error) {
 	seen := map[string]bool{}
 	number := 0
 	for raw := range bytes.Lines(text) {
@@ -201,30 +223,34 @@ func (b *batches) rows(text []byte) (rows []batchLine, err error) {
 		}
 		var o llm.Object
 		if err := o.Parse(raw); err != nil {
-			return nil, wrong("is no JSON object: %v", err)
+			return nil, "", wrong("is no JSON object: %v", err)
 		}
 		id, ok := llm.Text(o.Get("custom_id"))
-		path, _ := llm.Text(o.Get("url"))
+		url, _ := llm.Text(o.Get("url"))
+		to, offered := b.offered(url)
 		body := o.Get("body")
 		switch {
 		case !ok || len(id) == 0:
-			return nil, wrong("has no custom_id")
+			return nil, "", wrong("has no custom_id")
 		case seen[string(id)]:
-			return nil, wrong("has the custom_id %q, which is that of an earlier line", id)
-		case len(path) > 0 && string(path) != chatPath:
-			return nil, wrong("is for %s: batches at %s are of %s only", path, b.d.Provider, chatPath)
+			return nil, "", wrong("has the custom_id %q, which is that of an earlier line", id)
+		case !offered:
+			return nil, "", wrong("is for %s: batches at %s are of %s only", to, b.d.Provider, strings.Join(b.paths(), " or "))
+		case path != "" && to != path:
+			return nil, "", wrong("is for %s, and an earlier one for %s: a batch is of one of them", to, path)
 		case len(body) == 0 || body[0] != '{':
-			return nil, wrong("has no body")
+			return nil, "", wrong("has no body")
 		case len(rows) == maxBatchRows:
-			return nil, b.wrong("file", "The file has more than %d requests.", maxBatchRows)
+			return nil, "", b.wrong("file", "The file has more than %d requests.", maxBatchRows)
 		}
+		path = to
 		seen[string(id)] = true
 		rows = append(rows, batchLine{string(id), body})
 	}
 	if len(rows) == 0 {
-		return nil, b.wrong("file", "The file holds no requests.")
+		return nil, "", b.wrong("file", "The file holds no requests.")
 	}
-	return rows, nil
+	return rows, path, nil
 }
 
 // batchMemo is what vendors do not keep of a batch.
@@ -232,7 +258,16 @@ type batchMemo struct {
 	Input    string          `json:"input"`
 	Metadata json.RawMessage `json:"metadata"`
 	Requests int64           `json:"requests"`
-	Counts   *batchCounts    `json:"counts,omitempty"` // of a batch that has ended, if the vendor does not tell them
+	Endpoint string          `json:"endpoint,omitempty"` // "" is that of chats
+	Counts   *batchCounts    `json:"counts,omitempty"`   // of a batch that has ended, if the vendor does not tell them
+}
+
+// path is what the requests were for.
+func (m *batchMemo) path() string {
+	if m.Endpoint == "" {
+		return chatPath
+	}
+	return m.Endpoint
 }
 
 type batchCounts struct{ Total, Succeeded, Failed int64 }
@@ -268,26 +303,34 @@ func (b *batches) begin(ctx context.Context, x *llm.Exchange) ([]byte, error) {
 	if id, _, ok := openai.SplitModelID(m.Input); ok {
 		m.Input = id
 	}
-	if path, ok := llm.Text(x.Body.Get("endpoint")); ok && string(path) != chatPath {
-		return nil, b.wrong("endpoint", "Batches at %s are of %s only.", b.d.Provider, chatPath)
+	wanted, _ := llm.Text(x.Body.Get("endpoint"))
+	endpoint, ok := b.offered(wanted)
+	if !ok {
+		return nil, b.wrong("endpoint", "Batches at %s are of %s only.", b.d.Provider, strings.Join(b.paths(), " or "))
 	}
 	text, err := b.text(ctx, m.Input)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := b.rows(text)
-	if err != nil {
+	lines, path, err := b.rows(text)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(wanted) > 0 && path != endpoint:
+		return nil, b.wrong("endpoint", "The file is of requests for %s, and not for %s.", path, endpoint)
+	}
+	if m.Endpoint = path; path == chatPath {
+		m.Endpoint = ""
 	}
 	rows := make([]batchRow, len(lines))
 	for i, l := range lines {
-		body, err := b.translate(l.body)
+		body, err := b.translate(path, l.body)
 		if err != nil {
 			e := *llm.AsError(err)
 			e.Kind, e.Message = llm.KindInvalid, fmt.Sprintf("The request %q of the file cannot be made: %s", l.id, openai.Message(&e))
 			return nil, &e
 		}
-		rows[i] = batchRow{l.id, body}
+		rows[i] = batchRow{id: l.id, path: path, body: body}
 	}
 	id, err := b.maker.submit(ctx, b, rows, x.ID.String())
 	if err != nil {
@@ -298,10 +341,10 @@ func (b *batches) begin(ctx context.Context, x *llm.Exchange) ([]byte, error) {
 	return b.tell(ctx, id)
 }
 
-// translate is a chat completions request as the vendor wants it.
-func (b *batches) translate(body []byte) ([]byte, error) {
+// translate is a request as the vendor wants it.
+func (b *batches) translate(path string, body []byte) ([]byte, error) {
 	var x llm.Exchange
-	if err := b.chat(&x, body); err != nil {
+	if err := b.request(&x, path, body); err != nil {
 		return nil, err
 	}
 	if x.Streamed {
@@ -329,9 +372,10 @@ func (b *batches) content(ctx context.Context, id string, a *llm.Answer) error {
 	if err != nil {
 		return err
 	}
-	var lines []batchLine
-	if text, err := b.text(ctx, b.remembered(ctx, batch).Input); err == nil {
-		lines, _ = b.rows(text)
+	m := b.remembered(ctx, batch)
+	asked := batchAsked{path: m.path()}
+	if text, err := b.text(ctx, m.Input); err == nil {
+		asked.lines, _, _ = b.rows(text)
 	}
 	in, out := io.Pipe()
 	go func() {
@@ -341,17 +385,23 @@ func (b *batches) content(ctx context.Context, id string, a *llm.Answer) error {
 				_ = out.CloseWithError(errors.New("the results cannot be read"))
 			}
 		}()
-		_ = out.CloseWithError(b.outputs(ctx, s, lines, failed, out))
+		_ = out.CloseWithError(b.outputs(ctx, s, asked, failed, out))
 	}()
 	answered(a, "application/jsonl", in)
 	return nil
 }
 
-// outputs writes the results that are answers, or those that are not. lines are the requests, as far as they are known: those
-// that a batch did not come to before it ended are failures too, of which some vendors say nothing.
-func (b *batches) outputs(ctx context.Context, s *batchState, lines []batchLine, failed bool, out io.Writer) error {
-	asked := make(map[string][]byte, len(lines))
-	for _, l := range lines {
+// batchAsked is what was asked for in a batch: the requests, as far as they are known.
+type batchAsked struct {
+	path  string
+	lines []batchLine
+}
+
+// outputs writes the results that are answers, or those that are not. Requests that a batch did not come to before it ended
+// are failures too, of which some vendors say nothing.
+func (b *batches) outputs(ctx context.Context, s *batchState, of batchAsked, failed bool, out io.Writer) error {
+	asked := make(map[string][]byte, len(of.lines))
+	for _, l := range of.lines {
 		asked[l.id] = l.body
 	}
 	seen, n := map[string]bool{}, 0
@@ -361,13 +411,13 @@ func (b *batches) outputs(ctx context.Context, s *batchState, lines []batchLine,
 		if failed != (r.answer == nil) {
 			return nil
 		}
-		_, err := out.Write(b.line(n, r, asked[r.id]))
+		_, err := out.Write(b.line(n, r, of.path, asked[r.id]))
 		return err
 	}
 	if err := b.maker.results(ctx, b, s, write); err != nil || !failed || !listener.Ended(s.status) {
 		return err
 	}
-	for _, l := range lines {
+	for _, l := range of.lines {
 		if seen[l.id] {
 			continue
 		}
@@ -392,13 +442,13 @@ func (s *batchState) unmade(id string) *batchResult {
 }
 
 // line is a line of the file that a batch puts out (https://platform.openai.com/docs/api-reference/batch/request-output).
-func (b *batches) line(n int, r *batchResult, asked []byte) []byte {
+func (b *batches) line(n int, r *batchResult, path string, asked []byte) []byte {
 	w := dialect.Build(nil)
 	w.Open('{').Key("id").Quote(fmt.Sprintf("batch_req_%d", n)).Key("custom_id").Quote(r.id)
 	var body []byte
 	if r.answer != nil {
 		var err error
-		if body, err = b.completion(r.answer, asked); err != nil { // refused, as by a filter, or nothing that we know
+		if body, err = b.reply(r.answer, path, asked); err != nil { // refused, as by a filter, or nothing that we know
 			e := llm.AsError(err)
 			r = &batchResult{status: e.HTTPStatus(), code: "api_error", message: openai.Message(e)}
 		}
@@ -416,13 +466,13 @@ func (b *batches) line(n int, r *batchResult, asked []byte) []byte {
 	return append(w.Close('}').Bytes(), '\n')
 }
 
-// completion is a vendor's answer as a chat completion. asked is the request, which some answers are read with.
-func (b *batches) completion(answer, asked []byte) ([]byte, error) {
+// reply is a vendor's answer as OpenAI's. asked is the request, which some answers are read with.
+func (b *batches) reply(answer []byte, path string, asked []byte) ([]byte, error) {
 	if asked == nil {
 		asked = []byte(`{"messages":[]}`)
 	}
 	var x llm.Exchange
-	if err := b.chat(&x, asked); err != nil {
+	if err := b.request(&x, path, asked); err != nil {
 		return nil, err
 	}
 	a := llm.Answer{Status: 200, Size: len(answer), Body: io.NopCloser(bytes.NewReader(answer))}

@@ -26,9 +26,21 @@ func geminiRoot(more string) func(string) string {
 }
 
 func (geminiBatches) submit(ctx context.Context, b *batches, rows []batchRow, name string) (string, error) {
+	method := ":batchGenerateContent"
 	w := dialect.Build(nil)
-	w.Open('{').Key("batch").Open('{').Key("displayName").Quote(name).Key("inputConfig").Open('{').Key("requests").Open('{').Key("requests").Open('[')
+	w.Open('{').Key("batch").Open('{').Key("displayName").Quote(name)
+	if rows[0].path == embedPath {
+		method = ":asyncBatchEmbedContent"
+		w.Key("model").Quote("models/" + strings.TrimPrefix(b.d.Model, "models/"))
+	}
+	w.Key("inputConfig").Open('{').Key("requests").Open('{').Key("requests").Open('[')
 	for _, r := range rows {
+		if r.path == embedPath {
+			var err error
+			if r.body, err = oneEmbedding(b, r); err != nil {
+				return "", err
+			}
+		}
 		w.Open('{').Key("request").Raw(r.body).Key("metadata").Open('{').Key("key").Quote(r.id).Close('}').Close('}')
 	}
 	body := w.Close(']').Close('}').Close('}').Close('}').Close('}').Bytes()
@@ -37,9 +49,37 @@ func (geminiBatches) submit(ctx context.Context, b *batches, rows []batchRow, na
 	}
 	path := func(chat string) string {
 		chat, _, _ = strings.Cut(chat, "?")
-		return strings.TrimSuffix(chat, ":generateContent") + ":batchGenerateContent"
+		return strings.TrimSuffix(chat, ":generateContent") + method
 	}
 	return b.post(ctx, "Gemini", path, body, geminiState)
+}
+
+// embeds implements batchEmbedder.
+func (geminiBatches) embeds() {}
+
+// oneEmbedding is the request of a line for embeddings: that of one text, as a batch has an answer for each
+// (https://ai.google.dev/api/embeddings#v1beta.models.asyncBatchEmbedContent).
+func oneEmbedding(b *batches, r batchRow) ([]byte, error) {
+	list := dialect.Array(dialect.Get(r.body, "requests"))
+	if !list.Next() {
+		return nil, b.wrong("input", "The request %q of the file has no text.", r.id)
+	}
+	one := list.Value()
+	if list.Next() {
+		return nil, b.wrong("input", "The request %q of the file has several texts: in batches at gemini each has one.", r.id)
+	}
+	return one, nil
+}
+
+// embedded makes the answer for one text that of a call for several, which is what is read elsewhere.
+func embedded(answer []byte) []byte {
+	one := dialect.Get(answer, "embedding")
+	if one == nil {
+		return answer
+	}
+	w := dialect.Build(nil)
+	w.Open('{').Key("embeddings").Open('[').Raw(one).Close(']').Member("usageMetadata", dialect.Get(answer, "usageMetadata"))
+	return w.Close('}').Bytes()
 }
 
 func (geminiBatches) look(ctx context.Context, b *batches, id string) (*batchState, error) {
@@ -114,7 +154,9 @@ func (geminiBatches) results(_ context.Context, _ *batches, s *batchState, yield
 	for list := dialect.Array(geminiResponses(s.raw)); list.Next(); {
 		item := list.Value()
 		r := &batchResult{id: str(dialect.Get(item, "metadata"), "key"), answer: dialect.Given(dialect.Get(item, "response"))}
-		if r.answer == nil {
+		if r.answer != nil {
+			r.answer = embedded(r.answer)
+		} else {
 			e := dialect.Get(item, "error")
 			r.code, r.message = str(e, "status"), str(e, "message")
 			if r.status = grpcStatus(dialect.Int(dialect.Get(e, "code"))); r.code == "" {

@@ -16,6 +16,9 @@ import (
 // https://docs.mistral.ai/capabilities/batch): a file is uploaded, and a job made of it.
 type mistralBatches struct{}
 
+// embeds implements batchEmbedder.
+func (mistralBatches) embeds() {}
+
 func mistralRoot(more string) func(string) string {
 	return func(chat string) string {
 		path, _, _ := strings.Cut(chat, "?")
@@ -40,7 +43,7 @@ func (mistralBatches) submit(ctx context.Context, b *batches, rows []batchRow, n
 	}
 	file, _ := llm.Text(dialect.Get(upload, "id"))
 	w := dialect.Build(nil)
-	w.Open('{').Key("input_files").Open('[').QuoteBytes(file).Close(']').Key("model").Quote(b.d.Model).Key("endpoint").Quote(chatPath)
+	w.Open('{').Key("input_files").Open('[').QuoteBytes(file).Close(']').Key("model").Quote(b.d.Model).Key("endpoint").Quote(rows[0].path)
 	return b.post(ctx, "Mistral", mistralRoot("/batch/jobs"), w.Close('}').Bytes(), mistralState)
 }
 

@@ -38,6 +38,7 @@ type batchMaker interface {
 // batchRow is one request of a batch, in the vendor's form.
 type batchRow struct {
 	id   string // custom_id
+	path string // what it is for, the same for all of a batch
 	body []byte
 }
 
@@ -266,7 +267,7 @@ func (b *batches) ask(ctx context.Context, method string, path func(chat string)
 
 // probe is a call for a chat, which has the address and the credentials of the deployment.
 func (b *batches) probe(x *llm.Exchange, c *llm.Call) error {
-	if err := b.chat(x, []byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":1}`)); err != nil {
+	if err := b.request(x, chatPath, []byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":1}`)); err != nil {
 		return err
 	}
 	return b.Endpoint.Encode(x, c)
@@ -302,12 +303,15 @@ func (b *batches) read(ctx context.Context, method string, path func(string) str
 	return text, err
 }
 
-// chat makes x a chat with the deployment's model.
-func (b *batches) chat(x *llm.Exchange, body []byte) error {
+// request makes x a request to the deployment's model.
+func (b *batches) request(x *llm.Exchange, path string, body []byte) error {
 	x.Reset()
 	x.Start = time.Now()
 	x.ID = llm.NewID(x.Start)
-	x.Op, x.Method, x.Path = llm.OpChat, "POST", "/v1/chat/completions"
+	x.Op, x.Method, x.Path = llm.OpChat, "POST", path
+	if path == embedPath {
+		x.Op = llm.OpEmbedding
+	}
 	if err := x.Body.Parse(body); err != nil {
 		return err
 	}
@@ -396,7 +400,7 @@ func (b *batches) object(s *batchState, m *batchMemo) []byte {
 	}
 	w := dialect.Build(nil)
 	w.Open('{').Key("id").Raw(llm.AppendQuoted(nil, s.id)).Key("object").Lit(`"batch"`)
-	w.Key("endpoint").Raw(llm.AppendQuoted(nil, chatPath)).Key("errors")
+	w.Key("endpoint").Raw(llm.AppendQuoted(nil, m.path())).Key("errors")
 	if s.problem == "" {
 		w.Lit("null")
 	} else {

@@ -70,6 +70,14 @@ func beginBatch(file string) string {
 	return `{"input_file_id":"` + file + `","endpoint":"/v1/chat/completions","completion_window":"24h","metadata":{"job":"nightly"}}`
 }
 
+const embedLines = `{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"model":"any","input":"hi","dimensions":2}}
+{"custom_id":"b","method":"POST","url":"/v1/embeddings","body":{"model":"any","input":"there"}}
+`
+
+func beginEmbeddings(file string) string {
+	return strings.Replace(beginBatch(file), "/v1/chat/completions", "/v1/embeddings", 1)
+}
+
 // outputs reads an output file: what became of each request.
 func (d desk) outputs(r *apptest.Response) map[string]string {
 	d.Helper()
@@ -299,4 +307,77 @@ func TestMistralBatches(t *testing.T) {
 	// Files for other purposes are Mistral's own.
 	body, contentType := formOf(t, []byte("x"), "purpose=ocr", "model=m")
 	d.want(d.Post("/v1/files", body, contentType, as(ann)), 200, `"object":"file"`)
+}
+
+// Batches of embeddings where the vendor has them.
+func TestBatchesOfEmbeddings(t *testing.T) {
+	t.Parallel()
+	begin := func(d desk, ann, lines string) *apptest.Response {
+		return d.Post("/v1/batches", beginEmbeddings(member(t, d.uploadBatch(ann, lines, "model=m"), "id")), as(ann))
+	}
+	read := func(d desk, ann string, began *apptest.Response) map[string]string {
+		done := d.Get("/v1/batches/"+member(t, began, "id"), as(ann))
+		return d.outputs(d.Get("/v1/files/"+member(t, done, "output_file_id")+"/content", as(ann)))
+	}
+	t.Run("gemini", func(t *testing.T) {
+		t.Parallel()
+		v := ut.New(t, func(c *ut.Conn) {
+			if strings.HasSuffix(c.Request.Path, ":asyncBatchEmbedContent") {
+				ut.JSON(200, `{"name":"batches/b1","metadata":{"state":"BATCH_STATE_PENDING"}}`)(c)
+				return
+			}
+			ut.JSON(200, `{"name":"batches/b1","metadata":{"state":"BATCH_STATE_SUCCEEDED","batchStats":{"requestCount":"2","successfulRequestCount":"1","failedRequestCount":"1"}},`+
+				`"response":{"inlinedResponses":{"inlinedResponses":[{"metadata":{"key":"a"},"response":{"embedding":{"values":[0.5,1]},"usageMetadata":{"promptTokenCount":4}}},`+
+				`{"metadata":{"key":"b"},"error":{"code":3,"message":"too long"}}]}}}`)(c)
+		})
+		d, ann := ownBatch(t, `model: gemini/gemini-embedding-001, api_base: "`+v.URL+`", api_key: k`)
+		began := begin(d, ann, embedLines)
+		d.want(began, 200, `"endpoint":"/v1/embeddings"`)
+		sent := v.Requests()[0]
+		if sent.Path != "/v1beta/models/gemini-embedding-001:asyncBatchEmbedContent" {
+			t.Errorf("sent to %s", sent.Path)
+		}
+		var asked struct{ Batch struct{ InputConfig json.RawMessage } }
+		if err := json.Unmarshal(sent.Body, &asked); err != nil {
+			t.Fatalf("%v: %s", err, sent.Body)
+		}
+		sameJSON(t, string(asked.Batch.InputConfig), `{"requests":{"requests":[
+			{"request":{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"hi"}]},"outputDimensionality":2},"metadata":{"key":"a"}},
+			{"request":{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"there"}]}},"metadata":{"key":"b"}}]}}`)
+		answers := read(d, ann, began)
+		if !strings.Contains(answers["a"], `"embedding":[0.5,1]`) || !strings.Contains(answers["a"], `"prompt_tokens":4`) {
+			t.Errorf("%v", answers)
+		}
+		d.want(begin(d, ann, strings.Replace(embedLines, `"hi"`, `["hi","ho"]`, 1)), 400, "has several texts")
+		d.want(begin(d, ann, batchLines), 400, "The file is of requests for /v1/chat/completions")
+		d.want(d.uploadBatch(ann, batchLines+strings.ReplaceAll(embedLines, `_id":"`, `_id":"e`), "model=m"), 400, "a batch is of one of them")
+	})
+	t.Run("mistral", func(t *testing.T) {
+		t.Parallel()
+		const job = `{"id":"j1","object":"batch","status":"SUCCESS","total_requests":2,"succeeded_requests":1,"failed_requests":1,"output_file":"o1"}`
+		v := ut.New(t, func(c *ut.Conn) {
+			switch q := c.Request; {
+			case strings.HasSuffix(q.Path, "/content"):
+				ut.Whole(200, "application/jsonl", `{"custom_id":"a","response":{"status_code":200,"body":{"id":"e","object":"list","model":"mistral-embed","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"usage":{"prompt_tokens":4,"total_tokens":4}}}}`+"\n")(c)
+			case strings.HasSuffix(q.Path, "/files"):
+				ut.JSON(200, `{"id":"f1"}`)(c)
+			default:
+				ut.JSON(200, job)(c)
+			}
+		})
+		d, ann := ownBatch(t, `model: mistral/mistral-embed, api_base: "`+v.URL+`/v1", api_key: k`)
+		began := begin(d, ann, strings.Replace(embedLines, `,"dimensions":2`, "", 1))
+		d.want(began, 200, `"object":"batch"`)
+		if body := string(v.Requests()[1].Body); !strings.Contains(body, `"endpoint":"/v1/embeddings"`) {
+			t.Errorf("sent %s", body)
+		}
+		if answers := read(d, ann, began); !strings.Contains(answers["a"], `"embedding":[0.5]`) {
+			t.Errorf("%v", answers)
+		}
+	})
+	t.Run("anthropic", func(t *testing.T) {
+		t.Parallel()
+		d, ann := ownBatch(t, `model: anthropic/claude-sonnet-4-5, api_base: "`+ut.New(t).URL+`", api_key: k`)
+		d.want(d.uploadBatch(ann, embedLines, "model=m"), 400, "batches at anthropic are of /v1/chat/completions only")
+	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/provider"
 )
 
 // Batch is what batches of a deployment need to know
@@ -29,10 +30,20 @@ func BatchOf(d *llm.Deployment) (b Batch, ok bool) {
 }
 
 // Control is the server of the API that begins batches, beside the one that runs models
-// (https://docs.aws.amazon.com/general/latest/gr/bedrock.html). A server of the operator's own stands for both.
-func Control(runtime *llm.Target) *llm.Target {
+// (https://docs.aws.amazon.com/general/latest/gr/bedrock.html). A server of the operator's own stands for both, unless base,
+// the address of the other one, is given: private endpoints have one for each
+// (https://docs.aws.amazon.com/bedrock/latest/userguide/vpc-interface-endpoints.html). problem says what is wrong with it.
+func Control(runtime *llm.Target, base string) (t *llm.Target, problem string) {
+	if base != "" {
+		t = &llm.Target{Trust: runtime.Trust}
+		path, query, problem := provider.Target(base, t)
+		if problem == "" && path+query != "" {
+			problem = "must be an address without a path, such as https://bedrock.us-east-1.amazonaws.com"
+		}
+		return t, problem
+	}
 	change := func(s string) string { return strings.Replace(s, "bedrock-runtime", "bedrock", 1) }
-	return &llm.Target{Scheme: runtime.Scheme, Host: change(runtime.Host), Addr: change(runtime.Addr), Trust: runtime.Trust}
+	return &llm.Target{Scheme: runtime.Scheme, Host: change(runtime.Host), Addr: change(runtime.Addr), Trust: runtime.Trust}, ""
 }
 
 // HasTools reports whether a request of Converse offers tools to the model.
