@@ -1,10 +1,13 @@
 package app
 
 import (
+	"strings"
+
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/azure"
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
+	"github.com/sallyport-ai/sallyport/core/provider/mistral"
 )
 
 // apart is a vendor some of whose deployments have another API: those that of knows.
@@ -33,7 +36,22 @@ func (b *builder) azureOpenAI(v compat.Vendor, most int64, place azure.Settings)
 	return apart{b.placed(v, most, azure.Place(place)), speech, azure.Speaks}
 }
 
-// foundry is p, which is Azure AI Foundry, with the image models beside it that have an API of their own.
+// foundry is p, which is Azure AI Foundry, with the models beside it that have an API of their own: those for images, and
+// Mistral's for documents (https://ai.azure.com/catalog/models/mistral-document-ai-2512).
 func (b *builder) foundry(p provider.Provider, most int64) provider.Provider {
-	return apart{p, azure.Images(azure.OwnSettings{Identity: b.azureIdentity, MaxResponse: most}), azure.Paints}
+	images := azure.Images(azure.OwnSettings{Identity: b.azureIdentity, MaxResponse: most})
+	pages := mistral.Pages(mistral.Cloud{
+		Name: azure.NameAI, KeyVars: []string{"AZURE_AI_API_KEY"}, MaxResponse: most, Sign: b.azureIdentity,
+		Locate: func(d *llm.Deployment) (string, error) {
+			base, _, _ := strings.Cut(d.Base, "/providers/")
+			return strings.TrimSuffix(strings.TrimRight(base, "/"), "/models") + "/providers/mistral/azure/ocr", nil
+		},
+	})
+	return apart{apart{p, pages, reads}, images, azure.Paints}
+}
+
+// reads reports whether a model of Azure AI Foundry reads documents.
+func reads(d *llm.Deployment) bool {
+	name := strings.ToLower(d.Model)
+	return strings.HasPrefix(name, "mistral-document-ai") || strings.HasPrefix(name, "mistral-ocr")
 }

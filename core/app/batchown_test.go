@@ -337,7 +337,9 @@ func TestBatchesOfEmbeddings(t *testing.T) {
 		if sent.Path != "/v1beta/models/gemini-embedding-001:asyncBatchEmbedContent" {
 			t.Errorf("sent to %s", sent.Path)
 		}
-		var asked struct{ Batch struct{ InputConfig json.RawMessage } }
+		var asked struct {
+			Batch struct{ InputConfig json.RawMessage }
+		}
 		if err := json.Unmarshal(sent.Body, &asked); err != nil {
 			t.Fatalf("%v: %s", err, sent.Body)
 		}

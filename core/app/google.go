@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/anthropic"
 	"github.com/sallyport-ai/sallyport/core/provider/gemini"
+	"github.com/sallyport-ai/sallyport/core/provider/mistral"
 	"github.com/sallyport-ai/sallyport/core/provider/openai"
 	"github.com/sallyport-ai/sallyport/core/upstream/credential/google"
 )
@@ -46,6 +47,10 @@ func (b *builder) vertexAI(most int64) provider.Provider {
 		Version: "vertex-2023-10-16", Whole: ":rawPredict", Stream: ":streamRawPredict", Count: "count-tokens:rawPredict",
 		Locate: v.claude, Sign: v.signed,
 	}})
+	v.pages = mistral.Pages(mistral.Cloud{Name: gemini.Vertex, MaxResponse: most, Sign: v.signed, Locate: func(d *llm.Deployment) (string, error) {
+		base, err := v.models(d, "mistralai")
+		return base + provider.EscapeModel(d.Model) + ":rawPredict", err
+	}})
 	open := openai.Settings{Name: gemini.Vertex, KeyOptional: true, MaxResponse: most}
 	open.Place = v.garden
 	v.open = openai.New(open)
@@ -59,6 +64,7 @@ func (b *builder) vertexAI(most int64) provider.Provider {
 // vertexAI chooses by the model whose API is spoken.
 type vertexAI struct {
 	google, anthropic, open provider.Provider
+	pages                   provider.Provider // Mistral's models for documents
 	whole, stream           provider.Provider // of makers whose calls go to rawPredict and streamRawPredict
 
 	project func(d *llm.Deployment) string
@@ -79,6 +85,8 @@ func (v *vertexAI) Bind(d *llm.Deployment) (provider.Endpoint, error) {
 		c := *d
 		c.Model = strings.TrimPrefix(d.Model, "anthropic/")
 		return v.anthropic.Bind(&c)
+	case strings.HasPrefix(d.Model, "mistral-ocr"):
+		return v.pages.Bind(d)
 	case publisher(d.Model) != "":
 		whole, err := v.whole.Bind(d)
 		if err != nil {

@@ -46,6 +46,8 @@ model_list:
   - {model_name: polly, litellm_params: {model: aws_polly/neural, api_base: "%[1]s", aws_access_key_id: a, aws_secret_access_key: b}}
   - {model_name: chirp, litellm_params: {model: vertex_ai/chirp, api_base: "%[1]s", vertex_project: p, api_key: k}}
   - {model_name: chirp3, litellm_params: {model: vertex_ai/chirp_3, api_base: "%[1]s", vertex_project: p, api_key: k}}
+  - {model_name: azure-pages, litellm_params: {model: azure_ai/mistral-document-ai-2512, api_base: "%[1]s", api_key: k}}
+  - {model_name: vertex-pages, litellm_params: {model: vertex_ai/mistral-ocr-2505, api_base: "%[1]s", vertex_project: p, vertex_location: us-central1, api_key: k}}
   - {model_name: claude, litellm_params: {model: azure_ai/claude-haiku-4-5, api_base: "%[1]s", api_key: k}}
 router_settings: {num_retries: 0}
 general_settings: {master_key: sk-1234}
@@ -85,6 +87,17 @@ general_settings: {master_key: sk-1234}
 	body, contentType := formOf(t, []byte("RIFF"), "model=chirp3", "language=en")
 	f("/v1/audio/transcriptions", body, contentType, ut.JSON(200, `{"results":[{"alternatives":[{"transcript":"Hi"}]}],"metadata":{"totalBilledDuration":"3s"}}`),
 		"/v2/projects/p/locations/us/recognizers/_:recognize", 3*0.00026667, `"text":"Hi"`)
+	read := func(model, at string, each float64) {
+		t.Helper()
+		f("/v1/ocr", `{"model":"`+model+`","document":{"type":"document_url","document_url":"data:application/pdf;base64,JVBERi0="},"pages":[0]}`, json,
+			ut.JSON(200, `{"pages":[{"index":0,"markdown":"# Hi"}],"model":"m","usage_info":{"pages_processed":3,"doc_size_bytes":9}}`), at, 3*each, "# Hi")
+		r := s.Post("/v1/ocr", `{"model":"`+model+`","document":{"type":"document_url","document_url":"https://example.com/a.pdf"}}`)
+		if r.Status != 400 || !strings.Contains(r.Body, "must hold the document itself") {
+			t.Errorf("%s: %d %s", model, r.Status, r.Body)
+		}
+	}
+	read("azure-pages", "/providers/mistral/azure/ocr", 0.003)
+	read("vertex-pages", "/v1/projects/p/locations/us-central1/publishers/mistralai/models/mistral-ocr-2505:rawPredict", 0.0005)
 	// A vendor of several parts binds a copy of the deployment: its price is known all the same.
 	f("/v1/chat/completions", `{"model":"claude","messages":[{"role":"user","content":"hi"}]}`, json,
 		ut.JSON(200, `{"id":"m","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"Hi."}],"stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":2}}`),

@@ -194,11 +194,19 @@ func (c *session) chooseResource(ctx *fasthttp.RequestCtx, kind, vendor string) 
 }
 
 // readsPages refuses models of vendors without Mistral's API for documents
-// (https://docs.mistral.ai/capabilities/document_ai/basic_ocr).
+// (https://docs.mistral.ai/capabilities/document_ai/basic_ocr). Of clouds that have Mistral's models for it, others refuse
+// themselves.
 func (c *session) readsPages() error {
 	model, _ := llm.Text(c.x.Body.Get("model"))
 	for _, d := range c.s.Gateway.Members(string(model)) {
-		if d.Provider != "mistral" && d.Provider != "litellm_proxy" {
+		switch d.Provider {
+		case "mistral", "litellm_proxy":
+		case "azure_ai", "vertex_ai":
+			if strings.HasPrefix(strings.ToLower(d.Model), "mistral-") {
+				continue
+			}
+			fallthrough
+		default:
 			return &llm.Error{
 				Op: "listener.readsPages", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "model",
 				Message: "Documents are read by models of mistral only, and " + string(model) + " is one of " + d.Provider + ".",
