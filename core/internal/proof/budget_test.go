@@ -20,6 +20,9 @@ func exhaust(t testing.TB, s *apptest.Server, k, more string, most float64) *app
 			if want := int(most/callCost + 0.5); calls != want {
 				t.Errorf("%d calls passed, the budget is for %d", calls, want)
 			}
+			if !strings.Contains(r.Body, `"param":null`) {
+				t.Error(r.Body)
+			}
 			return r
 		}
 		calls++
@@ -39,9 +42,6 @@ func TestBudgets(t *testing.T) {
 		refused(t, r, 400, "budget_exceeded", "Budget has been exceeded! Current cost: 0.03, Max budget: 0.03")
 		refused(t, r, 400, "budget_exceeded", "(alice)")
 		refused(t, r, 400, "budget_exceeded", "it resets at ")
-		if !strings.Contains(r.Body, `"param":null`) {
-			t.Error(r.Body)
-		}
 		// A model that costs nothing is never refused.
 		ok(t, s.Post(chatPath, body("f", ""), "Authorization: Bearer "+k))
 	})
