@@ -124,7 +124,7 @@ func hookList(hooks []abi.Hook) string {
 
 // parts are what the plugin can do.
 func parts(p *wasm.Plugin, g *wasm.Guardrail) guardrail.Parts {
-	parts := guardrail.Parts{Before: g, During: g, After: g, Stream: g}
+	parts := guardrail.Parts{Before: g, During: g, After: g, Stream: g, Media: p.Media()}
 	if p.Has(abi.HookFailure) {
 		parts.Failure = g
 	}

@@ -28,6 +28,7 @@ type Exchange struct {
 	Form      Form        // the request as it came, if it is a form; its text fields are in Body too
 	Raw       []byte      // the body of a request that is forwarded as it is; borrowed
 	Hidden    string      // what guardrails cannot read of a request that is forwarded as it is, such as "audio"; "" if all of Raw may be tried
+	Whole     []byte      // while a guardrail looks at the texts of Raw, which are in Body then: Raw; nil otherwise
 	Call      string      // what records call the request, where the operation does not tell; see CallType
 	Tail      string      // what follows the path of a pass-through endpoint
 	Pinned    *Deployment // the one deployment the route stands for; nil lets the router choose
@@ -155,7 +156,7 @@ func (x *Exchange) Reset() {
 	x.Native.Reset()
 	x.Form.Reset()
 	x.Dialect, x.AsNative, x.Lost, x.toChat, x.chat = DialectOpenAI, false, nil, nil, nil
-	x.Hidden = ""
+	x.Hidden, x.Whole = "", nil
 	x.Raw, x.Call, x.Tail, x.Pinned, x.Wanted, x.Home, x.Overrides = nil, "", "", nil, "", "", nil
 	x.Named, x.Admit, x.Stamp = "", nil, nil
 	x.Controls = Controls{Retries: -1, DropParams: -1}

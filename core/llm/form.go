@@ -64,6 +64,9 @@ func (f *Form) Parts() []FormPart { return f.parts }
 // Value returns the content of a part. It is borrowed.
 func (f *Form) Value(p FormPart) []byte { return f.raw[p.Value.Start:p.Value.End] }
 
+// Of is the form with those of its parts. It shares the bytes.
+func (f *Form) Of(parts []FormPart) Form { return Form{raw: f.raw, limit: f.limit, parts: parts} }
+
 // Get returns the content of the first part with the name that is no file, or nil. It is borrowed.
 func (f *Form) Get(name string) []byte {
 	for i := range f.parts {

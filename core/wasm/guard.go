@@ -157,8 +157,8 @@ func (g *Guardrail) ask(in *instance, hook abi.Hook, x *llm.Exchange) (res *resu
 			return res, invalid("a text holds a malformed escape")
 		}
 	}
-	if g.needs.media && more && x.Body.Raw() != nil {
-		if in.media, err = openai.AppendMedia([]openai.MediaPart{}, &x.Body); err != nil {
+	if g.needs.media && (more || x.Form.Raw() != nil || x.Whole != nil) && x.Body.Raw() != nil {
+		if in.media, err = requestMedia(x); err != nil {
 			return res, invalid(err.Error())
 		}
 		view = appendMedia(view, in.media)

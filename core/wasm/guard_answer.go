@@ -175,6 +175,15 @@ func (g *Guardrail) afterWindows(ctx context.Context, x *llm.Exchange, r *llm.Re
 		return fmt.Errorf("the answer cannot be looked at: %w", err)
 	}
 	s := g.stream(ctx, x, r)
+	if g.needs.media {
+		media, err := openai.AppendAnswerMedia(nil, r.First.Data)
+		if err != nil {
+			return fmt.Errorf("the answer cannot be looked at: %w", err)
+		}
+		if err := s.judgeMedia(media); err != nil {
+			return err
+		}
+	}
 	var edits []openai.Edit
 	for i, t := range list {
 		text, ok := t.Form.Append(nil, r.First.Data, t.Text)

@@ -119,7 +119,7 @@ func (s *guardStream) Idle(p *llm.Part) (bool, error) {
 		case err != nil:
 			return false, err
 		case ok && len(in.Data) > 0:
-			err = s.windows.Put(in.Data, s.now())
+			err = s.show(in.Data)
 		case ok:
 			continue
 		default:
@@ -170,7 +170,7 @@ const eager = 16
 func (s *guardStream) put(p *llm.Part) error {
 	for n := 1; ; n++ {
 		if len(p.Data) > 0 {
-			if err := s.windows.Put(p.Data, s.now()); err != nil {
+			if err := s.show(p.Data); err != nil {
 				return err
 			}
 		}
@@ -182,6 +182,42 @@ func (s *guardStream) put(p *llm.Part) error {
 			return nil
 		}
 	}
+}
+
+// show takes in a chunk. What is no text in it is judged at once, before the texts are put into windows.
+func (s *guardStream) show(chunk []byte) error {
+	if s.g.needs.media {
+		list, err := openai.AppendChunkMedia(nil, chunk)
+		if err == nil && len(list) > 0 {
+			began := stopwatch(s.x)
+			err = s.pass(s.judgeMedia(list))
+			s.took += stopwatch(s.x) - began
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.windows.Put(chunk, s.now())
+}
+
+// judgeMedia shows what is no text to the plugin: for each choice a window without text.
+func (s *guardStream) judgeMedia(list []openai.MediaPart) error {
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].Message == list[0].Message {
+			n++
+		}
+		w := openai.Window{Choice: list[0].Message}
+		d, _, err := s.askWith(&w, list[:n])
+		if err != nil {
+			return err
+		}
+		if d != openai.Release {
+			return broken("what is no text can be let through or refused, not held back, dropped or edited")
+		}
+		list = list[n:]
+	}
+	return nil
 }
 
 // end takes note that nothing more comes in.
@@ -279,19 +315,29 @@ func (s *guardStream) Judge(w *openai.Window) (openai.Decision, string, error) {
 		}
 		return d, text, nil
 	}
-	if ownError(err) == nil && s.g.p.onError == FailOpen && s.ctx.Err() == nil {
-		s.note(err)
-		if !s.failed {
-			s.failed = true
-			s.g.p.log.Warn("the guardrail failed and let a part of the answer pass (on_error is fail_open)", "guardrail", s.g.name, "error", err)
-		}
-		return openai.Release, "", nil
+	return openai.Release, "", s.pass(err)
+}
+
+// pass is nil for a failure that the operator lets pass.
+func (s *guardStream) pass(err error) error {
+	if err == nil || ownError(err) != nil || s.g.p.onError != FailOpen || s.ctx.Err() != nil {
+		return err
 	}
-	return 0, "", err
+	s.note(err)
+	if !s.failed {
+		s.failed = true
+		s.g.p.log.Warn("the guardrail failed and let a part of the answer pass (on_error is fail_open)", "guardrail", s.g.name, "error", err)
+	}
+	return nil
 }
 
 // ask shows a window to the plugin.
-func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err error) {
+func (s *guardStream) ask(w *openai.Window) (openai.Decision, string, error) {
+	return s.askWith(w, nil)
+}
+
+// askWith shows a window to the plugin, or what is no text in a chunk.
+func (s *guardStream) askWith(w *openai.Window, media []openai.MediaPart) (d openai.Decision, text string, err error) {
 	g := s.g
 	hook := abi.HookStreamChunk
 	if !g.has[hook] {
@@ -310,7 +356,13 @@ func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err
 		return 0, "", err
 	}
 	view := appendWindow(append(in.blank(), s.head...), hook, w)
-	res, err := g.send(in, hook, s.x, view, 1)
+	texts := 1
+	if media == nil {
+		view = abi.AppendText(view, abi.TagText, w.Text)
+	} else {
+		view, in.media, texts = appendMedia(view, media), media, 0
+	}
+	res, err := g.send(in, hook, s.x, view, texts)
 	if err == nil {
 		err = g.allowed(res, hook)
 	}
@@ -335,6 +387,7 @@ func (s *guardStream) ask(w *openai.Window) (d openai.Decision, text string, err
 	return openai.Replace, res.edits[0].Text, nil
 }
 
+// appendWindow appends what is said of a window besides its text.
 func appendWindow(dst []byte, hook abi.Hook, w *openai.Window) []byte {
 	if w.Choice > 0 || hook == abi.HookResponse {
 		dst = abi.AppendNumber(dst, abi.TagChoice, uint64(w.Choice))
@@ -355,7 +408,7 @@ func appendWindow(dst []byte, hook abi.Hook, w *openai.Window) []byte {
 	if w.Final {
 		dst = abi.AppendNumber(dst, abi.TagFinal, 1)
 	}
-	return abi.AppendText(dst, abi.TagText, w.Text)
+	return dst
 }
 
 // askEnd runs the end hook, if the plugin has one. It also runs when the caller has left.

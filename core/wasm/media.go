@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/sdk/abi"
 )
 
@@ -22,12 +23,31 @@ func appendMedia(dst []byte, list []openai.MediaPart) []byte {
 		if size, ok := m.Size(); ok {
 			dst = abi.AppendNumber(dst, abi.TagSize, uint64(size))
 		}
-		dst = abi.AppendText(dst, abi.TagAt, m.Path)
+		dst = appendText(dst, abi.TagAt, m.Path)
+		dst = appendText(dst, abi.TagFormField, m.Field)
 		dst = appendText(dst, abi.TagURL, m.URL)
 		dst = appendText(dst, abi.TagCallID, m.ID)
 		dst = abi.Close(appendText(dst, abi.TagKey, m.Name), mark)
 	}
 	return dst
+}
+
+// requestMedia lists what is no text in a request.
+func requestMedia(x *llm.Exchange) (list []openai.MediaPart, err error) {
+	list = []openai.MediaPart{}
+	var whole llm.Object
+	if x.Whole == nil {
+		list, err = openai.AppendMedia(list, &x.Body)
+	} else if whole.Parse(x.Whole) == nil {
+		list, err = openai.AppendMedia(list, &whole)
+		for i := range list {
+			list[i].Path = "" // of a body that the plugin is not shown
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openai.AppendFormMedia(list, &x.Form)
 }
 
 // lookupMedia is lookup for the bytes of a media in the view, or for their sum.

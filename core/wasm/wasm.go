@@ -183,6 +183,9 @@ func (p *Plugin) Name() string { return p.name }
 // Manifest returns what the plugin says of itself.
 func (p *Plugin) Manifest() Manifest { return p.manifest }
 
+// Media reports whether the plugin wants to be told of what is no text.
+func (p *Plugin) Media() bool { return p.manifest.needs().media }
+
 // Hooks returns the hooks that the plugin has.
 func (p *Plugin) Hooks() []abi.Hook { return p.manifest.hooks() }
 

@@ -61,7 +61,10 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 		return sallyport.Hooks{}, errors.New(`setting "aws_bedrock_runtime_endpoint" must be an address without a path`)
 	}
 	p.host = hostOf(base)
-	return sallyport.Hooks{Request: p.request, Moderation: p.moderation, Response: p.response}, p.keys(c, region)
+	if err := p.keys(c, region); err != nil {
+		return sallyport.Hooks{}, err
+	}
+	return sallyport.RefuseMedia(c, p.status, nil, sallyport.Hooks{Request: p.request, Moderation: p.moderation, Response: p.response})
 }
 
 // hostOf is the header that the request will have: without the port if that is the scheme's own.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
@@ -191,4 +192,12 @@ func FuzzImages(f *testing.F) {
 func TestExample(t *testing.T) {
 	t.Parallel()
 	plugintest.LoadExample(t, plugintest.Build(t, "."), "README.md")
+}
+
+// What is no text cannot be looked at, and is refused if the operator says so.
+func TestRefusesMedia(t *testing.T) {
+	t.Parallel()
+	s := plugintest.Serve(t, func(plugintest.Received) (int, string) { return 200, `{"action":"NONE"}` })
+	with := func(config map[string]any) *plugintest.Plugin { return load(t, s, config) }
+	plugintest.RefusesMedia(t, with, abi.HookRequest, abi.HookModeration, abi.HookResponse)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
@@ -260,7 +261,7 @@ func TestMedia(t *testing.T) {
 		t.Helper()
 		body := []byte(`{"messages":[{"role":"` + role + `","content":[{"type":"text","text":"hi"},` + part + `]}]}`)
 		status, message := refuse.Request(t, llm.OpChat, body).Refusal()
-		if status != want || want != 0 && message != mediaMessage {
+		if status != want || want != 0 && message != "The request contains an image, sound, video or file, which is not allowed." {
 			t.Errorf("%s: %d %q", part, status, message)
 		}
 		if status, _ := allow.Request(t, llm.OpChat, body).Refusal(); status != 0 {
@@ -274,6 +275,16 @@ func TestMedia(t *testing.T) {
 	f("user", `{"type":"text","text":"x","image_url":{"url":"https://example.com/a.png"}}`, 400)
 	f("user", `{"type":"text","text":"x"}`, 0)
 	f("system", `{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}`, 0)
+}
+
+// What is no text cannot be looked at, and is refused if the operator says so.
+func TestRefusesMedia(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, ".")
+	with := func(config map[string]any) *plugintest.Plugin {
+		return plugintest.Load(t, wasm.Settings{Path: path, Config: config})
+	}
+	plugintest.RefusesMedia(t, with, abi.HookRequest, abi.HookStreamChunk)
 }
 
 // BenchmarkGuard measures a request of ten messages that holds no blocked word, through the gateway's host.

@@ -23,7 +23,6 @@ func main() {}
 const (
 	defaultMessage = "The request contains a word or phrase that is not allowed."
 	answerMessage  = "The answer contains a word or phrase that is not allowed."
-	mediaMessage   = "The request contains an image, sound, video or file, which is not allowed."
 	defaultMask    = "***"
 )
 
@@ -49,9 +48,6 @@ type guard struct {
 	status  int
 	message string
 	answer  string // the message for answers
-
-	noMedia bool // requests with media are refused
-	media   string
 }
 
 // New builds the guard from its config block. README.md lists the settings.
@@ -61,14 +57,6 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 		status:  c.Int("status", 400),
 		message: c.String("message", defaultMessage),
 		answer:  c.String("message", answerMessage),
-		media:   c.String("media_message", mediaMessage),
-	}
-	switch media := c.String("media", "allow"); media {
-	case "allow":
-	case "refuse":
-		g.noMedia = true
-	default:
-		return sallyport.Hooks{}, errors.New(`setting "media" is ` + strconv.Quote(media) + `: it is "allow" or "refuse"`)
 	}
 	words := c.Strings("words", defaultWords()...)
 	mask := c.String("mask", defaultMask)
@@ -88,7 +76,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	if g.words, err = match(words, c.Bool("whole_words", true)); err != nil {
 		return sallyport.Hooks{}, err
 	}
-	return sallyport.Hooks{Request: g.check, Stream: g.window}, nil
+	return sallyport.RefuseMedia(c, g.status, g.roles, sallyport.Hooks{Request: g.check, Stream: g.window})
 }
 
 // match makes the matcher.
@@ -112,13 +100,6 @@ func match(words []string, whole bool) (*scan.Words, error) {
 }
 
 func (g *guard) check(r *sallyport.Request) sallyport.Verdict {
-	if g.noMedia {
-		for i := range r.Media {
-			if g.concerns(r.Media[i].Role) {
-				return sallyport.Reject(g.status, g.media)
-			}
-		}
-	}
 	for i := range r.Texts {
 		t := &r.Texts[i]
 		if !g.concerns(t.Role) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
@@ -184,6 +185,17 @@ func TestModule(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"lists[0].patterns[0]"`) {
 		t.Errorf("a mistake in the configuration: %v", err)
 	}
+}
+
+// What is no text cannot be looked at, and is refused if the operator says so.
+func TestRefusesMedia(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, ".")
+	with := func(config map[string]any) *plugintest.Plugin {
+		config["lists"] = []any{map[string]any{"words": []any{"falcon"}}}
+		return plugintest.Load(t, wasm.Settings{Path: path, Config: config})
+	}
+	plugintest.RefusesMedia(t, with, abi.HookRequest, abi.HookStreamChunk)
 }
 
 // BenchmarkGuard measures a request of ten messages that holds nothing of the lists, through the gateway's host: a hundred

@@ -117,7 +117,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	if g.words, err = scan.NewWords(words); err != nil {
 		return sallyport.Hooks{}, err
 	}
-	return sallyport.Hooks{Request: g.request, Stream: g.window}, nil
+	return sallyport.RefuseMedia(c, g.status, nil, sallyport.Hooks{Request: g.request, Stream: g.window})
 }
 
 func (g *guard) addList(c *sallyport.Config) error {

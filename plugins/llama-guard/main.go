@@ -80,7 +80,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	case p.status < 400 || p.status > 499:
 		return sallyport.Hooks{}, errors.New(`setting "status" must be 400 to 499`)
 	}
-	return sallyport.Hooks{Request: p.request, Moderation: p.request, Response: p.response}, nil
+	return sallyport.RefuseMedia(c, p.status, nil, sallyport.Hooks{Request: p.request, Moderation: p.request, Response: p.response})
 }
 
 func (p *plugin) request(r *sallyport.Request) sallyport.Verdict {

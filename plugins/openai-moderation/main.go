@@ -66,7 +66,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	case !p.flagged && len(p.thresholds) == 0:
 		return sallyport.Hooks{}, errors.New(`"block_on_flagged" is off and there are no "thresholds": nothing would ever be refused`)
 	}
-	return sallyport.Hooks{Request: p.request, Moderation: p.request, Response: p.response}, nil
+	return sallyport.RefuseMedia(c, p.status, p.roles, sallyport.Hooks{Request: p.request, Moderation: p.request, Response: p.response})
 }
 
 func number(v any) (float64, bool) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
@@ -188,6 +189,14 @@ func TestStream(t *testing.T) {
 	if o.Err == nil || !strings.Contains(o.Err.Error(), "violence") || o.Text() != "" {
 		t.Errorf("got %q, %v", o.Text(), o.Err)
 	}
+}
+
+// What is no text cannot be looked at, and is refused if the operator says so.
+func TestRefusesMedia(t *testing.T) {
+	t.Parallel()
+	s := plugintest.Serve(t, func(plugintest.Received) (int, string) { return 500, "" })
+	with := func(config map[string]any) *plugintest.Plugin { return load(t, s, config) }
+	plugintest.RefusesMedia(t, with, abi.HookRequest, abi.HookModeration, abi.HookResponse)
 }
 
 // BenchmarkGuard measures a request of 2 KB in ten messages, the call of a service on this machine included.

@@ -137,7 +137,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	for k := range kinds {
 		p.finder.want[k] = p.actions[k] != allow
 	}
-	return sallyport.Hooks{Request: p.request, Stream: p.answer}, nil
+	return sallyport.RefuseMedia(c, p.status, p.roles, sallyport.Hooks{Request: p.request, Stream: p.answer})
 }
 
 func actionOf(s string) (action, bool) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
@@ -390,6 +391,16 @@ func TestArguments(t *testing.T) {
 			t.Fatalf("stream in pieces of %d: %q, error %v", size, s.Arguments(0), s.Err)
 		}
 	}
+}
+
+// What is no text cannot be looked at, and is refused if the operator says so.
+func TestRefusesMedia(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, ".")
+	with := func(config map[string]any) *plugintest.Plugin {
+		return plugintest.Load(t, wasm.Settings{Path: path, Config: config})
+	}
+	plugintest.RefusesMedia(t, with, abi.HookRequest, abi.HookStreamChunk)
 }
 
 // BenchmarkGuard measures a request of ten messages in the gateway's host: prose without personal data, and prose in which

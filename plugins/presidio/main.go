@@ -62,7 +62,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	case p.restore && p.answers:
 		return sallyport.Hooks{}, errors.New(`"output_parse_pii" puts values into the answer that "apply_to_output" would mask again: choose one`)
 	}
-	return sallyport.Hooks{Request: p.request, Response: p.response}, nil
+	return sallyport.RefuseMedia(c, p.status, p.roles, sallyport.Hooks{Request: p.request, Response: p.response})
 }
 
 func (p *plugin) services(c *sallyport.Config) (err error) {

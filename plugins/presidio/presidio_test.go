@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 	"github.com/sallyport-ai/sallyport/sdk/go/jsonapi"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
@@ -329,4 +330,12 @@ func TestRestoreInStream(t *testing.T) {
 	if got := o.Text(); o.Err != nil || got != "Dear Jörg, I wrote to a@b.example and <" {
 		t.Errorf("got %q, %v", got, o.Err)
 	}
+}
+
+// What is no text cannot be looked at, and is refused if the operator says so.
+func TestRefusesMedia(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	with := func(config map[string]any) *plugintest.Plugin { return s.load(t, config) }
+	plugintest.RefusesMedia(t, with, abi.HookRequest, abi.HookResponse)
 }

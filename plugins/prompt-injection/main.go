@@ -61,7 +61,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	if g.status < 400 || g.status > 499 {
 		return sallyport.Hooks{}, errors.New(`setting "status" must be 400 to 499`)
 	}
-	return sallyport.Hooks{Request: g.request}, nil
+	return sallyport.RefuseMedia(c, g.status, g.roles, sallyport.Hooks{Request: g.request})
 }
 
 func (g *guard) request(r *sallyport.Request) sallyport.Verdict {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
@@ -282,6 +283,16 @@ func TestModule(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"threshold"`) {
 		t.Errorf("a mistake in the configuration: %v", err)
 	}
+}
+
+// What is no text cannot be looked at, and is refused if the operator says so.
+func TestRefusesMedia(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, ".")
+	with := func(config map[string]any) *plugintest.Plugin {
+		return plugintest.Load(t, wasm.Settings{Path: path, Config: config})
+	}
+	plugintest.RefusesMedia(t, with, abi.HookRequest)
 }
 
 // BenchmarkGuard measures a request of ten harmless messages, through the gateway's host.

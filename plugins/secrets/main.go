@@ -65,7 +65,7 @@ func New(c *sallyport.Config) (sallyport.Hooks, error) {
 	if err := g.finder.configure(c); err != nil {
 		return sallyport.Hooks{}, err
 	}
-	return sallyport.Hooks{Request: g.request, Stream: g.window}, nil
+	return sallyport.RefuseMedia(c, g.status, g.roles, sallyport.Hooks{Request: g.request, Stream: g.window})
 }
 
 func (f *finder) configure(c *sallyport.Config) error {

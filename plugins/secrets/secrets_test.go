@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/wasm"
+	"github.com/sallyport-ai/sallyport/sdk/abi"
 	sallyport "github.com/sallyport-ai/sallyport/sdk/go"
 	"github.com/sallyport-ai/sallyport/sdk/plugintest"
 )
@@ -268,6 +269,16 @@ func pieces(text string, size int) (chunks []string) {
 		chunks = append(chunks, `{"choices":[{"index":0,"delta":{"content":`+piece+`}}]}`)
 	}
 	return append(chunks, `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
+}
+
+// What is no text cannot be looked at, and is refused if the operator says so.
+func TestRefusesMedia(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, ".")
+	with := func(config map[string]any) *plugintest.Plugin {
+		return plugintest.Load(t, wasm.Settings{Path: path, Config: config})
+	}
+	plugintest.RefusesMedia(t, with, abi.HookRequest, abi.HookStreamChunk)
 }
 
 // BenchmarkGuard measures a request of ten messages that holds no secret, through the gateway's host.

@@ -49,6 +49,9 @@ const (
 	TagAt        Tag = 142 // text: path of the part; TagURL, TagCallID (of an uploaded file) and TagKey (its name) may follow
 )
 
+// TagFormField is the name of the field of a form that a file came in, in place of TagAt. Since minor version 4.
+const TagFormField Tag = 251
+
 // TagSealed stands in front of a text of a request that cannot be changed. Since minor version 3.
 const TagSealed Tag = 143
 

@@ -129,7 +129,7 @@ type Response struct {
 	Exchange
 	Outcome
 	Texts []Answer // if the manifest needs "texts"
-	Media []Media  // what is no text, if the manifest needs "media"; nothing in a part
+	Media []Media  // what is no text, if the manifest needs "media"; of a part of a stream, that part's
 
 	Partial bool   // this is a part of a stream
 	Context string // of a part: the end of what the caller has already got of the text

@@ -33,7 +33,8 @@ type Media struct {
 	URL     string // where it is, if it is elsewhere
 	ID      string // of an uploaded file
 	Name    string // of a file
-	Path    string // of the part, for Request.Remove and Request.JSON
+	Path    string // of the part, for Request.Remove and Request.JSON; empty of a file in a form
+	Field   string // of a file in a form: the name of its field. Since minor version 4
 }
 
 func (m *Media) decode(in abi.Reader) error {
@@ -57,6 +58,8 @@ func (m *Media) decode(in abi.Reader) error {
 			m.Name = text(in.Value)
 		case abi.TagAt:
 			m.Path = text(in.Value)
+		case abi.TagFormField:
+			m.Field = text(in.Value)
 		default:
 			in.Unknown()
 		}
@@ -88,6 +91,14 @@ func (m More) mediaSum(i int) string {
 	b, _ := m.field(abi.FieldMediaSum, strconv.Itoa(i))
 	return text(b)
 }
+
+// MediaBytes is Request.MediaBytes for a window.
+func (w *Window) MediaBytes(i, limit int) (data []byte, ok bool) {
+	return w.more.media(w.Media, i, limit)
+}
+
+// MediaSHA256 is Request.MediaSHA256 for a window.
+func (w *Window) MediaSHA256(i int) string { return w.more.mediaSum(i) }
 
 // MediaBytes is Request.MediaBytes for an answer.
 func (r *Response) MediaBytes(i, limit int) (data []byte, ok bool) {

@@ -20,6 +20,10 @@ type Window struct {
 	// shows it.
 	Argument *Argument
 
+	// Media is what is no text in a chunk of the stream, if the manifest needs "media". Such a window has no text, and the
+	// hook can let it pass or refuse it. Since minor version 4.
+	Media []Media
+
 	argument Argument
 	edited   bool
 }
@@ -34,6 +38,7 @@ func (w *Window) New() string { return w.Text[min(w.Fresh, len(w.Text)):] }
 func (w *Window) decode(view []byte, f *fields) error {
 	w.Exchange.reset()
 	w.Choice, w.Kind, w.Fresh, w.Final, w.edited, w.Argument = 0, "content", 0, false, false, nil
+	w.Media = w.Media[:0]
 	empty(&w.Context)
 	empty(&w.Text)
 	for len(view) >= abi.HeaderSize {
@@ -52,6 +57,11 @@ func (w *Window) decode(view []byte, f *fields) error {
 				return abi.ErrValue
 			}
 			w.number(tag, abi.Load(value))
+		case tag == abi.TagMedia:
+			w.Media = append(w.Media, Media{})
+			if err := w.Media[len(w.Media)-1].decode(abi.Reader{Rest: value}); err != nil {
+				return err
+			}
 		case tag == abi.TagIndex || tag == abi.TagKey:
 			if w.Argument == nil {
 				w.argument, w.Argument = Argument{}, &w.argument

@@ -151,6 +151,9 @@ func views(t *testing.T) (cases []tck.Case) {
 	end(add(abi.HookStreamChunk, "echo").request("echo").caller().extras().number(abi.TagChoice, 2).text(abi.TagTextKind, "reasoning").
 		text(abi.TagContext, "he").text(abi.TagText, "llo wor").number(abi.TagFresh, 3).number(abi.TagFinal, 1))
 	end(add(abi.HookStreamChunk, "echo-arguments").request("echo").argument(1, "to").text(abi.TagText, "ann").number(abi.TagFinal, 1))
+	end(add(abi.HookStreamChunk, "echo-media").request("echo").media().inside(abi.TagMedia, func(v *builder) {
+		v.number(abi.TagIndex, 0).text(abi.TagMediaType, "file").number(abi.TagSize, 4).text(abi.TagFormField, "file").text(abi.TagKey, "a.pdf")
+	}))
 	end(add(abi.HookStreamEnd, "echo").request("echo").caller().extras().outcome().number(abi.TagLeft, 1))
 	end(add(abi.HookFailure, "echo").request("echo").caller().extras().text(abi.TagErrorKind, "rate_limit").number(abi.TagStatus, 429).
 		text(abi.TagReason, "slow down").text(abi.TagErrorType, "throttling_error").text(abi.TagDeploymentID, "d1").text(abi.TagProvider, "openai"))

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,8 +20,10 @@ type MediaPart struct {
 	URL     string // where it is, if it is elsewhere
 	ID      string // of an uploaded file, or of a sound that the vendor keeps
 	Name    string // of a file
-	Path    string // of the part in the body: names and indexes, joined by dots
+	Path    string // of the part in the body: names and indexes, joined by dots; empty of a file in a form
+	Field   string // of a file in a form: the name of its field
 
+	file []byte // of a file in a form; borrows it
 	data []byte // base64 as written, without quotes; borrows the body
 	own  bool   // the message has it: data may be empty
 }
@@ -28,6 +31,9 @@ type MediaPart struct {
 // Bytes appends what the message holds of the media. Data that is not base64 comes as it is written. It is nothing if the
 // media is elsewhere.
 func (m *MediaPart) Bytes(dst []byte) []byte {
+	if m.Field != "" {
+		return append(dst, m.file...)
+	}
 	text, ok := llm.AppendUnescaped(nil, m.data)
 	if !ok {
 		return append(dst, m.data...)
@@ -45,6 +51,9 @@ func (m *MediaPart) Size() (size int, ok bool) {
 	if !m.own {
 		return 0, false
 	}
+	if m.Field != "" {
+		return len(m.file), true
+	}
 	trimmed := bytes.TrimRight(m.data, "=")
 	for _, c := range trimmed {
 		if !wordByte(c) && c != '+' && c != '/' && c != '-' && c != '_' {
@@ -60,32 +69,141 @@ func (m *MediaPart) Size() (size int, ok bool) {
 // maxMedia is how many media a request or an answer may hold for whoever looks at them.
 const maxMedia = 4096
 
-// AppendMedia lists what is no text in the messages, prompts and inputs of a request. Parts that are not known are listed
-// too. It refuses what AppendTexts refuses.
+// AppendMedia lists what is no text in a request: in its messages, prompts, inputs and documents, and in the members that
+// hold a picture or a file to work on. Parts that are not known are listed too. It refuses what AppendTexts refuses.
 func AppendMedia(dst []MediaPart, o *llm.Object) ([]MediaPart, error) {
 	w := mediaWalk{list: dst}
 	for _, m := range o.Members() {
-		switch key := string(o.Key(m)); key {
-		case "messages", "prompt", "input":
+		switch key := string(o.Key(m)); {
+		case key == "messages" || key == "prompt" || key == "input" || key == "query" || key == "documents":
 			w.messages(o.Value(m), key)
+		case worked(key):
+			w.worked(key, o.Value(m))
 		}
 	}
 	return w.list, w.err
 }
 
-// AppendAnswerMedia lists what is no text in an answer: parts of the content, images, and a sound.
+// worked reports whether a member of a request is something that is no text to work on: the pictures of an edit, the
+// document of OCR, the picture that a video begins with.
+func worked(key string) bool {
+	switch key {
+	case "image", "images", "mask", "document", "input_reference":
+		return true
+	}
+	return false
+}
+
+// worked walks such a member: an address, an object with one, or a list of them.
+func (w *mediaWalk) worked(key string, v []byte) {
+	w.message, w.role = 0, ""
+	kind := "image"
+	if key == "document" {
+		kind = "file"
+	}
+	one := func(v []byte, path string) {
+		switch {
+		case len(v) < 2:
+		case v[0] == '"':
+			w.described(kind, v, path)
+		case v[0] == '{':
+			before := len(w.list)
+			w.part(v, path, 0)
+			if n := len(w.list); n == before || n == before+1 && w.list[before].nowhere() {
+				w.list = w.list[:before]
+				w.described(kind, v, path)
+			}
+		}
+	}
+	if len(v) == 0 || v[0] != '[' {
+		one(v, key)
+		return
+	}
+	for c := dialect.Array(v); w.err == nil && c.Next(); w.message++ {
+		one(c.Value(), key+"."+strconv.Itoa(w.message))
+	}
+}
+
+// nowhere reports whether nobody says where the media is: it is a part that is not known.
+func (m *MediaPart) nowhere() bool { return !m.own && m.URL == "" && m.ID == "" }
+
+// AppendFormMedia lists the files of a form.
+func AppendFormMedia(dst []MediaPart, f *llm.Form) ([]MediaPart, error) {
+	w := mediaWalk{list: dst}
+	for _, p := range f.Parts() {
+		if !p.File {
+			continue
+		}
+		m := MediaPart{Type: "file", Field: p.Name, Name: p.Filename, own: true, file: f.Value(p)}
+		mime, _, _ := bytes.Cut(p.Type, []byte(";"))
+		m.MIME = strings.ToLower(string(bytes.TrimSpace(mime)))
+		switch strings.TrimSuffix(p.Name, "[]") {
+		case "image", "images", "mask", "input_reference":
+			m.Type = "image"
+		}
+		w.add(m)
+	}
+	return w.list, w.err
+}
+
+// AppendAnswerMedia lists what is no text in an answer: parts of the content, images, and a sound of the choices, and the
+// images that a model for images made.
 func AppendAnswerMedia(dst []MediaPart, answer []byte) ([]MediaPart, error) {
 	w := mediaWalk{list: dst}
+	w.choices(answer, "message")
+	mime := pictureMIME(answer)
 	n := 0
-	for c := dialect.Array(dialect.Get(answer, "choices")); c.Next(); n++ {
+	for c := dialect.Array(dialect.Get(answer, "data")); w.err == nil && c.Next(); n++ {
+		if w.message, w.role = n, ""; c.First() == '{' {
+			w.picture(c.Value(), "data."+strconv.Itoa(n), mime)
+		}
+	}
+	return w.list, w.err
+}
+
+// AppendChunkMedia lists what is no text in a chunk of a stream: images and sounds in what choices add, and in events of
+// images and speech.
+func AppendChunkMedia(dst []MediaPart, chunk []byte) ([]MediaPart, error) {
+	w := mediaWalk{list: dst}
+	w.choices(chunk, "delta")
+	w.message, w.role = 0, ""
+	w.picture(chunk, "", pictureMIME(chunk))
+	if sound := dialect.Get(chunk, "audio"); len(sound) > 2 && sound[0] == '"' { // speech.audio.delta
+		w.add(MediaPart{Type: "audio", Path: "audio", own: true, data: dialect.Inside(sound)})
+	}
+	for i := len(w.list) - 1; i >= len(dst); i-- {
+		if m := &w.list[i]; m.Type == "audio" && !m.own && m.URL == "" {
+			w.list = slices.Delete(w.list, i, i+1) // its transcript, or its end
+		}
+	}
+	return w.list, w.err
+}
+
+func (w *mediaWalk) choices(v []byte, member string) {
+	n := 0
+	for c := dialect.Array(dialect.Get(v, "choices")); w.err == nil && c.Next(); n++ {
 		w.message, w.role = n, ""
 		if i := dialect.Get(c.Value(), "index"); len(i) > 0 {
 			w.message = int(min(dialect.Int(i), 1<<20))
 		}
-		w.speaker(dialect.Get(c.Value(), "message"), "choices."+strconv.Itoa(n)+".message")
+		w.speaker(dialect.Get(c.Value(), member), "choices."+strconv.Itoa(n)+"."+member)
 	}
-	return w.list, w.err
 }
+
+// picture takes what a model for images made: base64, or an address.
+func (w *mediaWalk) picture(v []byte, path, mime string) {
+	at := func(name string) string { return strings.TrimPrefix(path+"."+name, ".") }
+	if b := dialect.Get(v, "b64_json"); len(b) > 2 && b[0] == '"' {
+		w.add(MediaPart{Type: "image", MIME: mime, Path: at("b64_json"), own: true, data: dialect.Inside(b)})
+	}
+	if u := dialect.Get(v, "url"); len(u) > 2 && u[0] == '"' {
+		m := MediaPart{Type: "image", Path: at("url")}
+		m.address(u)
+		w.add(m)
+	}
+}
+
+func pictureMIME(v []byte) string { return mimeOf("image", plainText(dialect.Get(v, "output_format"))) }
 
 type mediaWalk struct {
 	list    []MediaPart
@@ -157,7 +275,7 @@ func (w *mediaWalk) part(v []byte, path string, depth int) {
 		case "content":
 			known = true
 			w.contents(c.Value(), path+".content", depth)
-		case "image_url", "input_audio", "audio_url", "video_url", "file", "source", "image", "audio", "video":
+		case "image_url", "input_audio", "audio_url", "video_url", "file", "source", "image", "audio", "video", "document_url":
 			if first := c.First(); first == '{' || first == '"' {
 				known = true
 				w.described(typeOf(key, v), c.Value(), path)

@@ -64,6 +64,49 @@ func TestMedia(t *testing.T) {
 	f(`[{"type":"tool_use","input":{}}]`)
 	f(`[{"type":"input_audio","input_audio":{"data":"not base64!"}}]`, "1 user audio  at messages.1.content.0 11 bytes f17f")
 
+	top := func(body string, want ...string) {
+		t.Helper()
+		var o llm.Object
+		if err := o.Parse([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		list, err := AppendMedia(nil, &o)
+		if d := cmp.Diff(want, shownMedia(list)); d != "" || err != nil {
+			t.Errorf("%s: %v, -want +got\n%s", body, err, d)
+		}
+		if _, more, err := AppendContents(nil, &o); err != nil || more != (len(want) > 0) {
+			t.Errorf("%s: something besides texts %v, %v", body, more, err)
+		}
+	}
+	// https://docs.mistral.ai/api/endpoint/ocr, https://platform.openai.com/docs/api-reference/images/createEdit
+	top(`{"model":"m","document":{"type":"document_url","document_url":"https://h/a.pdf","document_name":"a"}}`, "0  file  at document url https://h/a.pdf")
+	top(`{"document":{"type":"image_url","image_url":"data:image/png;base64,QUJD"}}`, "0  image image/png at document 3 bytes b5d4")
+	top(`{"document":{"type":"image_url","image_url":{"url":"https://h/a.png"}}}`, "0  image  at document url https://h/a.png")
+	top(`{"document":{"type":"file","file_id":"f-1"}}`, "0  file  at document id f-1")
+	top(`{"prompt":"p","images":[{"image_url":"https://h/a.png"},{"file_id":"f-1"}],"mask":{"image_url":"data:image/png;base64,QUJD"}}`,
+		"0  image  at images.0 url https://h/a.png", "1  image  at images.1 id f-1", "0  image image/png at mask 3 bytes b5d4")
+	top(`{"prompt":"p","image":["https://h/a.png","data:image/png;base64,QUJD"]}`, "0  image  at image.0 url https://h/a.png", "1  image image/png at image.1 3 bytes b5d4")
+	top(`{"query":"q","documents":["d",{"image":"https://h/d.png"}]}`, "1  image  at documents.1 url https://h/d.png")
+	top(`{"prompt":"p","size":"1x1","audio":{"voice":"alloy","format":"wav"}}`)
+
+	answered := func(add func([]MediaPart, []byte) ([]MediaPart, error), answer string, want ...string) {
+		t.Helper()
+		list, err := add(nil, []byte(answer))
+		if d := cmp.Diff(want, shownMedia(list)); d != "" || err != nil {
+			t.Errorf("%s: %v, -want +got\n%s", answer, err, d)
+		}
+	}
+	answered(AppendAnswerMedia, `{"created":1,"output_format":"webp","data":[{"b64_json":"QUJD","revised_prompt":"p"},{"url":"https://h/a"}]}`,
+		"0  image image/webp at data.0.b64_json 3 bytes b5d4", "1  image  at data.1.url url https://h/a")
+	answered(AppendAnswerMedia, `{"object":"list","data":[{"object":"embedding","embedding":[0.5]}]}`)
+	answered(AppendChunkMedia, `{"choices":[{"index":1,"delta":{"role":"assistant","content":"x","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}}]}`,
+		"1 assistant image image/png at choices.0.delta.images.0 3 bytes b5d4")
+	answered(AppendChunkMedia, `{"choices":[{"index":0,"delta":{"audio":{"id":"a","data":"QUJD"}}}]}`, "0  audio  at choices.0.delta.audio id a 3 bytes b5d4")
+	answered(AppendChunkMedia, `{"choices":[{"index":0,"delta":{"audio":{"id":"a","transcript":"t"}}}]}`)
+	answered(AppendChunkMedia, `{"choices":[{"index":0,"delta":{"content":"x"}}]}`)
+	answered(AppendChunkMedia, `{"type":"image_generation.partial_image","b64_json":"QUJD","output_format":"png","partial_image_index":0}`, "0  image image/png at b64_json 3 bytes b5d4")
+	answered(AppendChunkMedia, `{"type":"speech.audio.delta","audio":"QUJD"}`, "0  audio  at audio 3 bytes b5d4")
+
 	list, err := AppendAnswerMedia(nil, []byte(`{"choices":[{"index":0,"message":{"role":"assistant","content":null,"audio":{"id":"a1","data":"QUJD","transcript":"t"},"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}}]}`))
 	want := []string{
 		"0 assistant audio  at choices.0.message.audio id a1 3 bytes b5d4",
@@ -91,6 +134,9 @@ func FuzzMedia(f *testing.F) {
 			t.Fatalf("%s: media are overlooked", b)
 		}
 		if list, err = AppendAnswerMedia(list, b); err != nil {
+			return
+		}
+		if list, err = AppendChunkMedia(list, b); err != nil {
 			return
 		}
 		for i := range list {

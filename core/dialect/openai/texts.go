@@ -71,6 +71,8 @@ func AppendContents(dst []Text, o *llm.Object) (list []Text, more bool, err erro
 		case "prompt", "input", "instructions", "query", "documents":
 			w.start(o.Value(m), m.Value.Start)
 			w.items()
+		default:
+			w.more = w.more || worked(string(o.Key(m)))
 		}
 		if w.err != nil {
 			break

@@ -29,6 +29,7 @@ func forwarded(x *llm.Exchange) bool {
 type shown struct {
 	raw   []byte
 	texts []text
+	rest  []llm.FormPart // files of a form that are no texts
 }
 
 // text is one of them.
@@ -50,7 +51,7 @@ func ofRequest(x *llm.Exchange) (s shown, hidden string) {
 	for _, p := range x.Form.Parts() {
 		value := x.Form.Value(p)
 		if !utf8.Valid(value) {
-			hidden = "a file"
+			hidden, s.rest = "a file", append(s.rest, p)
 			continue
 		}
 		if !p.File {
@@ -59,7 +60,7 @@ func ofRequest(x *llm.Exchange) (s shown, hidden string) {
 		}
 		lines := shown{raw: value}
 		if lines.document("a file") != "" || len(s.texts)+len(lines.texts) > dialect.MaxSelected {
-			hidden = "a file"
+			hidden, s.rest = "a file", append(s.rest, p)
 			continue
 		}
 		for _, t := range lines.texts {
@@ -113,6 +114,14 @@ const maxPlain = 1 << 20
 
 func quoted(b []byte) []byte { return llm.AppendQuoted(nil, string(b)) }
 
+// whole is the request if it may be JSON. It is never nil.
+func (s *shown) whole() []byte {
+	if len(s.raw) > 0 && s.raw[0] == '{' {
+		return s.raw
+	}
+	return []byte{}
+}
+
 // body is the texts as the input of an embedding has them.
 func (s *shown) body() []byte {
 	b := []byte(`{"input":[`)
@@ -153,15 +162,15 @@ func (h before) forwarded(ctx context.Context, x *llm.Exchange) (*llm.Reply, err
 	if hidden != "" && !h.g.PassHidden {
 		return nil, h.g.refuses(x, PreCall, hidden, "request was refused")
 	}
-	body := x.Body
-	x.Body = llm.Object{}
+	body, form := x.Body, x.Form
+	x.Body, x.Form, x.Whole = llm.Object{}, form.Of(s.rest), s.whole()
 	err := x.Body.Parse(s.body())
 	var reply *llm.Reply
 	if err == nil {
 		reply, err = h.inner.Before(ctx, x)
 	}
 	var seen llm.Object
-	seen, x.Body = x.Body, body
+	seen, x.Body, x.Form, x.Whole = x.Body, body, form, nil
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +214,7 @@ func (h during) forwarded(ctx context.Context, x *llm.Exchange) (bool, error) {
 		ID: x.ID, Start: x.Start, Op: x.Op, Call: x.Call, Method: x.Method, Path: x.Path, Remote: x.Remote, Header: x.Header,
 		Query: x.Query, Model: x.Model, Principal: x.Principal, Streamed: x.Streamed, Controls: x.Controls, EndUser: x.EndUser, Tags: x.Tags,
 	}
+	y.Form, y.Whole = x.Form.Of(s.rest), s.whole()
 	y.SetState(h.g.Name, x.State(h.g.Name))
 	if err := y.Body.Parse(s.body()); err != nil {
 		return false, h.g.failed(err, "request was refused")

@@ -71,6 +71,7 @@ type Parts struct {
 	After   pipeline.After
 	Stream  pipeline.Stream
 	Failure pipeline.Failure // in every mode
+	Media   bool             // After and Stream are told of what is no text
 	Again   bool             // After and Stream may have a model asked again
 }
 
@@ -85,10 +86,10 @@ func (g *Guardrail) Hooks(p Parts) []pipeline.Hook {
 		add(during{g, p.During})
 	}
 	if p.After != nil && g.Modes.Has(PostCall) {
-		add(after{g, p.After})
+		add(after{g, p.After, p.Media})
 	}
 	if p.Stream != nil && g.Modes.Has(PostCall) {
-		add(stream{g, p.Stream, p.After})
+		add(stream{g, p.Stream, p.After, p.Media})
 	}
 	if p.Failure != nil {
 		add(failure{g, p.Failure})
@@ -223,6 +224,7 @@ func (h during) During(ctx context.Context, x *llm.Exchange) (bool, error) {
 type after struct {
 	g     *Guardrail
 	inner pipeline.After
+	media bool
 }
 
 // After implements pipeline.After. What is said over a socket is looked at message by message.
@@ -232,6 +234,9 @@ func (h after) After(ctx context.Context, x *llm.Exchange, r *llm.Reply) error {
 	}
 	if relayed(x, r) {
 		return h.g.answer(ctx, x, r, h.inner)
+	}
+	if h.media && pictures(x, r) {
+		return h.g.pictures(ctx, x, r, h.inner)
 	}
 	return h.inner.After(ctx, x, r)
 }
@@ -246,6 +251,7 @@ type stream struct {
 	g     *Guardrail
 	inner pipeline.Stream
 	whole pipeline.After // may be nil
+	media bool
 }
 
 // Stream implements pipeline.Stream.
@@ -255,6 +261,9 @@ func (h stream) Stream(ctx context.Context, x *llm.Exchange, r *llm.Reply) error
 	}
 	if relayed(x, r) && h.whole != nil {
 		return h.g.answer(ctx, x, r, h.whole)
+	}
+	if h.media && pictures(x, r) && h.whole != nil {
+		return h.g.pictures(ctx, x, r, h.whole)
 	}
 	return h.inner.Stream(ctx, x, r)
 }

@@ -228,6 +228,7 @@ pub mod tag {
     pub const ACCESS_GROUP: u16 = 248;
     pub const PERMISSIONS: u16 = 249;
     pub const ROUTER_SETTINGS: u16 = 250;
+    pub const FORM_FIELD: u16 = 251;
     pub const HTTP_METHOD: u16 = 200;
     pub const URL: u16 = 201;
     pub const BODY: u16 = 202;

@@ -80,7 +80,7 @@ pub struct Response<'a> {
     pub outcome: Outcome<'a>,
     /// The texts, if the manifest needs "texts".
     pub texts: Vec<Answer<'a>>,
-    /// What is no text, if the manifest needs "media"; nothing in a part.
+    /// What is no text, if the manifest needs "media"; of a part, that part's.
     pub media: Vec<Media<'a>>,
     /// This is a part of a stream.
     pub partial: bool,
@@ -183,6 +183,9 @@ pub struct Window<'a> {
     pub fresh: usize,
     /// No more of this text follows, and nothing is kept back.
     pub last: bool,
+    /// What is no text in a chunk of the stream, if the manifest needs "media". Such a window has no text, and the hook can
+    /// let it pass or refuse it. Since minor version 4.
+    pub media: Vec<Media<'a>>,
     text: &'a [u8],
     replaced: Option<Vec<u8>>,
 }
@@ -213,6 +216,16 @@ impl<'a> Window<'a> {
         self.replaced = Some(text.into());
     }
 
+    /// `Response::media_bytes` for a window.
+    pub fn media_bytes(&self, i: usize, limit: usize) -> Option<Vec<u8>> {
+        media::bytes(&self.media, i, limit)
+    }
+
+    /// `Response::media_sha256` for a window.
+    pub fn media_sha256(&self, i: usize) -> Option<String> {
+        media::sha256(i)
+    }
+
     pub(crate) fn read(view: &'a mut [u8]) -> Result<Window<'a>, Error> {
         let (mut view, mut w) = (View::new(view), Window { kind: "content", ..Window::default() });
         while let Some(field) = view.next()? {
@@ -225,6 +238,7 @@ impl<'a> Window<'a> {
                 tag::KEY | tag::INDEX if w.argument.is_some() => Argument::take(&mut w.argument, field)?,
                 tag::CONTEXT => w.context = text(field.value),
                 tag::TEXT => w.text = field.value,
+                tag::MEDIA => w.media.push(Media::read(field)?),
                 tag::FRESH => w.fresh = field.number()? as usize,
                 tag::FINAL => w.last = true,
                 _ => w.exchange.take(field)?,

@@ -52,6 +52,8 @@ pub struct Media<'a> {
     pub name: &'a str,
     /// Path of the part, for `Request::remove` and `Exchange::json`.
     pub path: &'a str,
+    /// Of a file in a form: the name of its field, in place of a path. Since minor version 4.
+    pub field: &'a str,
 }
 
 impl<'a> Media<'a> {
@@ -68,6 +70,7 @@ impl<'a> Media<'a> {
                 tag::CALL_ID => m.id = text(field.value),
                 tag::KEY => m.name = text(field.value),
                 tag::AT => m.path = text(field.value),
+                tag::FORM_FIELD => m.field = text(field.value),
                 _ => field.unknown()?,
             }
         }

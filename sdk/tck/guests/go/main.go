@@ -100,7 +100,7 @@ func (e *echo) argument(a *sallyport.Argument) {
 func (e *echo) media(list []sallyport.Media) {
 	for _, m := range list {
 		e.text("media", strconv.Itoa(m.Message))
-		for _, s := range []string{m.Role, m.Type, m.MIME, strconv.Itoa(m.Size), strconv.FormatBool(m.Inline), m.URL, m.ID, m.Name, m.Path} {
+		for _, s := range []string{m.Role, m.Type, m.MIME, strconv.Itoa(m.Size), strconv.FormatBool(m.Inline), m.URL, m.ID, m.Name, m.Path, m.Field} {
 			e.text("of media", s)
 		}
 	}
@@ -338,6 +338,7 @@ func window(w *sallyport.Window) sallyport.Verdict {
 		e.number("fresh", w.Fresh)
 		e.text("new", w.New())
 		e.flag("final", w.Final)
+		e.media(w.Media)
 		return sallyport.Reject(400, e.String())
 	case "edit":
 		w.Replace(w.Text + "!")

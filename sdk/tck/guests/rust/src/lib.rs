@@ -107,7 +107,7 @@ impl Echo {
         for m in list {
             self.text("media", &m.message.to_string());
             let (size, inline) = (m.size.unwrap_or(0).to_string(), m.size.is_some().to_string());
-            for s in [m.role, m.kind, m.mime, &size, &inline, m.url, m.id, m.name, m.path] {
+            for s in [m.role, m.kind, m.mime, &size, &inline, m.url, m.id, m.name, m.path, m.field] {
                 self.text("of media", s);
             }
         }
@@ -439,6 +439,7 @@ impl Plugin for Tck {
                 e.number("fresh", w.fresh as u64);
                 e.bytes("new", w.new_bytes());
                 e.flag("final", w.last);
+                e.media(&w.media);
                 return Verdict::reject(400, e.0);
             }
             "edit" => {
