@@ -142,7 +142,7 @@ func TestAuthPluginFurtherRights(t *testing.T) {
 func TestVirtualKeyFurtherRights(t *testing.T) {
 	t.Parallel()
 	d, s, _, broken := authRights(t)
-	make := func(params string) string {
+	newKey := func(params string) string {
 		t.Helper()
 		var k struct{ Key string }
 		if r := s.Post("/key/generate", params); json.Unmarshal([]byte(r.Body), &k) != nil || k.Key == "" {
@@ -150,7 +150,7 @@ func TestVirtualKeyFurtherRights(t *testing.T) {
 		}
 		return strings.TrimPrefix(k.Key, "sk-")
 	}
-	careful := make(`{"router_settings":{"num_retries":1,"fallbacks":[{"broken":["m"]}]}}`)
+	careful := newKey(`{"router_settings":{"num_retries":1,"fallbacks":[{"broken":["m"]}]}}`)
 	before := len(broken.Requests())
 	d.call(s, careful, "broken", "", 200, "")
 	if n := len(broken.Requests()) - before; n != 2 {
@@ -159,16 +159,16 @@ func TestVirtualKeyFurtherRights(t *testing.T) {
 	if r := s.Post("/team/new", `{"team_id":"t","router_settings":{"fallbacks":[{"broken":["m"]}]}}`); r.Status != 200 {
 		t.Fatalf("%d %s", r.Status, r.Body)
 	}
-	d.call(s, make(`{"team_id":"t"}`), "broken", "", 200, "")
-	d.call(s, make(`{"team_id":"t","router_settings":{"fallbacks":[{"broken":["broken"]}]}}`), "broken", "", 500, "")
-	auditor, plain := make(`{"permissions":{"get_spend_routes":true}}`), make(`{}`)
+	d.call(s, newKey(`{"team_id":"t"}`), "broken", "", 200, "")
+	d.call(s, newKey(`{"team_id":"t","router_settings":{"fallbacks":[{"broken":["broken"]}]}}`), "broken", "", 500, "")
+	auditor, plain := newKey(`{"permissions":{"get_spend_routes":true}}`), newKey(`{}`)
 	for key, status := range map[string]int{auditor: 200, plain: 401} {
 		if r := s.Get("/global/spend/keys", "Authorization: Bearer sk-"+key); r.Status != status {
 			t.Errorf("%d %s", r.Status, r.Body)
 		}
 	}
 	s.Post("/user/new", `{"user_id":"ann","user_role":"internal_user"}`)
-	own := make(`{"user_id":"ann"}`)
+	own := newKey(`{"user_id":"ann"}`)
 	r := s.Post("/key/generate", `{"permissions":{"strict":false}}`, "Authorization: Bearer sk-"+own)
 	if r.Status != 403 || !strings.Contains(r.Body, "Only proxy admins can write `permissions` on a key.") {
 		t.Errorf("%d %s", r.Status, r.Body)

@@ -176,18 +176,18 @@ func (p *Picture) Mask(white bool) ([]byte, error) {
 		change, keep = keep, change
 	}
 	size := from.Bounds()
-	mask, clear := image.NewGray(size), false
+	mask, masked := image.NewGray(size), false
 	for y := size.Min.Y; y < size.Max.Y; y++ {
 		for x := size.Min.X; x < size.Max.X; x++ {
 			if _, _, _, alpha := from.At(x, y).RGBA(); alpha < 0x8000 {
 				mask.SetGray(x, y, change)
-				clear = true
+				masked = true
 			} else {
 				mask.SetGray(x, y, keep)
 			}
 		}
 	}
-	if !clear {
+	if !masked {
 		return p.Data, nil
 	}
 	var out bytes.Buffer
