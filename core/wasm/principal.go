@@ -58,7 +58,7 @@ func (r *principalReader) text(name string, to *string) {
 		return
 	}
 	if !isText(r.Value) {
-		r.fail("%s is no UTF-8 text", name)
+		r.fail("%s is no UTF-8 text without zero bytes", name)
 		return
 	}
 	*to = string(r.Value)

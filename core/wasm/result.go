@@ -54,7 +54,7 @@ func readResult(out []byte, segments int) (*result, error) {
 			err = res.edit(r.Inside(), segments)
 		case abi.TagModel:
 			if res.model = string(r.Value); !isText(r.Value) {
-				err = broken("the model's name is no UTF-8 text")
+				err = broken("the model's name is no UTF-8 text without zero bytes")
 			}
 		case abi.TagReply:
 			res.reply = string(r.Value)

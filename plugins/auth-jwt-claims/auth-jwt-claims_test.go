@@ -313,7 +313,7 @@ func TestMapping(t *testing.T) {
 			KeyAlias: "j", UserID: "ann", UserEmail: "ann@example.com", TeamID: "t1", TeamAlias: "Blue", OrgID: "o1", EndUser: "e", Role: "proxy_admin_viewer",
 		},
 		Models: []string{"gpt-4o", "claude-*"}, Metadata: map[string]any{"plan": map[string]any{"tier": 2.0}},
-		Counter: "jwt\x00https://idp.example\x00ann",
+		Counter: `jwt "https://idp.example" ann`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -230,7 +230,7 @@ func (m *mapping) principal(claims map[string]any) (sallyport.Principal, error) 
 	}
 	// Tokens come and go; whom they name stays.
 	issuer, _ := claims["iss"].(string)
-	p.Counter = "jwt\x00" + issuer + "\x00" + p.UserID
+	p.Counter = "jwt " + strconv.Quote(issuer) + " " + p.UserID
 	var err error
 	if p.Limits, err = m.limitsOf(claims); err != nil {
 		return p, err
