@@ -4,7 +4,6 @@ package virtualkey
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"log/slog"
@@ -95,7 +94,7 @@ func (k *Keys) Authenticate(ctx context.Context, x *llm.Exchange, c auth.Credent
 	if len(c.Key) < 3 || string(c.Key[:3]) != "sk-" {
 		return nil, nil
 	}
-	h := sha256.Sum256(c.Key)
+	h := auth.Sum(c.Key)
 	now := x.Start.UnixNano()
 	e := k.cache.get(&h)
 	if e == nil || now-e.loaded >= int64(k.s.TTL) {
