@@ -152,7 +152,7 @@ func Of(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
 	case p.Told && u.Cost > 0 && !math.IsInf(u.Cost, 0):
 		cost.Output, known = u.Cost, true
 	default:
-		cost, known = count(p, u, c)
+		cost, known = count(p, &u, c)
 	}
 	cost.Original = cost.Input + cost.Output + cost.Tools + cost.Request
 	cost.Discount = cost.Original * p.Discount
@@ -165,7 +165,7 @@ func Of(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
 }
 
 // count charges for all that was counted.
-func count(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
+func count(p *llm.Price, u *llm.Usage, c Call) (cost Cost, known bool) {
 	cost.Request = p.Request
 	known = p.Request != 0
 	if len(p.Levels) > 0 && u.Known() {
@@ -189,7 +189,7 @@ func count(p *llm.Price, u llm.Usage, c Call) (cost Cost, known bool) {
 }
 
 // tokens charges for tokens at the level that the length of the prompt leads to.
-func tokens(cost *Cost, levels []llm.Level, u llm.Usage, tier llm.ServiceTier) {
+func tokens(cost *Cost, levels []llm.Level, u *llm.Usage, tier llm.ServiceTier) {
 	at := 0
 	for at+1 < len(levels) && u.Prompt > levels[at+1].Above {
 		at++
@@ -231,7 +231,7 @@ func part(n int64, left *int64) int64 {
 }
 
 // units charges for what is not counted in tokens.
-func units(cost *Cost, p *llm.Price, u llm.Usage, c Call) (known bool) {
+func units(cost *Cost, p *llm.Price, u *llm.Usage, c Call) (known bool) {
 	if n := max(u.Images, 0); n > 0 && (p.Image != 0 || p.Pixel != 0 || len(p.Images) > 0) {
 		cost.Output += float64(n) * imagePrice(p, c)
 		known = true
@@ -302,7 +302,7 @@ func imagePrice(p *llm.Price, c Call) float64 {
 }
 
 // aside charges for what happened beside the chat.
-func aside(cost *Cost, p *llm.Price, u llm.Usage, c Call) (known bool) {
+func aside(cost *Cost, p *llm.Price, u *llm.Usage, c Call) (known bool) {
 	if u.Searches > 0 {
 		known = searches(cost, p, u.Searches, c.Search)
 	}
