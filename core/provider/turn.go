@@ -141,6 +141,17 @@ func secret(name string) bool {
 	return false
 }
 
+// Excerpt is a text of a vendor's refusal as it may stand in an error: not long, and without what looks like a key. It is
+// "" for what is no text in JSON.
+func Excerpt(raw []byte) string {
+	const longest = 2048
+	s, ok := llm.Text(raw)
+	if !ok {
+		return ""
+	}
+	return openai.Mask(strings.ToValidUTF8(string(s[:min(len(s), longest)]), ""))
+}
+
 // borrow returns the bytes of s, which must not be written to.
 func borrow(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 

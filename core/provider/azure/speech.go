@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
@@ -37,11 +36,7 @@ func Speech(s OwnSettings) *provider.Translated {
 		Forms: map[llm.Operation]*provider.Form{llm.OpSpeech: {
 			Path: "/cognitiveservices/v1", Params: []string{"voice", "response_format", "speed"}, Request: spoken,
 			Typed: true, Verbatim: true,
-			Settle: func(x *llm.Exchange, u *llm.Usage) {
-				if text, ok := llm.Text(x.Body.Get("input")); ok {
-					u.Characters = int64(utf8.RuneCount(text))
-				}
-			},
+			Settle: provider.Spoken,
 		}},
 		MaxResponse: s.MaxResponse, Now: s.Now,
 	})

@@ -142,18 +142,22 @@ func refused(t *provider.Turn, body []byte, problem string) error {
 
 // classify reads {"code","message","request_id"}: https://www.alibabacloud.com/help/en/model-studio/error-code.
 func classify(_ *provider.Site, e *llm.Error, body []byte) {
-	code, ok := llm.Text(dialect.Get(body, "code"))
-	if !ok {
-		return
-	}
-	e.Code = strings.ToValidUTF8(string(code[:min(len(code), 128)]), "")
+	e.Code = provider.Excerpt(dialect.Get(body, "code"))
 	switch e.Code {
 	case "InvalidApiKey":
 		e.Kind, e.Status = llm.KindAuthentication, 0
+	case "AccessDenied", "Model.AccessDenied", "AccessDenied.Unpurchased":
+		e.Kind, e.Status = llm.KindPermission, 0
 	case "DataInspectionFailed", "data_inspection_failed":
 		e.Kind, e.Status = llm.KindContentPolicy, 0
 	case "ModelNotFound", "model_not_found":
 		e.Kind, e.Status = llm.KindNotFound, 0
+	case "RequestTimeOut":
+		e.Kind, e.Status = llm.KindTimeout, 0
+	case "InternalError", "InternalServerError":
+		e.Kind, e.Status = llm.KindInternal, 0
+	case "ModelUnavailable", "ModelServingError":
+		e.Kind, e.Status = llm.KindUnavailable, 0
 	}
 	if strings.HasPrefix(e.Code, "Throttling") {
 		e.Kind, e.Status = llm.KindRateLimit, 0

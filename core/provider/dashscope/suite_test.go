@@ -3,7 +3,6 @@ package dashscope_test
 import (
 	"os"
 	"testing"
-	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider/dashscope"
@@ -12,16 +11,15 @@ import (
 
 var update = providertest.UpdateFlag()
 
-func now() time.Time { return time.Unix(1700000000, 0) }
+func deployment() *llm.Deployment {
+	return providertest.Deployment(dashscope.Name, "vendor-model", "https://dashscope.example/compatible-mode/v1")
+}
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	o := providertest.Options{Target: true, Only: true}
-	if *update {
-		o.Update = "testdata"
-	}
-	d := &llm.Deployment{
-		ID: "d1", Group: "mine", Provider: dashscope.Name, Model: "vendor-model", APIKey: "sk-0123456789abc", Base: "https://dashscope.example/compatible-mode/v1",
-	}
-	providertest.Run(t, dashscope.New(dashscope.Settings{Now: now}), d, os.DirFS("testdata"), o)
+	providertest.Forms(t, dashscope.New(dashscope.Settings{Now: providertest.Now}), deployment(), *update)
+}
+
+func FuzzProvider(f *testing.F) {
+	providertest.Fuzz(f, dashscope.New(dashscope.Settings{}), deployment(), os.DirFS("testdata"))
 }

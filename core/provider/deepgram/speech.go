@@ -3,7 +3,6 @@ package deepgram
 import (
 	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -13,7 +12,7 @@ import (
 // speech is https://developers.deepgram.com/reference/text-to-speech/speak-request.
 func speech() *provider.Form {
 	return &provider.Form{
-		Route: speechPath, Params: []string{"response_format", "voice"}, Request: speak, Verbatim: true, Settle: count,
+		Route: speechPath, Params: []string{"response_format", "voice"}, Request: speak, Verbatim: true, Settle: provider.Spoken,
 	}
 }
 
@@ -62,11 +61,4 @@ func speak(t *provider.Turn, dst []byte) ([]byte, error) {
 	}
 	b := dialect.Build(dst)
 	return b.Open('{').Key("text").Raw(input).Close('}').Bytes(), nil
-}
-
-// count says how much was spoken.
-func count(x *llm.Exchange, u *llm.Usage) {
-	if s, ok := llm.Text(x.Body.Get("input")); ok {
-		u.Characters = int64(utf8.RuneCount(s))
-	}
 }

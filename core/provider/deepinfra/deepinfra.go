@@ -92,8 +92,7 @@ func ranked(t *provider.Turn, body, dst []byte) ([]byte, error) {
 
 // classify reads {"detail":{"error":"..."}}, as the reference does (litellm/llms/deepinfra/rerank/transformation.py).
 func classify(_ *provider.Site, e *llm.Error, body []byte) {
-	const longest = 2048
-	if s, ok := llm.Text(dialect.Get(dialect.Get(body, "detail"), "error")); ok {
-		e.Message = strings.ToValidUTF8(string(s[:min(len(s), longest)]), "")
+	if s := provider.Excerpt(dialect.Get(dialect.Get(body, "detail"), "error")); s != "" {
+		e.Message = s
 	}
 }

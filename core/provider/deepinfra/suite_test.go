@@ -11,14 +11,15 @@ import (
 
 var update = providertest.UpdateFlag()
 
+func deployment() *llm.Deployment {
+	return providertest.Deployment(deepinfra.Name, "Qwen/Qwen3-Reranker-8B", "https://di.example/v1/openai")
+}
+
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	o := providertest.Options{Target: true, Only: true}
-	if *update {
-		o.Update = "testdata"
-	}
-	d := &llm.Deployment{
-		ID: "d1", Group: "mine", Provider: deepinfra.Name, Model: "Qwen/Qwen3-Reranker-8B", APIKey: "sk-0123456789abc", Base: "https://di.example/v1/openai",
-	}
-	providertest.Run(t, deepinfra.New(deepinfra.Settings{}), d, os.DirFS("testdata"), o)
+	providertest.Forms(t, deepinfra.New(deepinfra.Settings{}), deployment(), *update)
+}
+
+func FuzzProvider(f *testing.F) {
+	providertest.Fuzz(f, deepinfra.New(deepinfra.Settings{}), deployment(), os.DirFS("testdata"))
 }

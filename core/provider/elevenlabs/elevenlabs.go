@@ -6,7 +6,6 @@ package elevenlabs
 import (
 	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -28,7 +27,7 @@ func New(s Settings) *provider.Translated {
 		BaseVars: []string{"ELEVENLABS_API_BASE"}, Locate: locate, Classify: classify,
 		Forms: map[llm.Operation]*provider.Form{
 			llm.OpSpeech: {
-				Route: speechPath, Params: []string{"response_format", "speed", "voice"}, Request: speak, Verbatim: true, Settle: count,
+				Route: speechPath, Params: []string{"response_format", "speed", "voice"}, Request: speak, Verbatim: true, Settle: provider.Spoken,
 			},
 			llm.OpTranscription: {
 				Path: "/v1/speech-to-text", Typed: true, Request: listen, Answer: heard,
@@ -156,13 +155,6 @@ func speak(t *provider.Turn, dst []byte) ([]byte, error) {
 	}
 	b.Close('}')
 	return b.Bytes(), nil
-}
-
-// count says how much was spoken.
-func count(x *llm.Exchange, u *llm.Usage) {
-	if s, ok := llm.Text(x.Body.Get("input")); ok {
-		u.Characters = int64(utf8.RuneCount(s))
-	}
 }
 
 func listen(t *provider.Turn, _ []byte) ([]byte, error) {

@@ -81,15 +81,15 @@ func drawn(t *provider.Turn, body, dst []byte) ([]byte, error) {
 	return nil, t.Garbled("has no images")
 }
 
-// classify reads {"detail":[{"msg","type"}]}: https://docs.fal.ai/errors.
+// classify reads {"detail":[{"msg","type"}]}: https://docs.fal.ai/errors. Those of the platform itself, {"detail":"...",
+// "error_type"}, have a status that tells their kind: https://fal.ai/docs/documentation/model-apis/request-errors.
 func classify(_ *provider.Site, e *llm.Error, body []byte) {
 	c := dialect.Array(dialect.Get(body, "detail"))
 	if !c.Next() {
 		return
 	}
-	const longest = 2048
-	if s, ok := llm.Text(dialect.Get(c.Value(), "msg")); ok {
-		e.Message = strings.ToValidUTF8(string(s[:min(len(s), longest)]), "")
+	if s := provider.Excerpt(dialect.Get(c.Value(), "msg")); s != "" {
+		e.Message = s
 	}
 	switch kind, _ := llm.Text(dialect.Get(c.Value(), "type")); string(kind) {
 	case "content_policy_violation":

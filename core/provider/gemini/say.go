@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -134,8 +133,6 @@ func said(t *provider.Turn, body, dst []byte) ([]byte, error) {
 	default:
 		t.Type = "audio/mpeg"
 	}
-	if text, ok := llm.Text(t.Exchange.Body.Get("input")); ok {
-		t.Usage.Characters = int64(utf8.RuneCount(text))
-	}
+	provider.Spoken(t.Exchange, &t.Usage)
 	return dst, nil
 }

@@ -11,13 +11,15 @@ import (
 
 var update = providertest.UpdateFlag()
 
+func deployment() *llm.Deployment {
+	return providertest.Deployment(jina.Name, "vendor-model", "")
+}
+
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	o := providertest.Options{Target: true, Only: true}
-	if *update {
-		o.Update = "testdata"
-	}
-	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: jina.Name, Model: "vendor-model", APIKey: "sk-0123456789abc"}
-	p := jina.New(jina.Settings{})
-	providertest.Run(t, p, d, os.DirFS("testdata"), o)
+	providertest.Forms(t, jina.New(jina.Settings{}), deployment(), *update)
+}
+
+func FuzzProvider(f *testing.F) {
+	providertest.Fuzz(f, jina.New(jina.Settings{}), deployment(), os.DirFS("testdata"))
 }

@@ -5,7 +5,6 @@ package minimax
 import (
 	"encoding/hex"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -121,8 +120,7 @@ func spoken(t *provider.Turn, body, dst []byte) ([]byte, error) {
 	extra := dialect.Get(body, "extra_info")
 	t.Usage.Characters = dialect.Int(dialect.Get(extra, "usage_characters"))
 	if t.Usage.Characters <= 0 {
-		s, _ := llm.Text(t.Exchange.Body.Get("input"))
-		t.Usage.Characters = int64(utf8.RuneCount(s))
+		provider.Spoken(t.Exchange, &t.Usage)
 	}
 	switch format, _ := llm.Text(dialect.Get(extra, "audio_format")); string(format) {
 	case "wav", "flac", "pcm":
@@ -135,10 +133,9 @@ func spoken(t *provider.Turn, body, dst []byte) ([]byte, error) {
 
 // classify reads {"base_resp":{"status_code","status_msg"}}: https://platform.minimax.io/docs/api-reference/errorcode.
 func classify(_ *provider.Site, e *llm.Error, body []byte) {
-	const longest = 2048
 	said := dialect.Get(body, "base_resp")
-	if s, ok := llm.Text(dialect.Get(said, "status_msg")); ok {
-		e.Message = strings.ToValidUTF8(string(s[:min(len(s), longest)]), "")
+	if s := provider.Excerpt(dialect.Get(said, "status_msg")); s != "" {
+		e.Message = s
 	}
 	code := dialect.Int(dialect.Get(said, "status_code"))
 	switch code {

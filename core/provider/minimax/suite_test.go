@@ -11,14 +11,15 @@ import (
 
 var update = providertest.UpdateFlag()
 
+func deployment() *llm.Deployment {
+	return providertest.Deployment(minimax.Name, "vendor-model", "https://mm.example/v1")
+}
+
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	o := providertest.Options{Target: true, Only: true}
-	if *update {
-		o.Update = "testdata"
-	}
-	d := &llm.Deployment{
-		ID: "d1", Group: "mine", Provider: minimax.Name, Model: "vendor-model", APIKey: "sk-0123456789abc", Base: "https://mm.example/v1",
-	}
-	providertest.Run(t, minimax.New(minimax.Settings{}), d, os.DirFS("testdata"), o)
+	providertest.Forms(t, minimax.New(minimax.Settings{}), deployment(), *update)
+}
+
+func FuzzProvider(f *testing.F) {
+	providertest.Fuzz(f, minimax.New(minimax.Settings{}), deployment(), os.DirFS("testdata"))
 }

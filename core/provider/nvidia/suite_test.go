@@ -11,14 +11,15 @@ import (
 
 var update = providertest.UpdateFlag()
 
+func deployment() *llm.Deployment {
+	return providertest.Deployment(nvidia.Name, "nvidia/llama-3_2-nv-rerankqa-1b-v2", "")
+}
+
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	o := providertest.Options{Target: true, Only: true}
-	if *update {
-		o.Update = "testdata"
-	}
-	d := &llm.Deployment{
-		ID: "d1", Group: "mine", Provider: nvidia.Name, Model: "nvidia/llama-3_2-nv-rerankqa-1b-v2", APIKey: "sk-0123456789abc", Base: "",
-	}
-	providertest.Run(t, nvidia.New(nvidia.Settings{}), d, os.DirFS("testdata"), o)
+	providertest.Forms(t, nvidia.New(nvidia.Settings{}), deployment(), *update)
+}
+
+func FuzzProvider(f *testing.F) {
+	providertest.Fuzz(f, nvidia.New(nvidia.Settings{}), deployment(), os.DirFS("testdata"))
 }

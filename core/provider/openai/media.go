@@ -3,7 +3,6 @@ package openai
 import (
 	"bytes"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/dialect/usage"
@@ -121,9 +120,7 @@ func settle(x *llm.Exchange, r *llm.Reply, f *usage.Found) {
 	case llm.OpImage, llm.OpImageEdit, llm.OpImageVariation:
 		u.Images = int64(f.Items)
 	case llm.OpSpeech:
-		if text, ok := llm.Text(x.Body.Get("input")); ok {
-			u.Characters = int64(utf8.RuneCount(text))
-		}
+		provider.Spoken(x, u)
 	case llm.OpTranscription, llm.OpTranslation:
 		if u.Seconds == 0 {
 			u.Seconds = f.Duration

@@ -6,7 +6,6 @@ package polly
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -55,11 +54,7 @@ func New(s Settings) *provider.Translated {
 		},
 		Forms: map[llm.Operation]*provider.Form{llm.OpSpeech: {
 			Path: "/v1/speech", Params: []string{"voice", "response_format"}, Request: request, Verbatim: true,
-			Settle: func(x *llm.Exchange, u *llm.Usage) {
-				if text, ok := llm.Text(x.Body.Get("input")); ok {
-					u.Characters = int64(utf8.RuneCount(text))
-				}
-			},
+			Settle: provider.Spoken,
 		}},
 		MaxResponse: s.MaxResponse,
 	})

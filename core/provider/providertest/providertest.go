@@ -181,12 +181,20 @@ func parse(t *testing.T, text []byte, o Options) *script {
 
 func operation(t *testing.T, name string) llm.Operation {
 	t.Helper()
+	op := operationNamed(name)
+	if op == llm.OpNone {
+		t.Fatalf("the request begins with %q, which is no operation", name)
+	}
+	return op
+}
+
+// operationNamed is the operation with a name, or OpNone.
+func operationNamed(name string) llm.Operation {
 	for op := llm.OpChat; op <= llm.OpRealtime; op++ {
 		if op.String() == name {
 			return op
 		}
 	}
-	t.Fatalf("the request begins with %q, which is no operation", name)
 	return llm.OpNone
 }
 

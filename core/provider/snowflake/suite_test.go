@@ -11,14 +11,15 @@ import (
 
 var update = providertest.UpdateFlag()
 
+func deployment() *llm.Deployment {
+	return providertest.Deployment(snowflake.Name, "vendor-model", "https://acc.snowflakecomputing.com/api/v2/cortex/v1")
+}
+
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	o := providertest.Options{Target: true, Only: true}
-	if *update {
-		o.Update = "testdata"
-	}
-	d := &llm.Deployment{
-		ID: "d1", Group: "mine", Provider: snowflake.Name, Model: "vendor-model", APIKey: "sk-0123456789abc", Base: "https://acc.snowflakecomputing.com/api/v2/cortex/v1",
-	}
-	providertest.Run(t, snowflake.New(snowflake.Settings{}), d, os.DirFS("testdata"), o)
+	providertest.Forms(t, snowflake.New(snowflake.Settings{}), deployment(), *update)
+}
+
+func FuzzProvider(f *testing.F) {
+	providertest.Fuzz(f, snowflake.New(snowflake.Settings{}), deployment(), os.DirFS("testdata"))
 }

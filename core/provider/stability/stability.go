@@ -165,14 +165,12 @@ func drawn(t *provider.Turn, body, dst []byte) ([]byte, error) {
 // classify reads {"id","name","errors":["..."]}.
 func classify(_ *provider.Site, e *llm.Error, body []byte) {
 	c := dialect.Array(dialect.Get(body, "errors"))
-	const longest = 2048
 	if c.Next() {
-		if s, ok := llm.Text(c.Value()); ok {
-			e.Message = strings.ToValidUTF8(string(s[:min(len(s), longest)]), "")
+		if s := provider.Excerpt(c.Value()); s != "" {
+			e.Message = s
 		}
 	}
-	name, _ := llm.Text(dialect.Get(body, "name"))
-	e.Code = strings.ToValidUTF8(string(name[:min(len(name), 128)]), "")
+	e.Code = provider.Excerpt(dialect.Get(body, "name"))
 	if e.Code == "content_moderation" {
 		e.Kind, e.Status = llm.KindContentPolicy, 0
 	}

@@ -165,11 +165,8 @@ func classify(_ *provider.Site, e *llm.Error, body []byte) {
 	if !c.Next() {
 		return
 	}
-	code, _ := llm.Text(dialect.Get(c.Value(), "code"))
-	message, _ := llm.Text(dialect.Get(c.Value(), "message"))
-	const longest = 2048
-	e.Message, e.Code = string(message[:min(len(message), longest)]), string(code[:min(len(code), longest)])
-	switch string(code) {
+	e.Message, e.Code = provider.Excerpt(dialect.Get(c.Value(), "message")), provider.Excerpt(dialect.Get(c.Value(), "code"))
+	switch e.Code {
 	case "authentication_token_expired", "authentication_token_not_valid", "invalid_api_key":
 		e.Kind, e.Status = llm.KindAuthentication, 0
 	case "model_not_supported", "model_no_longer_supported", "deployment_does_not_exist":
