@@ -42,6 +42,7 @@ func Classify(status int, provider string, body []byte, h llm.Header) *llm.Error
 // vendorError is what a vendor's error body says.
 type vendorError struct {
 	message, kind, param, code string
+	flagged                    bool // the prompt was
 }
 
 // maxWrap is how many objects an error may be wrapped in.
@@ -88,6 +89,8 @@ func (v *vendorError) read(object []byte, depth int) {
 			v.param = text(value)
 		case "code":
 			v.code = text(value)
+		case "metadata": // OpenRouter's: https://openrouter.ai/docs/api/reference/errors-and-debugging
+			v.flagged = v.flagged || dialect.Get(value, "flagged_input") != nil
 		}
 	}
 }
@@ -162,8 +165,17 @@ func (v *vendorError) status(was int) int {
 	if was >= 300 {
 		return http.StatusBadGateway // a redirect: the base URL points to the wrong place
 	}
-	if n, err := strconv.Atoi(v.code); err == nil && n >= 400 && n < 600 {
-		return n
+	if n, err := strconv.Atoi(v.code); err == nil {
+		switch { // below 400 they are RAGFlow's: https://ragflow.io/docs/dev/http_api_reference#error-codes
+		case n >= 400 && n < 600:
+			return n
+		case n == 101, n == 102:
+			return http.StatusBadRequest
+		case n == 108:
+			return http.StatusForbidden
+		case n == 109:
+			return http.StatusUnauthorized
+		}
 	}
 	for _, word := range []string{v.kind, v.code} {
 		switch strings.ToLower(word) {
@@ -309,6 +321,9 @@ func saysTooLong(words string) bool {
 // filtered reports whether the type or the code says that the content was refused: Moonshot
 // (https://platform.kimi.ai/docs/api/errors), Azure, DashScope (https://www.alibabacloud.com/help/en/model-studio/error-code).
 func (v *vendorError) filtered() bool {
+	if v.flagged {
+		return true
+	}
 	for _, word := range [...]string{v.kind, v.code} {
 		switch strings.ToLower(word) {
 		case "content_filter", "data_inspection_failed", "datainspectionfailed":

@@ -55,7 +55,7 @@ func (s *Scanned) member(c *dialect.Cursor) {
 		s.Answered = true
 		s.choices(c)
 	case "data":
-		s.Answered = true
+		s.Answered = s.Answered || c.First() == '[' || c.First() == '{'
 	}
 }
 
@@ -94,6 +94,18 @@ func (c *Chunks) Scan(b []byte) (s Scanned, ok bool) {
 		s.member(&cur)
 	}
 	return s, !cur.Broken()
+}
+
+// Coded reports whether an answer without anything in it is a refusal that came with the status of a success and has
+// its code beside the message, as RAGFlow's do: {"code":109,"data":false,"message":"..."}
+// (https://ragflow.io/docs/dev/http_api_reference#error-codes).
+func Coded(body []byte) bool {
+	code := dialect.Get(body, "code")
+	if len(code) == 0 || code[0] != '-' && (code[0] < '1' || code[0] > '9') || string(code) == "200" {
+		return false
+	}
+	message := dialect.Get(body, "message")
+	return len(message) > 2 && message[0] == '"'
 }
 
 // refused reports whether the value of a member called error says that there was one.

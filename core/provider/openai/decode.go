@@ -85,7 +85,7 @@ func (e *endpoint) fillWhole(w *whole, x *llm.Exchange, a *llm.Answer, r *llm.Re
 	if !ok {
 		return e.garbled("The answer of " + e.p.s.Name + " is not a JSON object.")
 	}
-	if s.ErrorAt.End > 0 && !s.Answered {
+	if !s.Answered && (s.ErrorAt.End > 0 || openai.Coded(w.bytes())) {
 		return e.classify(a.Status, w.bytes(), a.Header)
 	}
 	r.Usage, r.Finish = s.Usage, s.Finish

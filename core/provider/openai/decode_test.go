@@ -139,6 +139,29 @@ func TestDecodeHidesTheKey(t *testing.T) {
 	}
 }
 
+// TestDecodeForeignRefusals reads refusals in forms that are none of OpenAI's, as two vendors behind its API send them
+// (https://ragflow.io/docs/dev/http_api_reference#error-codes, https://www.recraft.ai/docs/api-reference/error-handling).
+func TestDecodeForeignRefusals(t *testing.T) {
+	t.Parallel()
+	f := func(status int, text string, want llm.Kind, message string) {
+		t.Helper()
+		for _, body := range []string{`{}`, `{"stream":true}`} {
+			a, _ := answer(status, text)
+			var r llm.Reply
+			err := bind(t, openai.Settings{}, deployment()).Decode(request(t, body), a, &r)
+			if kind(err) != want || llm.AsError(err).Message != message {
+				t.Errorf("%d %s gave %v, kind %d; want kind %d", status, text, err, kind(err), want)
+			}
+		}
+	}
+	f(200, `{"code":109,"data":false,"message":"Authentication error: API key is invalid!"}`, llm.KindAuthentication, "Authentication error: API key is invalid!")
+	f(200, `{"code":108,"data":null,"message":"No authorization."}`, llm.KindPermission, "No authorization.")
+	f(200, `{"code":102,"message":"You don't own the chat c1"}`, llm.KindBadRequest, "You don't own the chat c1")
+	f(200, `{"code":100,"data":null,"message":"oops"}`, llm.KindInternal, "oops")
+	f(401, "request unauthorized", llm.KindAuthentication, "request unauthorized")
+	f(404, "404 page not found", llm.KindNotFound, "404 page not found")
+}
+
 const wholeAnswer = `{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-4o-2024-08-06","choices":[{"index":0,` +
 	`"message":{"role":"assistant","content":"Hello there, how are you?"},"finish_reason":"stop"}],` +
 	`"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}`

@@ -27,7 +27,7 @@ type Settings struct {
 // New makes the provider.
 func New(s Settings) *provider.Translated {
 	return provider.Translate(provider.Translation{
-		Name: Name, KeyOptional: true,
+		Name: Name, KeyOptional: true, Classify: classify,
 		Locate: func(t *provider.Site) (string, error) {
 			d := t.Deployment
 			if engine(d.Model) == "" {
@@ -67,6 +67,14 @@ func engine(model string) string {
 		return model
 	}
 	return ""
+}
+
+// classify knows a call that comes too early, which has the status of a bad request
+// (https://docs.aws.amazon.com/polly/latest/dg/CommonErrors.html).
+func classify(_ *provider.Site, e *llm.Error, _ []byte) {
+	if said := strings.ToLower(e.Message); strings.Contains(said, "rate exceeded") || strings.Contains(said, "throttling") {
+		e.Kind, e.Status = llm.KindRateLimit, 0
+	}
 }
 
 func request(t *provider.Turn, dst []byte) ([]byte, error) {

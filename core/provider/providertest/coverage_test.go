@@ -49,6 +49,15 @@ func providers() []covered {
 		{"voyage", []string{"voyage/testdata"}, false},
 		{"deepgram", []string{"deepgram/testdata"}, false},
 		{"elevenlabs", []string{"elevenlabs/testdata"}, false},
+		{"aws_polly", []string{"polly/testdata"}, false},
+		{"dashscope, beside chats", []string{"dashscope/testdata"}, false},
+		{"deepinfra, reranking", []string{"deepinfra/testdata"}, false},
+		{"nvidia_nim, reranking", []string{"nvidia/testdata"}, false},
+		{"snowflake, embeddings", []string{"snowflake/testdata"}, false},
+		{"fal_ai", []string{"falai/testdata"}, false},
+		{"stability", []string{"stability/testdata"}, false},
+		{"openrouter, images", []string{"openrouter/testdata"}, false},
+		{"minimax, speech", []string{"minimax/testdata"}, false},
 	}
 }
 
@@ -126,7 +135,12 @@ func absent() map[string]map[string]string {
 		triton = "https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/protocol/extension_generate.html"
 		nlp    = "https://docs.nlpcloud.com"
 		rep    = "https://replicate.com/docs/reference/http"
+		polly  = "https://docs.aws.amazon.com/polly/latest/dg/CommonErrors.html"
+		mini   = "https://platform.minimax.io/docs/api-reference/errorcode"
 	)
+	unfiltered := map[string]string{ // of reranking and embeddings
+		"error: content-policy": "documents that are ranked or embedded are not filtered",
+	}
 	text := "the API tells a text and not why it ended, " // of servers of one's own models
 	return map[string]map[string]string{
 		"bedrock": {
@@ -157,6 +171,19 @@ func absent() map[string]map[string]string {
 		"nlp_cloud": {
 			"usage of a stream": "events are texts without counts, " + nlp, "cached tokens": "nb_input_tokens does not tell them apart, " + nlp,
 			"ended by length": text + nlp, "ended by a filter": text + nlp,
+		},
+		"deepinfra, reranking": unfiltered, "nvidia_nim, reranking": unfiltered, "snowflake, embeddings": unfiltered,
+		"fal_ai":    {"error: context-window": "models of images have none, https://docs.fal.ai/errors"},
+		"stability": {"error: context-window": "models of images have none, https://platform.stability.ai/docs/api-reference"},
+		"aws_polly": {
+			"error: authentication": "a wrong key is refused with 403, " + polly, "error: timeout": "no error is one, " + polly,
+			"error: unprocessable": "no error is one, " + polly, "error: context-window": "a text that is too long is a bad request, " + polly,
+			"error: content-policy": "texts are not filtered, " + polly, "no JSON": "the answer is the sound",
+		},
+		"minimax, speech": {
+			"error: permission": "no code is one, " + mini, "error: not-found": "no code is one, " + mini,
+			"error: unprocessable": "no code is one, " + mini, "error: unavailable": "no code is one, " + mini,
+			"error: context-window": "no code is one, " + mini,
 		},
 	}
 }
