@@ -24,6 +24,9 @@ const (
 	sallyportFull   = "sallyport, key to spend"   // a key, its team's limits and budgets, cost and spend log on SQLite
 )
 
+// otherBuild ends the name of a gateway that the binary of --against serves.
+const otherBuild = ", other build"
+
 const (
 	masterKey   = "sk-1234"
 	gatewayName = "gpt-4o"
@@ -69,6 +72,14 @@ func (f *fleet) find() error {
 	if f.opt.guardrail, err = filepath.Abs(f.opt.guardrail); err != nil {
 		return err
 	}
+	if f.opt.against != "" {
+		if f.opt.against, err = filepath.Abs(f.opt.against); err != nil {
+			return err
+		}
+		if _, err := os.Stat(f.opt.against); err != nil {
+			return fmt.Errorf("--against: %w", err)
+		}
+	}
 	if _, err := os.Stat(f.opt.guardrail); err != nil {
 		f.missing[sallyportGuards] = err.Error()
 	}
@@ -89,7 +100,7 @@ func (f *fleet) find() error {
 // stop ends all children.
 func (f *fleet) stop() {
 	for name, p := range f.running {
-		if name != sallyportClaude {
+		if name != sallyportClaude && name != sallyportClaude+otherBuild {
 			p.stop()
 		}
 	}
@@ -112,8 +123,8 @@ func (f *fleet) get(name string) (*process, error) {
 	if p := f.running[name]; p != nil {
 		return p, nil
 	}
-	if name == sallyportClaude {
-		p, err := f.get(sallyport)
+	if build, ok := strings.CutPrefix(name, sallyportClaude); ok {
+		p, err := f.get(sallyport + build)
 		if err == nil {
 			f.running[name] = p
 		}
@@ -139,6 +150,10 @@ func (f *fleet) start(name string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	binary := f.opt.sallyport
+	if base, other := strings.CutSuffix(name, otherBuild); other {
+		name, binary = base, f.opt.against
+	}
 	guardrail := ""
 	if name == sallyportGuards {
 		guardrail = f.opt.guardrail
@@ -159,7 +174,7 @@ func (f *fleet) start(name string) (*process, error) {
 	if name == sallyportFull {
 		config += "  database_url: sqlite://" + filepath.Join(dir, "keys.db") + "\n"
 	}
-	args := []string{f.opt.sallyport}
+	args := []string{binary}
 	if f.opt.profile != "" {
 		args = append(args, "--cpu_profile", filepath.Join(dir, profileName))
 	}

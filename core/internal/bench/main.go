@@ -27,6 +27,7 @@ type options struct {
 	sallyport   string
 	guardrail   string
 	profile     string
+	against     string
 }
 
 func main() {
@@ -74,6 +75,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&opt.only, "only", "", "scenarios to run, comma-separated: "+strings.Join(scenarioNames(), ", "))
 	flags.BoolVar(&opt.quick, "quick", false, "a look that takes under a minute: fewer and shorter rounds")
 	flags.StringVar(&opt.sallyport, "sallyport", "bin/sallyport", "the gateway's binary")
+	flags.StringVar(&opt.against, "against", "", "another build of the gateway, which takes part in every round beside the first")
 	flags.StringVar(&opt.guardrail, "guardrail", "bin/plugins/keyword-guard.wasm", "the file of the guardrail plugin")
 	flags.StringVar(&opt.profile, "profile", "", "write the gateways' CPU profile to this file, for go build -pgo")
 	if err := flags.Parse(args); err != nil {
@@ -133,6 +135,9 @@ func (r *report) fill(ctx context.Context, f *fleet) error {
 	for _, s := range scenarios() {
 		if !slices.Contains(r.opt.wanted(), s.name) {
 			continue
+		}
+		if r.opt.against != "" {
+			s = s.against()
 		}
 		result, err := s.run(ctx, r.opt, f)
 		if err != nil {

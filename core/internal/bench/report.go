@@ -39,6 +39,7 @@ func (r report) print(w io.Writer) error {
 		if err := table.Flush(); err != nil {
 			return err
 		}
+		s.printAgainst(w)
 		s.printTotal(w)
 		if s.backend != "" && s.asked > 0 {
 			fmt.Fprintf(w, "  %s got %.2f commands a request\n", s.backend, s.asked)
@@ -89,10 +90,22 @@ func (s scenarioResult) printTotal(w io.Writer) {
 	}
 }
 
-func (s scenarioResult) ratios(name string) []float64 {
+// printAgainst compares the other build of each gateway with the first one, round by round.
+func (s scenarioResult) printAgainst(w io.Writer) {
+	for _, name := range s.tested {
+		if base, ok := strings.CutSuffix(name, otherBuild); ok {
+			r := s.ratiosTo(name, base)
+			fmt.Fprintf(w, "  %s: %.3f times the first (middle half %.3f-%.3f)\n", name, quantile(r, 0.5), quantile(r, 0.25), quantile(r, 0.75))
+		}
+	}
+}
+
+func (s scenarioResult) ratios(name string) []float64 { return s.ratiosTo(name, s.tested[0]) }
+
+func (s scenarioResult) ratiosTo(name, base string) []float64 {
 	ratios := make([]float64, len(s.samples[name]))
 	for round, x := range s.samples[name] {
-		ratios[round] = float64(x.cpu) / float64(s.samples[s.tested[0]][round].cpu)
+		ratios[round] = float64(x.cpu) / float64(s.samples[base][round].cpu)
 	}
 	return ratios
 }

@@ -27,10 +27,25 @@ type scenario struct {
 
 // asks is the request that a server gets.
 func (s scenario) asks(server string) []byte {
+	server = strings.TrimSuffix(server, otherBuild)
 	if r := s.requests[server]; r != nil {
 		return r
 	}
 	return s.request
+}
+
+// against is the scenario with each gateway twice, the second time as the other build. Whoever has a backend stays alone:
+// its commands are counted.
+func (s scenario) against() scenario {
+	var servers []string
+	for _, name := range s.servers {
+		servers = append(servers, name)
+		if strings.HasPrefix(name, sallyport) && s.backend == "" {
+			servers = append(servers, name+otherBuild)
+		}
+	}
+	s.servers = servers
+	return s
 }
 
 const memoryScenario = "memory"
