@@ -212,16 +212,22 @@ type groupInfo struct {
 	Mode       any            `json:"mode"`
 	TPM        *float64       `json:"tpm"`
 	RPM        *float64       `json:"rpm"`
+	ITPM       *float64       `json:"itpm"` // tokens of prompts a minute
+	OTPM       *float64       `json:"otpm"` // tokens of answers a minute
 	Parallel   bool           `json:"supports_parallel_function_calling"`
 	Vision     bool           `json:"supports_vision"`
 	WebSearch  bool           `json:"supports_web_search"`
 	URLContext bool           `json:"supports_url_context"`
 	Reasoning  bool           `json:"supports_reasoning"`
 	Functions  bool           `json:"supports_function_calling"`
+	Fast       bool           `json:"supports_fast_mode"` // all of its deployments do
+	Efforts    []string       `json:"supported_reasoning_efforts"`
 	Params     []string       `json:"supported_openai_params"`
 	ClientAuth any            `json:"configurable_clientside_auth_params"`
 	Public     bool           `json:"is_public_model_group"`
 	Health     map[string]any `json:"health_status"`
+
+	dim bool // of one deployment's efforts nothing is known
 }
 
 // groupInfos describes the named groups, or one of them if only is not empty.
@@ -233,8 +239,13 @@ func (l *loaded) groupInfos(names []string, only string) []*groupInfo {
 			continue
 		}
 		g := &groupInfo{Group: name, Providers: []string{}, Mode: "chat", Params: []string{}}
-		for _, d := range l.members(name) {
-			g.add(d, l.modelEntry(d, written[d.ID]).Info)
+		for i, d := range l.members(name) {
+			e := l.modelEntry(d, written[d.ID])
+			g.add(d, e.Info)
+			g.limit(e)
+			g.narrow(l.efforts(d, e.Info))
+			fast, _ := e.Info["supports_fast_mode"].(bool)
+			g.Fast = fast && d.Provider == "anthropic" && (g.Fast || i == 0)
 		}
 		out = append(out, g)
 	}
@@ -288,19 +299,32 @@ func (g *groupInfo) add(d *llm.Deployment, info map[string]any) {
 	}
 }
 
-func largest(to **float64, v any) {
-	var f float64
+// limit adds the limits that a deployment tells of beside those of the router.
+func (g *groupInfo) limit(e modelEntry) {
+	for name, to := range map[string]**float64{"itpm": &g.ITPM, "otpm": &g.OTPM} {
+		f, ok := figure(e.Params[name])
+		if !ok {
+			f, _ = figure(e.Info[name])
+		}
+		sum(to, f)
+	}
+}
+
+// figure is a number as YAML, JSON or the table has it.
+func figure(v any) (f float64, ok bool) {
 	switch n := v.(type) {
 	case float64:
-		f = n
+		return n, true
 	case int:
-		f = float64(n)
+		return float64(n), true
 	case int64:
-		f = float64(n)
-	default:
-		return
+		return float64(n), true
 	}
-	if *to == nil || f > **to {
+	return 0, false
+}
+
+func largest(to **float64, v any) {
+	if f, ok := figure(v); ok && (*to == nil || f > **to) {
 		*to = &f
 	}
 }

@@ -20,15 +20,16 @@ model_list:
   - model_name: gpt
     litellm_params: {model: openai/gpt-4o, api_key: sk-verysecretkey, api_base: "http://127.0.0.1:1/v1", rpm: 10, temperature: 0.5,
       extra_headers: {X-Key: topsecret}, cache_read_input_token_cost: 1.0e-6, aws_secret_access_key: alsosecret, aws_region_name: eu-west-1}
-    model_info: {id: d1, colour: red, max_tokens: 77}
+    model_info: {id: d1, colour: red, max_tokens: 77, itpm: 100, supports_reasoning: true, supports_xhigh_reasoning_effort: true}
   - model_name: gpt
     litellm_params: {model: anthropic/claude-opus-4-8, api_key: k, rpm: 5}
-    model_info: {id: d2}
+    model_info: {id: d2, itpm: 20, otpm: 7, db_model: true}
   - model_name: own
     litellm_params: {model: hosted_vllm/our-model, api_base: "http://127.0.0.1:1", mock_response: hi}
-    model_info: {id: d3, input_cost_per_token: 0.5, mode: embedding}
+    model_info: {id: d3, input_cost_per_token: 0.5, mode: embedding, created_at: "2026-03-01T00:00:00Z"}
   - model_name: llama
     litellm_params: {model: groq/llama-3, api_key: k}
+    model_info: {created_at: "2026-02-01T00:00:00+00:00", updated_at: "2026-02-02T00:00:00"}
   - model_name: "mistral/*"
     litellm_params: {model: "mistral/*", api_key: k}
     model_info: {id: w}
@@ -132,6 +133,13 @@ func TestModelPages(t *testing.T) {
 	f("?search=LLA", 1, 1, "llama")
 	f("?modelId=d3", 1, 1, "own")
 	f("?sortBy=model_name&sortOrder=desc&size=1", 5, 5, "own")
+	f("?sortBy=costs", 5, 1, "gpt", "gpt", "own", "llama", "mistral/*")
+	f("?sortBy=costs&sortOrder=desc", 5, 1, "own", "gpt", "gpt", "llama", "mistral/*")
+	f("?sortBy=created_at&sortOrder=desc", 5, 1, "own", "llama", "gpt", "gpt", "mistral/*")
+	f("?sortBy=updated_at", 5, 1, "llama", "gpt", "gpt", "own", "mistral/*")
+	f("?sortBy=status", 5, 1, "gpt", "own", "llama", "mistral/*", "gpt")
+	f("?sortBy=status&sortOrder=DESC&size=2", 5, 3, "gpt", "gpt")
+	f("?sortBy=colour", 5, 1, "gpt", "gpt", "own", "llama", "mistral/*")
 	if r := s.Get("/v2/model/info?page=0"); r.Status != 422 {
 		t.Errorf("page 0: %d %s", r.Status, r.Body)
 	}
@@ -149,6 +157,13 @@ func TestModelGroupInfo(t *testing.T) {
 	if string(providers) != `["openai","anthropic"]` || g["max_input_tokens"] != 1000000.0 || g["output_cost_per_token"] != 2.5e-5 || g["rpm"] != 15.0 ||
 		g["tpm"] != nil || g["supports_vision"] != true || g["mode"] != "chat" {
 		t.Errorf("%v", g)
+	}
+	efforts, _ := json.Marshal(g["supported_reasoning_efforts"])
+	if string(efforts) != `["none","minimal","low","medium","high","xhigh"]` || g["itpm"] != 120.0 || g["otpm"] != 7.0 || g["supports_fast_mode"] != false {
+		t.Errorf("efforts %s: %v", efforts, g)
+	}
+	if own := entries(t, s.Get("/model_group/info?model_group=own"))[0]; own["supported_reasoning_efforts"] != nil || own["itpm"] != nil {
+		t.Errorf("%v", own)
 	}
 	if n := len(entries(t, s.Get("/model_group/info"))); n != 3 {
 		t.Errorf("%d groups", n)

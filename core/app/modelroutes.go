@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,18 +135,70 @@ func modelPage(l *loaded, r *http.Request) (any, error) {
 		return q.Get("model") != "" && e.Name != q.Get("model") || q.Get("modelId") != "" && e.Info["id"] != q.Get("modelId") ||
 			!strings.Contains(strings.ToLower(e.Name), search)
 	})
-	if q.Get("sortBy") == "model_name" {
-		slices.SortStableFunc(entries, func(a, b modelEntry) int { return strings.Compare(a.Name, b.Name) })
-		if q.Get("sortOrder") == "desc" {
-			slices.Reverse(entries)
-		}
-	}
+	sortEntries(entries, q.Get("sortBy"), strings.EqualFold(q.Get("sortOrder"), "desc"))
 	total := len(entries)
 	from := min((page-1)*size, total)
 	return map[string]any{
 		"data": entries[from:min(from+size, total)], "total_count": total, "current_page": page,
 		"total_pages": (total + size - 1) / size, "size": size,
 	}, nil
+}
+
+// sortEntries sorts as the reference does (litellm/proxy/proxy_server.py, _sort_models): what has no date and no price comes
+// last both ways, and another name than these leaves the order as it is.
+func sortEntries(entries []modelEntry, by string, down bool) {
+	var compare func(a, b modelEntry) (n int, last bool) // last: n is the same both ways
+	switch by {
+	case "model_name":
+		compare = func(a, b modelEntry) (int, bool) {
+			return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), false
+		}
+	case "status":
+		compare = func(a, b modelEntry) (int, bool) {
+			return cmp.Compare(oneIf(a.Info["db_model"] == true), oneIf(b.Info["db_model"] == true)), false
+		}
+	case "created_at", "updated_at", "costs":
+		compare = func(a, b modelEntry) (int, bool) {
+			x, y := a.rank(by), b.rank(by)
+			if x == 0 || y == 0 {
+				return cmp.Compare(oneIf(x == 0), oneIf(y == 0)), true
+			}
+			return cmp.Compare(x, y), false
+		}
+	default:
+		return
+	}
+	slices.SortStableFunc(entries, func(a, b modelEntry) int {
+		n, last := compare(a, b)
+		if down && !last {
+			return -n
+		}
+		return n
+	})
+}
+
+// oneIf is 1 for what is so: it comes after what is not.
+func oneIf(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// rank is a date in seconds, or the price of a token of both ways; 0 if there is none.
+func (e modelEntry) rank(by string) float64 {
+	if by == "costs" {
+		in, _ := figure(e.Info["input_cost_per_token"])
+		out, _ := figure(e.Info["output_cost_per_token"])
+		return in + out
+	}
+	s, _ := e.Info[by].(string)
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return float64(t.UnixNano()) / 1e9
+		}
+	}
+	return 0
 }
 
 // positive reads a number of a query.

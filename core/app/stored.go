@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sallyport-ai/sallyport/config"
 	"github.com/sallyport-ai/sallyport/core/store"
@@ -100,6 +101,16 @@ func modelOf(m *store.Model) storedModel {
 		info = map[string]any{}
 	}
 	info["id"], info["db_model"] = m.ModelID, true
+	for name, t := range map[string]time.Time{"created_at": m.CreatedAt, "updated_at": m.UpdatedAt} {
+		if !t.IsZero() {
+			info[name] = t.UTC().Format(time.RFC3339Nano)
+		}
+	}
+	for name, by := range map[string]string{"created_by": m.CreatedBy, "updated_by": m.UpdatedBy} {
+		if by != "" {
+			info[name] = by
+		}
+	}
 	raw, err := json.Marshal(info)
 	if err != nil {
 		raw = nil
