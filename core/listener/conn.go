@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/rawio"
 )
 
 // Time limits of a connection. They bound one read and one write, not a request: a stream may last for hours.
@@ -25,8 +26,9 @@ const (
 // conn is a caller's connection. It knows the exchange under way, so that a caller who leaves ends it.
 type conn struct {
 	*net.TCPConn
-	remote string // address without port
-	id     uint64 // number in the watcher
+	quick  net.Conn // reads and writes the same connection
+	remote string   // address without port
+	id     uint64   // number in the watcher
 	w      *watcher
 
 	mu   sync.Mutex
@@ -82,7 +84,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return c.TCPConn.Read(p)
+	return c.quick.Read(p)
 }
 
 // Write bounds how long the caller may refuse to take what it asked for.
@@ -117,7 +119,7 @@ func (c *conn) send(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return c.TCPConn.Write(p)
+	return c.quick.Write(p)
 }
 
 // Close stops watching before the descriptor can be reused. What is still held goes out first.
@@ -180,7 +182,7 @@ func (l *watched) Accept() (net.Conn, error) {
 			_ = tc.Close()
 			continue
 		}
-		c := &conn{TCPConn: tc, w: l.w, remote: host(tc.RemoteAddr())}
+		c := &conn{TCPConn: tc, quick: rawio.New(tc), w: l.w, remote: host(tc.RemoteAddr())}
 		l.w.add(c)
 		return c, nil
 	}

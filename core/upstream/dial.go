@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/proxy"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/rawio"
 )
 
 // past is a deadline that has gone by; setting it wakes whoever reads or writes.
@@ -223,7 +224,11 @@ func (cl *Client) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if cl.network.Load().ipv4 {
 		network = "tcp4"
 	}
-	return cl.set.Dial(ctx, network, addr)
+	nc, err := cl.set.Dial(ctx, network, addr)
+	if tc, ok := nc.(*net.TCPConn); ok && err == nil {
+		return rawio.New(tc), nil
+	}
+	return nc, err
 }
 
 func handshake(ctx context.Context, conn net.Conn, name string, config *tls.Config) (net.Conn, error) {

@@ -10,7 +10,7 @@ import (
 // below x, at any depth, and not x itself.
 func layers() [][]string {
 	return [][]string{
-		0: {"core/llm", "config", "config/*", "sdk", "sdk/abi", "core/telemetry", "core/telemetry/*"},
+		0: {"core/llm", "core/rawio", "config", "config/*", "sdk", "sdk/abi", "core/telemetry", "core/telemetry/*"},
 		1: {"core/dialect", "core/dialect/*", "core/price", "core/price/*", "core/upstream", "core/upstream/*", "core/meter", "core/toolchain", "sdk/go", "sdk/go/*", "sdk/dump"},
 		2: {"core/auth", "core/pipeline", "core/router", "core/provider", "core/store", "core/callback"},
 		3: {
