@@ -99,3 +99,10 @@ func InputFile(body *llm.Object) (id, model string, ok bool) {
 	}
 	return SplitModelID(string(s))
 }
+
+// SignatureMark is what the signature of a thinking block begins with if it holds a reasoning item of OpenAI's: the id of
+// the item, a colon, and what was thought in encrypted form come behind it.
+const SignatureMark = "openai:"
+
+// OwnSignature reports whether a signature, a JSON string, is one of those. No other vendor takes it back.
+func OwnSignature(raw []byte) bool { return bytes.HasPrefix(raw, []byte(`"`+SignatureMark)) }

@@ -43,6 +43,10 @@ func (r *reader) fromMessages(body m) {
 			case "image":
 				r.add("%s image: %s%s", who, str(dict(b["source"])["data"]), kept)
 			case "document":
+				if url := str(dict(b["source"])["url"]); url != "" {
+					r.add("%s link: %s%s", who, url, kept)
+					continue
+				}
 				r.add("%s file: %s%s", who, str(dict(b["source"])["data"]), kept)
 			case "thinking":
 				r.add("thought: %s", str(b["thinking"]))
@@ -136,8 +140,16 @@ func (r *reader) content(who string, v any) {
 		case "input_image":
 			r.add("%s image: %s", who, data(str(b["image_url"])))
 		case "file":
+			if url := str(dict(b["file"])["file_id"]); url != "" {
+				r.add("%s link: %s", who, url)
+				continue
+			}
 			r.add("%s file: %s", who, data(str(dict(b["file"])["file_data"])))
 		case "input_file":
+			if url := str(b["file_url"]); url != "" {
+				r.add("%s link: %s", who, url)
+				continue
+			}
 			r.add("%s file: %s", who, data(str(b["file_data"])))
 		default:
 			r.add("%s %s", who, kind)
@@ -198,7 +210,7 @@ func (r *reader) fromGoogle(body m) {
 }
 
 func (r *reader) googlePart(who string, b m) {
-	file := dict(either(b["inlineData"], b["inline_data"]))
+	file, link := dict(either(b["inlineData"], b["inline_data"])), dict(either(b["fileData"], b["file_data"]))
 	call, result := dict(either(b["functionCall"], b["function_call"])), dict(either(b["functionResponse"], b["function_response"]))
 	switch {
 	case file != nil:
@@ -207,6 +219,8 @@ func (r *reader) googlePart(who string, b m) {
 			kind = "file"
 		}
 		r.add("%s %s: %s", who, kind, str(file["data"]))
+	case link != nil:
+		r.add("%s link: %s", who, str(either(link["fileUri"], link["file_uri"])))
 	case call != nil:
 		// Without ids a response is that of the first call of its name that has none yet. The id is in the arguments too.
 		id := fmt.Sprintf("toolu_%v", dict(call["args"])["n"])

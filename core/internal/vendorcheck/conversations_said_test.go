@@ -25,6 +25,8 @@ func asMessages(k *talk) m {
 				blocks = append(blocks, m{"type": "image", "source": source("image/png", p.text)})
 			case "file":
 				blocks = append(blocks, m{"type": "document", "source": source("application/pdf", p.text)})
+			case "link":
+				blocks = append(blocks, m{"type": "document", "source": m{"type": "url", "url": p.text}})
 			case "thought":
 				blocks = append(blocks, m{"type": "thinking", "thinking": p.text, "signature": p.sign})
 			case "call":
@@ -80,6 +82,8 @@ func asResponses(k *talk) m {
 				content = append(content, m{"type": "input_image", "image_url": "data:image/png;base64," + p.text})
 			case "file":
 				content = append(content, m{"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64," + p.text})
+			case "link":
+				content = append(content, m{"type": "input_file", "file_url": p.text})
 			case "thought":
 				items = append(items, m{"type": "reasoning", "id": fmt.Sprint("rs_", i), "summary": []any{m{"type": "summary_text", "text": p.text}}, "encrypted_content": "signature:" + p.sign})
 			case "call":
@@ -118,6 +122,8 @@ func asGoogle(k *talk) m {
 				parts = append(parts, m{"inlineData": m{"mimeType": "image/png", "data": p.text}})
 			case "file":
 				parts = append(parts, m{"inlineData": m{"mimeType": "application/pdf", "data": p.text}})
+			case "link":
+				parts = append(parts, m{"fileData": m{"mimeType": "application/pdf", "fileUri": p.text}})
 			case "thought":
 				parts = append(parts, m{"text": p.text, "thought": true, "thoughtSignature": p.sign})
 			case "call":
@@ -163,6 +169,8 @@ func asChat(k *talk) m {
 				content = append(content, m{"type": "image_url", "image_url": m{"url": "data:image/png;base64," + p.text}})
 			case "file":
 				content = append(content, m{"type": "file", "file": m{"filename": "a.pdf", "file_data": "data:application/pdf;base64," + p.text}})
+			case "link": // https://docs.litellm.ai/docs/completion/document_understanding
+				content = append(content, m{"type": "file", "file": m{"file_id": p.text, "format": "application/pdf"}})
 			case "thought":
 				thoughts = append(thoughts, m{"type": "thinking", "thinking": p.text, "signature": p.sign})
 			case "call":

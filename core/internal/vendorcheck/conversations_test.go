@@ -42,10 +42,10 @@ type tool struct {
 	cached bool
 }
 
-// part is a text, an image, a file, a thought, a call of a tool or its result.
+// part is a text, an image, a file, the address of one, a thought, a call of a tool or its result.
 type part struct {
 	kind   string
-	text   string // of a text or a thought, the data of an image or a file
+	text   string // of a text or a thought, the data of an image or a file, the address of a document
 	sign   string // of a thought
 	call   string // the id of a call
 	name   string // of the tool
@@ -55,7 +55,7 @@ type part struct {
 	failed bool
 }
 
-const picture, paper = "iVBORw0KGgo=", "JVBERi0xLjQK"
+const picture, paper, address = "iVBORw0KGgo=", "JVBERi0xLjQK", "https://papers.example/a.pdf"
 
 // someTalk makes up a talk. Texts are numbered, so that each shows where it ended up.
 func someTalk(r *rand.Rand) talk {
@@ -81,8 +81,10 @@ func someTalk(r *rand.Rand) talk {
 				user.parts = append(user.parts, part{kind: "text", text: word("user"), cached: chance(20)})
 			case chance(50):
 				user.parts = append(user.parts, part{kind: "image", text: picture})
-			default:
+			case chance(80):
 				user.parts = append(user.parts, part{kind: "file", text: paper})
+			default:
+				user.parts = append(user.parts, part{kind: "link", text: address})
 			}
 		}
 		said := turn{assistant: true}
@@ -140,7 +142,7 @@ func (k *talk) facts() []string {
 		}
 		for _, p := range t.parts {
 			switch p.kind {
-			case "text", "image", "file":
+			case "text", "image", "file", "link":
 				out = append(out, who+" "+p.kind+": "+p.text+mark(p.cached))
 			case "thought":
 				out = append(out, "thought: "+p.text, "signature: "+p.sign)
@@ -333,6 +335,13 @@ func converse(t *testing.T, seed uint64, k *talk, front speech, vendor listener,
 	var c llm.Call
 	if err = front.hear(x, raw); err == nil {
 		err = e.Encode(x, &c)
+	}
+	if vendor.name == "openai" && front.name != "chat" && slices.ContainsFunc(k.facts(), func(f string) bool { return strings.HasPrefix(f, "user link: ") }) {
+		// Chat completions have no documents by address: they are refused by name and not left out.
+		if err == nil || !strings.Contains(err.Error(), "file") {
+			t.Errorf("seed %d: a document's address gave %v, and went as %s", seed, err, bytes.Join(c.Body, nil))
+		}
+		return err != nil
 	}
 	if err != nil {
 		t.Errorf("seed %d: %v\n%s", seed, err, raw)

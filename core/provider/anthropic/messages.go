@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/sallyport-ai/sallyport/core/dialect"
+	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
@@ -288,6 +289,7 @@ func (n *encoder) assistant(m *message) error {
 // and a caller may send them back like that: they are put together again.
 func (n *encoder) thoughts(m *message) error {
 	open := false // thinking without its signature is under way
+	start, items := 0, 0
 	for _, l := range [...][]byte{m.thinking, m.blocks} {
 		for c := dialect.Array(l); c.Next(); {
 			if c.First() != '{' {
@@ -298,9 +300,13 @@ func (n *encoder) thoughts(m *message) error {
 				return m.bad(".thinking_blocks", unsigned)
 			}
 			if n.foreign(text, signature) {
+				if open {
+					n.dst, n.items, open = n.dst[:start], items, false
+				}
 				continue
 			}
 			if !open {
+				start, items = len(n.dst), n.items
 				n.comma()
 			}
 			if text == nil || !open && signature != nil {
@@ -316,10 +322,10 @@ func (n *encoder) thoughts(m *message) error {
 	return nil
 }
 
-// foreign reports whether a thinking block of a caller who speaks another dialect lacks its signature, and so is of another
-// vendor's model. The API does not take it back, and it is no part of the answer.
+// foreign reports whether a thinking block is of another vendor's model: one that OpenAI signed, or one that a caller who
+// speaks another dialect sends without a signature. The API does not take it back, and it is no part of the answer.
 func (n *encoder) foreign(text, signature []byte) bool {
-	return n.x.Dialect != llm.DialectOpenAI && text != nil && signature == nil
+	return openai.OwnSignature(signature) || n.x.Dialect != llm.DialectOpenAI && text != nil && signature == nil
 }
 
 const unsigned = "holds thinking without a signature, which " + Name + " does not take back"

@@ -82,10 +82,10 @@ func (a *ordered) next(i int) (more bool, err error) {
 		return false, a.m.bad(".thinking_blocks", "must be a list of objects")
 	}
 	text, signature := pieceOf(raw)
+	if a.n.foreign(text, signature) {
+		return true, nil
+	}
 	if text != nil && signature == nil {
-		if a.n.foreign(text, signature) {
-			return true, nil
-		}
 		return false, a.m.bad(".thinking_blocks", unsigned)
 	}
 	a.n.comma()

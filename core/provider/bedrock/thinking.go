@@ -23,6 +23,10 @@ func (w *writer) thoughts(m *openai.ChatMessage) error {
 			pending = append(pending, '"')
 		}
 		pending = append(pending, text[1:len(text)-1]...)
+		if openai.OwnSignature(signature) { // another vendor's thoughts
+			pending = nil
+			continue
+		}
 		if signature != nil {
 			w.turn("assistant")
 			w.thought(append(pending, '"'), signature, nil)

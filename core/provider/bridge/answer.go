@@ -118,7 +118,7 @@ func signature(t *provider.Turn, raw []byte) string {
 	if secret == "" {
 		return ""
 	}
-	return mark + t.Text(dialect.Get(raw, "id")) + ":" + secret
+	return openai.SignatureMark + t.Text(dialect.Get(raw, "id")) + ":" + secret
 }
 
 // block appends a thinking block. Without text and signature there is none.

@@ -246,10 +246,6 @@ func kindOfCall(r *openai.ChatRequest, m *openai.ChatMessage) string {
 	return "function_call"
 }
 
-// mark is what the signature of a thinking block begins with if it holds an item of the vendor's: the id, a colon, and
-// what was thought in encrypted form.
-const mark = "openai:"
-
 // thoughts writes the items that thinking blocks stand for. A caller may send the pieces of a stream back: texts go
 // together up to the signature. Blocks of other vendors have no meaning here.
 func thoughts(b *dialect.Builder, blocks []byte) {
@@ -262,7 +258,7 @@ func thoughts(b *dialect.Builder, blocks []byte) {
 		if !ok || len(signature) == 0 {
 			continue
 		}
-		secret, ok := bytes.CutPrefix(signature, []byte(mark))
+		secret, ok := bytes.CutPrefix(signature, []byte(openai.SignatureMark))
 		id, secret, found := bytes.Cut(secret, []byte(":"))
 		if ok && found {
 			b.Open('{').Key("type").Lit(`"reasoning"`).Key("id").QuoteBytes(id).Key("summary").Open('[')
