@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
 	"github.com/sallyport-ai/sallyport/core/dialect/rerank"
 	"github.com/sallyport-ai/sallyport/core/llm"
@@ -67,6 +68,25 @@ func (t *Turn) Rerank() (*rerank.Request, error) {
 		return nil, t.Refuse(param, problem)
 	}
 	return r, nil
+}
+
+// Rank writes a request for reranking as most vendors take it. limit is what they call top_n.
+func Rank(limit string) func(t *Turn, dst []byte) ([]byte, error) {
+	return func(t *Turn, dst []byte) ([]byte, error) {
+		r, err := t.Rerank()
+		if err != nil {
+			return nil, err
+		}
+		b := dialect.Build(dst)
+		b.Open('{').Key("model").Raw(t.Site.Model).Key("query").Raw(r.Query).Key("documents")
+		r.Texts(&b)
+		b.Member(limit, r.TopN)
+		for name, v := range t.Params.Rest {
+			b.Member(name, v)
+		}
+		b.Close('}')
+		return b.Bytes(), nil
+	}
 }
 
 // Ranked appends the answer to a request for reranking, and counts the call if the vendor did not.

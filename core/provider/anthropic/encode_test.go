@@ -159,6 +159,9 @@ func TestEncodeMessages(t *testing.T) {
 	// Thinking that was streamed in pieces is put together again.
 	f(user+`,{"role":"assistant","content":"x","thinking_blocks":[{"type":"thinking","thinking":"H","signature":""},{"type":"thinking","thinking":"m\n","signature":""},{"type":"thinking","thinking":"","signature":"s="}]}`,
 		`,"messages":[`+userTurn+`,{"role":"assistant","content":[{"type":"thinking","thinking":"Hm\n","signature":"s="},{"type":"text","text":"x"}]}]`)
+	// thoughts that OpenAI signed, in pieces and whole, among its own
+	f(user+`,{"role":"assistant","content":"x","thinking_blocks":[{"type":"thinking","thinking":"a"},{"type":"thinking","thinking":"b","signature":"openai:rs_1:e"},{"type":"thinking","thinking":"H","signature":"s="},{"type":"thinking","thinking":"c","signature":"openai:rs_2:e"}]}`,
+		`,"messages":[`+userTurn+`,{"role":"assistant","content":[{"type":"thinking","thinking":"H","signature":"s="},{"type":"text","text":"x"}]}]`)
 	f(`{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"cache_control":{"type":"ephemeral"}}`,
 		`,"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]}]`)
 	f(`{"role":"tool","tool_call_id":"t","content":"no","is_error":true}`,

@@ -39,7 +39,7 @@ func New(s Settings) *provider.Translated {
 			},
 			llm.OpRerank: {
 				Path: "/v2/rerank", Params: []string{"top_n", "return_documents", "max_tokens_per_doc"},
-				Request: rank, Answer: ranked,
+				Request: provider.Rank("top_n"), Answer: ranked, // https://docs.cohere.com/reference/rerank
 			},
 		},
 		MaxResponse: s.MaxResponse, Now: s.Now,

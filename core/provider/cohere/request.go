@@ -232,21 +232,3 @@ func embed(t *provider.Turn, dst []byte) ([]byte, error) {
 	b.Close('}')
 	return b.Bytes(), nil
 }
-
-// rank writes a request for reranking: https://docs.cohere.com/reference/rerank.
-func rank(t *provider.Turn, dst []byte) ([]byte, error) {
-	r, err := t.Rerank()
-	if err != nil {
-		return nil, err
-	}
-	t.Params.Get("return_documents") // the answer is completed from the request
-	b := dialect.Build(dst)
-	b.Open('{').Key("model").Raw(t.Site.Model).Key("query").Raw(r.Query).Key("documents")
-	r.Texts(&b)
-	b.Member("top_n", r.TopN)
-	for name, v := range t.Params.Rest {
-		b.Member(name, v)
-	}
-	b.Close('}')
-	return b.Bytes(), nil
-}

@@ -40,7 +40,7 @@ func New(s Settings) *provider.Translated {
 		KeyVars: []string{"DASHSCOPE_API_KEY"}, BaseVars: []string{"DASHSCOPE_API_BASE"},
 		Forms: map[llm.Operation]*provider.Form{
 			llm.OpRerank: {
-				Path: "/compatible-api/v1/reranks", Params: []string{"top_n", "return_documents"}, Request: rank, Answer: ranked,
+				Path: "/compatible-api/v1/reranks", Params: []string{"top_n", "return_documents"}, Request: provider.Rank("top_n"), Answer: ranked,
 			},
 			llm.OpImage: {
 				Path:   "/api/v1/services/aigc/multimodal-generation/generation",
@@ -61,22 +61,6 @@ func locate(s *provider.Site) (string, error) {
 		return "https://dashscope-intl.aliyuncs.com", nil
 	}
 	return base, nil
-}
-
-func rank(t *provider.Turn, dst []byte) ([]byte, error) {
-	r, err := t.Rerank()
-	if err != nil {
-		return nil, err
-	}
-	b := dialect.Build(dst)
-	b.Open('{').Key("model").Raw(t.Site.Model).Key("query").Raw(r.Query).Key("documents")
-	r.Texts(&b)
-	b.Member("top_n", r.TopN)
-	for name, v := range t.Params.Rest {
-		b.Member(name, v)
-	}
-	b.Close('}')
-	return b.Bytes(), nil
 }
 
 // ranked reads the results of the compatible API, and those of the older one, which stand in output.

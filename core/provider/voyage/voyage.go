@@ -25,7 +25,7 @@ func New(s Settings) *provider.Translated {
 			llm.OpEmbedding: {
 				Path: "/embeddings", Params: []string{"dimensions", "encoding_format"}, Request: embed, Answer: provider.ReadEmbeddings,
 			},
-			llm.OpRerank: {Path: "/rerank", Params: []string{"top_n", "return_documents"}, Request: rank, Answer: ranked},
+			llm.OpRerank: {Path: "/rerank", Params: []string{"top_n", "return_documents"}, Request: provider.Rank("top_k"), Answer: ranked},
 		},
 		MaxResponse: s.MaxResponse,
 	})
@@ -45,22 +45,6 @@ func embed(t *provider.Turn, dst []byte) ([]byte, error) {
 	if format := t.Params.Get("encoding_format"); string(format) == `"base64"` {
 		b.Member("encoding_format", format)
 	}
-	for name, v := range t.Params.Rest {
-		b.Member(name, v)
-	}
-	b.Close('}')
-	return b.Bytes(), nil
-}
-
-func rank(t *provider.Turn, dst []byte) ([]byte, error) {
-	r, err := t.Rerank()
-	if err != nil {
-		return nil, err
-	}
-	b := dialect.Build(dst)
-	b.Open('{').Key("model").Raw(t.Site.Model).Key("query").Raw(r.Query).Key("documents")
-	r.Texts(&b)
-	b.Member("top_k", r.TopN)
 	for name, v := range t.Params.Rest {
 		b.Member(name, v)
 	}
