@@ -341,6 +341,7 @@ func (c *call) metadata(current store.JSON, given map[string]any) (store.JSON, e
 			return nil, fmt.Errorf("admin: metadata is not an object: %w", err)
 		}
 	}
+	before := maps.Clone(meta)
 	if c.given("metadata") {
 		kept := meta
 		if meta = maps.Clone(given); meta == nil {
@@ -365,6 +366,9 @@ func (c *call) metadata(current store.JSON, given map[string]any) (store.JSON, e
 			continue
 		}
 		meta[name] = v
+	}
+	if err := c.mayOptOut(before, meta); err != nil {
+		return nil, err
 	}
 	return json.Marshal(meta)
 }
