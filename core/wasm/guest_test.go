@@ -179,6 +179,39 @@ func TestLogging(t *testing.T) {
 	}
 }
 
+// The message of a panic may quote what callers wrote: the log has the kind and the place, and never the message.
+func TestPanicsAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	path := plugintest.Build(t, "testdata/probe")
+	f := func(stderr bool, ask string, want, wantNot string) {
+		t.Helper()
+		var log bytes.Buffer
+		p, err := wasm.Load(t.Context(), wasm.Settings{
+			Path: path, Stderr: stderr, LogPerSec: 1 << 20, Limits: wasm.Limits{CPU: time.Minute, Wall: time.Minute},
+			Logger: slog.New(slog.NewTextHandler(lockedWriter{new(sync.Mutex), &log}, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := plugintest.Wrap(p).Chat(t, "m", ask)
+		if err := p.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := log.String() + fmt.Sprint(o.Err)
+		if !strings.Contains(got, want) || wantNot != "" && strings.Contains(got, wantNot) {
+			t.Errorf("%.20q: want %q and no %q:\n%s", ask, want, wantNot, got)
+		}
+	}
+	f(false, "panic hush", "kind=panic at=\"main.go:", "hush")
+	f(false, "panic a\nhush\ngoroutine 1 [running]:\n\t/hush.go:12 +0x1", "kind=panic at=\"main.go:", "hush")
+	f(false, "panic error hush", "kind=panic at=\"main.go:", "hush")
+	f(false, "index hush", `kind="slice bounds out of range" at="main.go:`, "hush")
+	f(false, "convert hush", `kind="interface conversion" at="main.go:`, "hush")
+	f(false, "print hush", "writes to standard error, which is not logged", "to stderr")
+	f(true, "print hush", `msg="to stderr"`, "")
+	f(true, "panic hush", "prompt: hush", "")
+}
+
 type lockedWriter struct {
 	mu *sync.Mutex
 	b  *bytes.Buffer

@@ -124,7 +124,7 @@ func identity(module []byte, s *Settings) string {
 		}
 	}
 	text, err := json.Marshal([]any{
-		s.Name, s.SHA256, s.Config, s.Limits, s.Grants, secrets, s.OnError, s.CacheDir, s.NoCache, s.LogPerSec, s.Secrets,
+		s.Name, s.SHA256, s.Config, s.Limits, s.Grants, secrets, s.OnError, s.CacheDir, s.NoCache, s.LogPerSec, s.Secrets, s.Stderr,
 		fmt.Sprintf("%p", s.Logger),
 	})
 	if err != nil {

@@ -94,7 +94,7 @@ func (p *Plugin) start(ctx context.Context) (*instance, error) {
 func (p *Plugin) instantiate(ctx context.Context) (*instance, error) {
 	in := &instance{p: p}
 	in.ctx = &instanceContext{withMemory(ctx, uint64(p.limits.MemoryMB)<<20), in}
-	in.output = [2]output{{level: slog.LevelInfo}, {level: slog.LevelWarn}}
+	in.output = [2]output{{level: slog.LevelInfo}, {level: slog.LevelWarn, guarded: !p.stderr}}
 	in.clock.now = p.now
 	in.clock.reset(p.limits.Start, 4*p.limits.Start)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
@@ -224,8 +224,8 @@ func (in *instance) worn() bool {
 }
 
 func (in *instance) close() {
-	in.output[0].flush(in)
-	in.output[1].flush(in)
+	in.output[0].end(in)
+	in.output[1].end(in)
 	in.measure(0)
 	if in.mod != nil {
 		in.p.stats.instances.Add(-1)

@@ -58,7 +58,7 @@ func load(ctx context.Context, s Settings, module []byte, h *Host) (p *Plugin, e
 		return nil, err
 	}
 	sum := sha256.Sum256(module)
-	p = &Plugin{sum: hex.EncodeToString(sum[:]), name: otherwise(s.Name, manifest.Name), manifest: manifest, limits: limits, onError: s.OnError, log: s.Logger, secrets: s.Secrets, trace: s.Trace}
+	p = &Plugin{sum: hex.EncodeToString(sum[:]), name: otherwise(s.Name, manifest.Name), manifest: manifest, limits: limits, onError: s.OnError, log: s.Logger, secrets: s.Secrets, trace: s.Trace, stderr: s.Stderr}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

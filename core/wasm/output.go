@@ -63,10 +63,13 @@ func clean(b []byte) string {
 	}, strings.ToValidUTF8(s, "\ufffd"))
 }
 
-// output cuts a standard stream into log lines. It belongs to one instance.
+// output cuts a standard stream into lines: those of standard output go to the log, and of standard error what a trouble
+// makes of them. It belongs to one instance.
 type output struct {
-	level slog.Level
-	part  []byte // of a line without its end
+	level   slog.Level
+	guarded bool // only what trouble makes of the lines is logged
+	trouble trouble
+	part    []byte // of a line without its end
 }
 
 func (o *output) write(in *instance, b []byte) {
@@ -87,8 +90,20 @@ func (o *output) keep(b []byte) {
 }
 
 func (o *output) flush(in *instance) {
-	if len(o.part) > 0 {
+	switch {
+	case len(o.part) == 0:
+	case !o.guarded:
 		in.p.line(o.level, o.part)
+	case !o.trouble.line(string(o.part)):
+		in.p.unheard.Do(func() {
+			in.p.log.Warn("the plugin writes to standard error, which is not logged since messages of panics may hold prompts: log with the SDK or on standard output")
+		})
 	}
 	o.part = o.part[:0]
+}
+
+// end logs what is left when the instance ends.
+func (o *output) end(in *instance) {
+	o.flush(in)
+	o.trouble.report(in.p)
 }

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,6 +72,7 @@ type Settings struct {
 	NoCache   bool         // compile afresh and keep nothing on disk
 	LogPerSec int          // lines a second that the plugin may log; 0 is 100
 	Secrets   []string     // headers, besides the usual ones, that carry credentials: only the auth hook reads them
+	Stderr    bool         // log all that the plugin writes to standard error, prompts in it too: for authors' tools
 	Trace     func(Traced) // sees every call of a hook, with prompts and keys: for tests and authors' tools; nil for none
 }
 
@@ -157,6 +159,8 @@ type Plugin struct {
 	lines    lineLimit
 	secrets  []string
 	trace    func(Traced)
+	stderr   bool
+	unheard  sync.Once // says that standard error is not logged
 
 	runtime   wazero.Runtime
 	cache     wazero.CompilationCache

@@ -1,8 +1,12 @@
 package rust_test
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -69,6 +73,60 @@ func TestKeyword(t *testing.T) {
 	alike(mask, texts...)
 	mask["whole_words"], mask["mask"] = false, "[…]"
 	alike(mask, texts...)
+}
+
+// The message of a panic may quote what callers wrote: the log has the place, and never the message.
+func TestPanicIsNotQuoted(t *testing.T) {
+	t.Parallel()
+	crate, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"manifest.json": `{"sallyport.manifest": 1, "name": "panics", "abi": {"major": 1, "min_minor": 0}, "hooks": ["request"], "needs": ["texts"]}`,
+		"Cargo.toml": `[package]
+name = "panics"
+version = "1.0.0"
+edition = "2021"
+[lib]
+crate-type = ["cdylib"]
+[dependencies]
+sallyport = { path = ` + strconv.Quote(crate) + ` }
+`,
+		"src/lib.rs": `use sallyport::{Config, Hook, Plugin, Request, Verdict};
+sallyport::plugin!(Panics, include_bytes!("../manifest.json"));
+struct Panics;
+impl Plugin for Panics {
+    const HOOKS: &'static [Hook] = &[Hook::Request];
+    fn new(_: &mut Config) -> Result<Panics, String> { Ok(Panics) }
+    fn request(&mut self, r: &mut Request) -> Verdict {
+        eprintln!("{}", r.texts[0].as_str());
+        panic!("{}", r.texts[0].as_str())
+    }
+}
+`,
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log bytes.Buffer
+	p, err := wasm.Load(t.Context(), wasm.Settings{Path: plugintest.Build(t, dir), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := plugintest.Wrap(p).Chat(t, "m", "hush")
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String() + fmt.Sprint(o.Err); !strings.Contains(got, "panic at src/lib.rs:9") || strings.Contains(got, "hush") {
+		t.Error(got)
+	}
 }
 
 func TestKeywordConfigMistakes(t *testing.T) {

@@ -215,7 +215,7 @@ func (t *trial) flags(fs *pflag.FlagSet) {
 
 // finish reads the files that the flags name. What a flag says counts more than the input.
 func (t *trial) finish(c plugins, file string) error {
-	t.Settings = wasm.Settings{Path: file, Name: strings.TrimSuffix(filepath.Base(file), ".wasm")}
+	t.Settings = wasm.Settings{Path: file, Name: strings.TrimSuffix(filepath.Base(file), ".wasm"), Stderr: true}
 	t.Settings.Logger = slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
 	t.Settings.Limits = wasm.Limits{
 		MemoryMB: t.memoryMB, CPU: time.Duration(t.cpuMS) * time.Millisecond, Wall: time.Duration(t.wallMS) * time.Millisecond,

@@ -46,7 +46,14 @@ func request(r *sallyport.Request) sallyport.Verdict {
 	case "calls":
 		return sallyport.Respond(fmt.Sprint(calls))
 	case "panic":
+		if quoted, ok := strings.CutPrefix(arg, "error "); ok {
+			panic(fmt.Errorf("of %q", quoted))
+		}
 		panic("prompt: " + arg)
+	case "index":
+		return sallyport.Respond(arg[len(arg)+calls:])
+	case "convert":
+		return sallyport.Respond(any(calls).(string))
 	case "exit":
 		os.Exit(7)
 	case "spin":
