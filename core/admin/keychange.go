@@ -171,14 +171,22 @@ func (a *API) graceEnd(period string) (time.Time, error) {
 
 func (a *API) rotateKey(c *call, row *store.Key, next string, revoke time.Time, p *keyParams) (any, error) {
 	now := store.Clean(a.Now())
+	commands, err := a.commands(c, row)
+	if err != nil {
+		return nil, err
+	}
 	var made *store.Key
 	var out map[string]any
-	err := a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
+	err = a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
 		made, err = tx.Keys().Rotate(c.ctx(), row.Token, hashOf(next), revoke, func(k *store.Key) error {
 			k.KeyName, k.UpdatedBy, k.LastRotationAt = keyName(next), c.actor(), &now
 			k.RotationCount = store.Ptr(value(k.RotationCount) + 1)
 			k.KeyRotationAt = rotation(k, now)
+			before := *k
 			if err := p.apply(c, k); err != nil {
+				return err
+			}
+			if err := c.mayAlter(commands, &before, k); err != nil {
 				return err
 			}
 			if err := errors.Join(holdTeam(c, tx, k), a.keyParts(c, tx, p, k)); err != nil {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -367,7 +368,7 @@ func (c *call) metadata(current store.JSON, given map[string]any) (store.JSON, e
 		}
 		meta[name] = v
 	}
-	if err := c.mayOptOut(before, meta); err != nil {
+	if err := cmp.Or(c.mayOptOut(before, meta), c.mayOpenPaths(before, meta)); err != nil {
 		return nil, err
 	}
 	return json.Marshal(meta)

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -78,6 +79,9 @@ func (a *API) generateServiceKey(c *call) (any, error) { return a.newKeyFrom(c, 
 func (a *API) newKeyFrom(c *call, service bool) (any, error) {
 	var p keyParams
 	err := c.bodyVia(&p, func(m map[string]any) (map[string]any, error) {
+		if err := c.mayAsk(m); err != nil {
+			return nil, err
+		}
 		fillDefaults(m, a.Policy.Defaults)
 		if a.Policy.KeyGenerate != nil {
 			return a.Policy.KeyGenerate(c.r, c.who, m)
@@ -99,7 +103,7 @@ func (a *API) newKeyFrom(c *call, service bool) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.bounded(c, &p); err != nil {
+	if err := cmp.Or(a.mayHave(c, &p, team), a.bounded(c, &p)); err != nil {
 		return nil, err
 	}
 	return a.createKey(c, &p, team, service)
@@ -466,13 +470,20 @@ func (a *API) changeKey(c *call, key, path, action string, change func(tx store.
 	if err := a.mayChangeKey(c, row, path); err != nil {
 		return nil, err
 	}
+	commands, err := a.commands(c, row)
+	if err != nil {
+		return nil, err
+	}
 	var next *store.Key
 	err = a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
 		var before store.Key
 		next, err = tx.Keys().Update(c.ctx(), row.Token, func(k *store.Key) error {
 			before = *k
 			k.UpdatedBy = c.actor()
-			return change(tx, k)
+			if err := change(tx, k); err != nil {
+				return err
+			}
+			return c.mayAlter(commands, &before, k)
 		})
 		if err != nil {
 			return keyConflict(err)

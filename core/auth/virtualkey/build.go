@@ -67,6 +67,9 @@ func (b *building) relatives() {
 	}
 	if t := v.Team; t != nil {
 		p.TeamName, p.TeamMetadata, p.TeamBlocked, p.TeamModels = string(t.TeamAlias), object(t.Metadata), t.Blocked, b.expand(t.Models)
+		if len(p.PassRoutes) == 0 {
+			p.PassRoutes = texts(p.TeamMetadata["allowed_passthrough_routes"])
+		}
 		p.Tags = append(p.Tags, texts(p.TeamMetadata["tags"])...)
 		p.Guardrails = append(p.Guardrails, texts(p.TeamMetadata["guardrails"])...)
 		if p.Routing == nil {

@@ -87,3 +87,28 @@ func TestGateCollects(t *testing.T) {
 	f(caller, `{"model":"other","tags":["b","a"]}`, []string{"b", "a", "c"}, all, key, tag)
 	f(llm.Principal{Role: llm.RoleProxyAdmin}, `{"model":"m"}`, nil, free)
 }
+
+// TestGatePassThrough shows that a list of pass-through endpoints is for those of the configuration alone.
+func TestGatePassThrough(t *testing.T) {
+	t.Parallel()
+	policy := virtualkey.Policy{LLMRoute: func(path string) bool { return strings.HasPrefix(path, "/mine") || strings.HasPrefix(path, "/other") }}
+	f := func(p llm.Principal, path string, allowed bool) {
+		t.Helper()
+		x := chat(t, `{"model":"m"}`)
+		x.Path, x.Op = path, llm.OpPassThrough
+		err := pass(t, virtualkey.NewGate(known{&p}, policy, nil, nil), x)
+		if e := llm.AsError(err); (err == nil) != allowed || err != nil && (e.Status != 403 || !strings.Contains(e.Message, "pass-through routes: ['/mine")) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	mine := llm.Principal{PassRoutes: []string{"/mine"}}
+	f(mine, "/mine", true)
+	f(mine, "/mine/below", true)
+	f(mine, "/mineral", false)
+	f(mine, "/other", false)
+	f(mine, "/openai/v1/models", true) // of a vendor
+	f(llm.Principal{PassRoutes: []string{"/mine/{id}"}}, "/mine/1", true)
+	f(llm.Principal{PassRoutes: []string{"/mine/*"}}, "/other/1", false)
+	f(llm.Principal{}, "/other", true)
+	f(llm.Principal{PassRoutes: []string{"/mine"}, AllowedRoutes: []string{"/other"}}, "/other", true)
+}

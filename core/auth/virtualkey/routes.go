@@ -25,10 +25,7 @@ func matches(patterns []string, path string) bool {
 // (litellm/proxy/auth/route_checks.py, is_virtual_key_allowed_to_call_route).
 func (g *Gate) routeAllowed(x *llm.Exchange, list []string) bool {
 	for _, r := range list {
-		if r == x.Path || strings.HasPrefix(x.Path, strings.TrimSuffix(r, "/")+"/") && strings.HasPrefix(r, "/") && r != "/" {
-			return true
-		}
-		if strings.ContainsAny(r, "*{") && pathMatches(r, x.Path) {
+		if routeMatches(r, x.Path) {
 			return true
 		}
 		if r == "llm_api_routes" && g.callsModel(x) {
@@ -39,6 +36,20 @@ func (g *Gate) routeAllowed(x *llm.Exchange, list []string) bool {
 		}
 	}
 	return false
+}
+
+// passAllowed reports whether a key whose metadata, or else whose team's, lists endpoints to pass requests through to may
+// call the exchange's path. The list counts for endpoints of the configuration, and for keys without allowed_routes
+// (allowed_passthrough_routes of /key/generate, litellm/proxy/management_endpoints/key_management_endpoints.py).
+func (g *Gate) passAllowed(x *llm.Exchange, p *llm.Principal) bool {
+	return len(p.PassRoutes) == 0 || len(p.AllowedRoutes) > 0 || g.policy.LLMRoute == nil || !g.policy.LLMRoute(x.Path) ||
+		slices.ContainsFunc(p.PassRoutes, func(r string) bool { return routeMatches(r, x.Path) })
+}
+
+// routeMatches reports whether a path is the one of an entry, lies below it, or has the form of its pattern.
+func routeMatches(entry, path string) bool {
+	return entry == path || strings.HasPrefix(path, strings.TrimSuffix(entry, "/")+"/") && strings.HasPrefix(entry, "/") && entry != "/" ||
+		strings.ContainsAny(entry, "*{") && pathMatches(entry, path)
 }
 
 // callsModel reports whether a path is one of llm_api_routes: it calls a model, or says which there are.
