@@ -257,3 +257,34 @@ func TestRecover(t *testing.T) {
 	}
 	recovered(85)
 }
+
+// TestIdleRestarts shows that a process that serves no call leaves no file behind for good, whatever was there before.
+func TestIdleRestarts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir() + "/journal"
+	s := newFakeStore()
+	run := func(records int) {
+		t.Helper()
+		j := openJournal(t, dir, Options{Segment: 4096})
+		put(t, j, records, 1)
+		l := NewLoader(LoaderSettings{Store: s, Journal: j})
+		if err := l.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := segmentNumbers(dir); err != nil || len(left) != 1 {
+			t.Errorf("segments %v are left, %v", left, err)
+		}
+	}
+	run(0)
+	run(0)
+	run(40)
+	run(0)
+	run(0)
+	run(1)
+	if s.rows != 41 {
+		t.Errorf("%d rows of 41", s.rows)
+	}
+}

@@ -1,6 +1,7 @@
 package spend
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ func readDir(dir string, from, end int64, each func(seq int64, record []byte) bo
 	if err != nil {
 		return from, fmt.Errorf("spend journal: %w", err)
 	}
-	for _, n := range numbers {
+	for i, n := range numbers {
 		start, at := placeOf(from)
 		if n < start {
 			continue
@@ -52,6 +53,10 @@ func readDir(dir string, from, end int64, each func(seq int64, record []byte) bo
 			if !more {
 				return from, nil
 			}
+		}
+		// A segment that was left is done with, also if nothing is in it: a process that served no call leaves one.
+		if last, _ := placeOf(end); i+1 < len(numbers) && (end == 0 || numbers[i+1] <= last) {
+			from = seq(numbers[i+1], headSize)
 		}
 	}
 	return from, nil
@@ -79,16 +84,26 @@ func readSegment(path string, number uint32, at int, end int64) ([]byte, error) 
 			size = 0
 		}
 	}
-	head := make([]byte, headSize)
-	if _, err := f.ReadAt(head, 0); err != nil || !validHead(head, number) || size <= at {
+	if size < at+frameSize {
 		return nil, nil
 	}
-	b := make([]byte, size-at)
-	n, err := f.ReadAt(b, int64(at))
-	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("spend journal: %w", err)
+	head, first := make([]byte, headSize), make([]byte, frameSize)
+	if err := errors.Join(readAt(f, head, 0), readAt(f, first, int64(at))); err != nil {
+		return nil, err
 	}
-	return b[:n], nil
+	if !validHead(head, number) || binary.LittleEndian.Uint32(first) == 0 {
+		return nil, nil // as most of a file is that was not written to; it need not be read
+	}
+	b := make([]byte, size-at)
+	return b, readAt(f, b, int64(at))
+}
+
+// readAt fills b. What a file is too short for stays zero: no record.
+func readAt(f *os.File, b []byte, at int64) error {
+	if _, err := f.ReadAt(b, at); err != nil && err != io.EOF { //nolint:errorlint // a file returns it bare
+		return fmt.Errorf("spend journal: %w", err)
+	}
+	return nil
 }
 
 // Release gives up the segments that lie wholly before a place. One is kept to be written again.

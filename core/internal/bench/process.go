@@ -113,6 +113,8 @@ func startProcess(cpus []int, dir string, stdout, stderr io.Writer, argv ...stri
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = dir
+	// Not the user's: a database that is there is opened, and then every call is recorded in it.
+	cmd.Env = append(os.Environ(), "SALLYPORT_STATE_DIR="+dir)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = childAttributes()
 	if err := cmd.Start(); err != nil {
