@@ -122,6 +122,7 @@ type conn struct {
 
 	idle  time.Time // since when it rests; zero if it never carried a call
 	timed bool      // a deadline is set
+	until time.Time // the deadline for reading and writing; zero if there is none, or they differ
 
 	fd syscall.RawConn // nil if the connection has no descriptor
 	probe

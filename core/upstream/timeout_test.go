@@ -250,6 +250,48 @@ func TestDeadlineDoesNotOutliveTheCall(t *testing.T) {
 	})
 }
 
+// A deadline that is minutes away may serve the next calls too, and be late by a hundredth for that; never early, and a
+// shorter one takes its place.
+func TestFarDeadlines(t *testing.T) {
+	calls, waits := 0, map[int]time.Duration{3: time.Hour, 6: time.Hour}
+	play := func(conn net.Conn) {
+		calls++
+		time.Sleep(waits[calls])
+		send(conn, upstreamtest.Head(200, "Content-Length: 2"), "{}")
+	}
+	piped(t, play, func(t *testing.T, c *upstream.Client) {
+		target := anyTarget()
+		call := func(timeout time.Duration) (time.Duration, error) {
+			call := post(target)
+			call.Timeout = timeout
+			begun := time.Now()
+			_, _, err := fetch(t.Context(), c, call)
+			time.Sleep(500 * time.Millisecond)
+			return time.Since(begun) - 500*time.Millisecond, err
+		}
+		answered := func(timeout time.Duration) {
+			t.Helper()
+			if _, err := call(timeout); err != nil {
+				t.Error(err)
+			}
+		}
+		late := func(timeout, most time.Duration) {
+			t.Helper()
+			took, err := call(timeout)
+			wantError(t, err, "upstream.Do", llm.KindTimeout)
+			if took < timeout || took > most {
+				t.Errorf("ended after %s, want %s to %s", took, timeout, most)
+			}
+		}
+		answered(10 * time.Minute)
+		answered(10 * time.Minute)
+		late(10*time.Minute, 10*time.Minute+6*time.Second)
+		answered(10 * time.Minute)
+		answered(10 * time.Minute)
+		late(20*time.Second, 20*time.Second)
+	})
+}
+
 // What a server says unasked is not the answer to the next call.
 func TestUnaskedBytesWhileIdle(t *testing.T) {
 	calls := 0

@@ -150,6 +150,7 @@ func (t *trip) Abort() {
 	}
 	if t.live != nil {
 		t.live.SetDeadline(past())
+		t.live.until = time.Time{}
 	}
 }
 
@@ -169,10 +170,33 @@ func (t *trip) hold(c *conn) bool {
 		return false
 	}
 	if c.timed || !t.deadline.IsZero() {
-		c.SetDeadline(t.deadline)
-		c.timed = !t.deadline.IsZero()
+		c.bound(t.deadline, t.start)
 	}
 	return true
+}
+
+// A deadline this far away may be late by a part of the time until then: so the next call may find one that serves it too.
+const (
+	farAway  = time.Minute
+	latePart = 128
+)
+
+// bound ends reading and writing at d, as seen at now; zero means never. Moving a deadline costs 0.2 µs, and most calls have the
+// same few minutes.
+func (c *conn) bound(d, now time.Time) {
+	late := time.Duration(0)
+	if span := d.Sub(now); !d.IsZero() && span >= farAway {
+		late = span / latePart
+	}
+	if left := c.until.Sub(d); late > 0 && !c.until.IsZero() && left >= 0 && left <= late {
+		return
+	}
+	c.timed, c.until = !d.IsZero(), time.Time{}
+	if c.timed {
+		d = d.Add(late)
+		c.until = d
+	}
+	c.SetDeadline(d)
 }
 
 // limit moves the deadline for reading, unless the trip was aborted.
@@ -184,7 +208,7 @@ func (t *trip) limit(d time.Time) {
 	}
 	t.deadline = d
 	t.live.SetReadDeadline(d)
-	t.live.timed = true
+	t.live.timed, t.live.until = true, time.Time{}
 }
 
 // open connects c, within the time for dialling and that of the call.

@@ -99,7 +99,7 @@ func (w *wire) nap(p []byte) (int, error) {
 // closedSlow looks at an idle connection without a descriptor: it reads for a moment, and nothing is the good sign.
 func (c *conn) closedSlow() bool {
 	var b [1]byte
-	c.timed = true
+	c.timed, c.until = true, time.Time{}
 	c.SetReadDeadline(time.Now().Add(time.Millisecond))
 	n, err := c.Read(b[:])
 	return n > 0 || !isTimeout(err)

@@ -300,7 +300,7 @@ func FuzzDecode(f *testing.F) {
 	e := entry()
 	f.Add(appendEntry(&e))
 	var short encoder
-	rest(&short, exchange(f), &llm.Reply{}, llm.AsError(errors.New("x")), llm.Usage{})
+	rest(&short, exchange(f), &llm.Reply{}, llm.AsError(errors.New("x")), &llm.Usage{})
 	e.Log.Metadata, e.Log.RequestTags, e.NoLog = short.b, nil, false
 	f.Add(appendEntry(&e))
 	f.Add([]byte{recordVersion})

@@ -22,7 +22,7 @@ const (
 )
 
 // rest writes what metadata needs besides the record.
-func rest(e *encoder, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u llm.Usage) {
+func rest(e *encoder, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u *llm.Usage) {
 	p, flags := x.Principal, uint64(0)
 	if reply != nil {
 		flags |= restReply

@@ -86,8 +86,7 @@ func (r *Recorder) encode(
 	e *encoder, x *llm.Exchange, reply *llm.Reply, tried *llm.Deployment, failure *llm.Error, end time.Time, texts bool,
 ) {
 	d, first := tried, int64(0)
-	var u llm.Usage
-	flags := uint64(0)
+	u, flags := &llm.Usage{}, uint64(0)
 	if r.s.NoLogs || r.s.NoErrors && failure != nil {
 		flags |= flagNoLog
 	}
@@ -95,7 +94,7 @@ func (r *Recorder) encode(
 		flags |= flagNoTotals
 	}
 	if reply != nil {
-		u = reply.Usage
+		u = &reply.Usage
 		if reply.Deployment != nil {
 			d = reply.Deployment
 		}
@@ -104,7 +103,10 @@ func (r *Recorder) encode(
 			first = reply.Began.UnixNano()
 		}
 	}
-	u = x.Used(u)
+	if len(x.Earlier) > 0 {
+		sum := x.Used(*u)
+		u = &sum
+	}
 	total := u.Total
 	if total == 0 {
 		total = u.Prompt + u.Completion
@@ -191,7 +193,7 @@ func session(x *llm.Exchange) []byte {
 
 // documents writes the fields that become JSON: metadata, tags, request, answer, and the request as it came. Tags are those
 // that the record has besides.
-func (r *Recorder) documents(e *encoder, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u llm.Usage, texts bool) {
+func (r *Recorder) documents(e *encoder, x *llm.Exchange, reply *llm.Reply, failure *llm.Error, u *llm.Usage, texts bool) {
 	doc := buffers.Get().(*encoder)
 	doc.b = doc.b[:0]
 	rest(doc, x, reply, failure, u)

@@ -38,9 +38,8 @@ func (s *Scanned) member(c *dialect.Cursor) {
 		s.Model = c.Span()
 	case "usage":
 		if c.First() == '{' {
-			tier := s.Usage.Tier
-			s.Usage = usage(c)
-			s.Usage.Tier = tier
+			s.Usage = llm.Usage{Tier: s.Usage.Tier}
+			usage(c, &s.Usage)
 			s.UsageAt = c.Span()
 		}
 	case "service_tier":
@@ -166,11 +165,11 @@ func finishName(b []byte) string {
 	return clip(string(b))
 }
 
-// usage reads the usage object that outer stands at. Besides OpenAI's own members it takes prompt_cache_hit_tokens (DeepSeek) and
+// usage reads the usage object that outer stands at into u, which is empty. Besides OpenAI's own members it takes prompt_cache_hit_tokens (DeepSeek) and
 // cached_tokens on the outside (Moonshot) for what came from the vendor's cache, what the vendor charged in cost and what
 // was read on the side (https://docs.perplexity.ai/api-reference/chat-completions-post,
 // https://openrouter.ai/docs/use-cases/usage-accounting), and searches (https://docs.x.ai/docs/guides/tools/overview).
-func usage(outer *dialect.Cursor) (u llm.Usage) {
+func usage(outer *dialect.Cursor, u *llm.Usage) {
 	var c dialect.Cursor
 	outer.Into(&c)
 	for c.Next() {
@@ -184,14 +183,14 @@ func usage(outer *dialect.Cursor) (u llm.Usage) {
 		case "prompt_tokens_details":
 			var d dialect.Cursor
 			c.Into(&d)
-			dialect.PromptDetails(&d, &u)
+			dialect.PromptDetails(&d, u)
 			c.Leave(&d)
 		case "prompt_cache_hit_tokens", "cached_tokens":
 			u.Cached = max(u.Cached, dialect.Int(c.Value()))
 		case "completion_tokens_details":
 			var d dialect.Cursor
 			c.Into(&d)
-			dialect.CompletionDetails(&d, &u)
+			dialect.CompletionDetails(&d, u)
 			c.Leave(&d)
 		case "num_search_queries":
 			u.Searches = dialect.Int(c.Value())
@@ -207,7 +206,6 @@ func usage(outer *dialect.Cursor) (u llm.Usage) {
 	if u.Total == 0 {
 		u.Total = u.Prompt + u.Completion
 	}
-	return u
 }
 
 // cost reads what a vendor charged, in US dollars: a number, or an object with the sum as total_cost.
