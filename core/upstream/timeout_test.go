@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,10 +254,11 @@ func TestDeadlineDoesNotOutliveTheCall(t *testing.T) {
 // A deadline that is minutes away may serve the next calls too, and be late by a hundredth for that; never early, and a
 // shorter one takes its place.
 func TestFarDeadlines(t *testing.T) {
-	calls, waits := 0, map[int]time.Duration{3: time.Hour, 6: time.Hour}
+	var calls atomic.Int64
 	play := func(conn net.Conn) {
-		calls++
-		time.Sleep(waits[calls])
+		if n := calls.Add(1); n == 3 || n == 6 {
+			time.Sleep(time.Hour)
+		}
 		send(conn, upstreamtest.Head(200, "Content-Length: 2"), "{}")
 	}
 	piped(t, play, func(t *testing.T, c *upstream.Client) {
