@@ -14,12 +14,18 @@ import (
 // turn is the state of one exchange on its way through the gateway, and the stream of its reply. It is pooled: it goes
 // back when the exchange failed or its reply was closed.
 type turn struct {
+	progress
+	leg    // on which the reply came, unless others took part
+	plan   router.Plan
+	resume resume
+}
+
+// progress is what of a turn begins empty with each exchange; the rest keeps its buffers.
+type progress struct {
 	*Snapshot
 	g   *Gateway
 	ctx context.Context
-	leg // on which the reply came, unless others took part
 
-	plan   router.Plan
 	routed bool // the plan is under way
 	watch  *pipeline.Watch
 	rest   llm.Stream // what the provider left to read
@@ -29,9 +35,7 @@ type turn struct {
 	branch bool       // another turn settles and records
 	kept   []byte     // of the answer, for the record
 	long   bool       // the answer is longer than what is kept
-
-	resume resume
-	race   *race // nil unless several calls were made at a time
+	race   *race      // nil unless several calls were made at a time
 }
 
 var turns = sync.Pool{New: func() any { return new(turn) }}
@@ -139,7 +143,7 @@ func (t *turn) finish(r *llm.Reply, err error) {
 	s := t.Snapshot
 	t.call.Reset()
 	t.answer.Reset()
-	*t = turn{leg: leg{call: t.call, answer: t.answer}, plan: t.plan, resume: t.resume.empty()}
+	t.progress, t.x, t.reply, t.sent, t.resume = progress{}, nil, llm.Reply{}, false, t.resume.empty()
 	turns.Put(t)
 	s.release()
 }
