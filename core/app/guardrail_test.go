@@ -126,6 +126,24 @@ func TestPostCallStream(t *testing.T) {
 	if r = s.Post(chat, says("hi", `,"stream":true`)); r.Status != 503 || !strings.Contains(r.Body, "rejected 400 stopped") {
 		t.Fatalf("refused before the first byte: %d %s", r.Status, r.Body)
 	}
+
+	s = apptest.Start(t, one(v)+fmt.Sprintf(`
+guardrails:
+  - guardrail_name: colours
+    litellm_params: {guardrail: %q, mode: [pre_call, post_call], default_on: true, config: {words: [PURPLE]}}
+`, plugintest.Build(t, "../../plugins/keyword-guard")))
+	sent := len(v.Requests())
+	wantStatus(t, s.Post(chat, says("is it PURPLE", "")), 400, "not allowed")
+	if len(v.Requests()) != sent {
+		t.Error("a refused prompt reached the vendor")
+	}
+	long := strings.Repeat("all is well and so on, ", 20)
+	v.Script(ut.SSE(append(ut.ChatStream("x", 1, long, "but PUR", "PLE", " it is"), "[DONE]")...))
+	r = s.Post(chat, says("hi", `,"stream":true`))
+	text, last = content(t, r.Body)
+	if r.Status != 200 || !strings.HasPrefix(text, "all is well") || strings.Contains(text, "PUR") || !strings.HasPrefix(last, `{"error":`) {
+		t.Errorf("%d %q, last %s", r.Status, text, last)
+	}
 }
 
 func TestPostCallBuffer(t *testing.T) {

@@ -74,6 +74,13 @@ func TestCustomAuth(t *testing.T) {
 	f("off", "sk-blue", 400)
 	f("auto", "sk-blue", 200)
 	f("on", "sk-blue", 200)
+
+	s := apptest.Start(t, strings.Replace(one(v), "{master_key: sk-1234}", fmt.Sprintf(
+		"{master_key: sk-1234, custom_auth: %s, custom_auth_settings: {mode: auto}}", plugintest.Build(t, "../wasm/testdata/probe")), 1))
+	for range 3 { // each breaks its instance, and none the gateway
+		wantStatus(t, s.Post(chat, ask(""), "Authorization: Bearer panic"), 401, "auth_error")
+		wantStatus(t, s.Post(chat, ask(""), "Authorization: Bearer sk-1234"), 200, "ok")
+	}
 }
 
 // Every mistake with a plugin stops the start, with the place in the file and what to do.

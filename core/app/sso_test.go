@@ -466,7 +466,9 @@ func TestCustomKeyGenerate(t *testing.T) {
 	b := startLogin(t, yaml, nil)
 	admin := []string{"Authorization: Bearer sk-master"}
 	wantStatus(t, b.Post("/key/generate", `{"team_id":"none"}`, admin...), 404, "Team=none")
-	wantStatus(t, b.Post("/key/generate", `{}`, admin...), 403, "team")
+	wantStatus(t, b.Post("/key/generate", `{}`, admin...), 403, "Keys need a team_id.")
+	wantStatus(t, b.Post("/team/new", `{"team_id":"t1"}`, admin...), 200, "t1")
+	wantStatus(t, b.Post("/key/generate", `{"team_id":"t1"}`, admin...), 200, `"key":"sk-`)
 	_, err := apptest.Try(t, strings.Replace(mockConfig, "sk-master,", fmt.Sprintf("sk-master, custom_key_generate: %q,", plugintest.Build(t, "../../plugins/pii")), 1))
 	if err == nil || !strings.Contains(err.Error(), "no key_generate hook") {
 		t.Error(err)
