@@ -72,20 +72,26 @@ func (w *writer) format() error {
 	return nil
 }
 
-// thinking decides how much the model reasons before it answers. A thinking of the caller's own goes out as it is.
+// thinking decides how much the model reasons before it answers. A thinking of the caller's own goes out as it is, except to
+// Nova and GPT, which have none and refuse it: there it becomes an effort.
 // Claude's is that of https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html, with
 // the reference's budgets (litellm/constants.py), Nova's that of
 // https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html.
 func (w *writer) thinking() error {
-	if v := w.r.Get("thinking"); v != nil {
-		if v[0] != '{' {
-			return w.r.Bad("thinking", "must be an object")
-		}
-		w.budget = dialect.Int(dialect.Get(v, "budget_tokens"))
-		w.add("thinking", v)
+	own := w.r.Get("thinking")
+	if own != nil && own[0] != '{' {
+		return w.r.Bad("thinking", "must be an object")
+	}
+	byEffort := w.s.family == familyNova || w.s.family == familyGPT
+	if own != nil && !byEffort {
+		w.budget = dialect.Int(dialect.Get(own, "budget_tokens"))
+		w.add("thinking", own)
 		return nil
 	}
 	effort, err := w.r.Effort()
+	if effort == "" && own != nil {
+		effort = effortOf(own)
+	}
 	if err != nil || effort == "" {
 		return err
 	}
@@ -114,6 +120,21 @@ func (w *writer) thinking() error {
 		}
 	}
 	return nil
+}
+
+// effortOf is the effort that a thinking of Claude's comes to, by the budgets of claudeThinking; none is said for one that
+// is disabled.
+func effortOf(thinking []byte) string {
+	budget := dialect.Int(dialect.Get(thinking, "budget_tokens"))
+	switch kind := string(dialect.Get(thinking, "type")); {
+	case kind == `"disabled"`:
+		return ""
+	case kind == `"adaptive"`, budget >= 2048 && budget < 4096:
+		return "medium"
+	case budget >= 4096:
+		return "high"
+	}
+	return "low"
 }
 
 func (w *writer) claudeThinking(budget int64, effort string) {
