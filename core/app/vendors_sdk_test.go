@@ -14,8 +14,8 @@ import (
 	"github.com/sallyport-ai/sallyport/core/apptest"
 )
 
-// The official SDKs of OpenAI, Anthropic and Google call a tool, send its result back and read a stream, alike at Anthropic,
-// Gemini, Bedrock, Claude on Vertex AI, Mistral and Ollama.
+// The official SDKs of OpenAI, Anthropic and Google call a tool, send its result back and read a stream, alike at every
+// vendor of apptest.Vendors.
 func TestSDKsAtVendors(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartVendors(t)

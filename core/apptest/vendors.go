@@ -18,12 +18,13 @@ import (
 
 // Vendors are the models of StartVendors, each named for its vendor: "vertex" is Claude on Vertex AI.
 func Vendors() []string {
-	return []string{"anthropic", "gemini", "bedrock", "vertex", "mistral", "ollama"}
+	return []string{"anthropic", "gemini", "bedrock", "vertex", "mistral", "ollama", "cohere", "groq"}
 }
 
 // StartVendors runs a gateway in front of scripted vendors that each speak an API of their own. All say the same: asked
 // with the tool "weather" they call it for {"city":"Paris"} and use 20 and 9 tokens; without it, or with its result 21
-// sent back, they say "It is warm." and use 35 and 7. A stream has that text in two pieces.
+// sent back, they say "It is warm." and use 35 and 7. A stream has that text in two pieces. What else they can be asked
+// is told at special.
 func StartVendors(t testing.TB) *Server {
 	t.Helper()
 	flag := func(r *ut.Request) bool { return strings.Contains(string(r.Body), `"stream":true`) }
@@ -36,10 +37,12 @@ model_list:
   - {model_name: vertex, litellm_params: {model: vertex_ai/claude-sonnet-4-5@20250929, api_base: "%s", vertex_location: global}}
   - {model_name: mistral, litellm_params: {model: mistral/mistral-small-latest, api_base: "%s/v1", api_key: k}}
   - {model_name: ollama, litellm_params: {model: ollama_chat/llama3.2, api_base: "%s"}}
+  - {model_name: cohere, litellm_params: {model: cohere_chat/command-a-reasoning-08-2025, api_base: "%s", api_key: k}}
+  - {model_name: groq, litellm_params: {model: groq/openai/gpt-oss-20b, api_base: "%s/openai/v1", api_key: k}}
 router_settings: {num_retries: 0}
 general_settings: {master_key: %s}
 `, converses(t, flag, claude()), converses(t, path(":streamGenerateContent"), gemini()), converses(t, path("/converse-stream"), nova()),
-		vertex, converses(t, flag, mistral()), converses(t, flag, ollama()), MasterKey),
+		vertex, converses(t, flag, mistral()), converses(t, flag, ollama()), converses(t, flag, cohere()), converses(t, flag, groq()), MasterKey),
 		Env("AWS_ACCESS_KEY_ID=AK1", "AWS_SECRET_ACCESS_KEY=SK1", "GOOGLE_APPLICATION_CREDENTIALS="+ServiceAccount(t, vertex)))
 }
 
@@ -51,6 +54,7 @@ func path(part string) func(*ut.Request) bool {
 type answers struct {
 	id                                 string // of the call, which comes back with its result; empty where the vendor gives none
 	call, said, callStream, saidStream ut.Answer
+	special                            special
 }
 
 // converses is the address of a vendor that gives the answers.
@@ -59,9 +63,12 @@ func converses(t testing.TB, streams func(*ut.Request) bool, a answers) string {
 		body := string(c.Request.Body)
 		result := strings.Contains(body, "21") && strings.Contains(body, a.id)
 		calls, stream := strings.Contains(body, `"weather"`) && !result, streams(&c.Request)
+		own := a.special.answer(body, a.said)
 		switch {
 		case c.Request.Path == "/token":
 			ut.JSON(200, `{"access_token":"ya29.token","token_type":"Bearer","expires_in":3600}`)(c)
+		case own != nil:
+			own(c)
 		case calls && stream:
 			a.callStream(c)
 		case calls:
@@ -96,6 +103,20 @@ func claude() answers {
 		callStream: stream("20", `{"type":"tool_use","id":"toolu_1","name":"weather","input":{}}`,
 			`{"type":"input_json_delta","partial_json":"{\"city\":"}`, `{"type":"input_json_delta","partial_json":"\"Paris\"}"}`, "tool_use", "9"),
 		saidStream: stream("35", `{"type":"text","text":""}`, `{"type":"text_delta","text":"It is "}`, `{"type":"text_delta","text":"warm."}`, "end_turn", "7"),
+		special: special{
+			picture: `"media_type":"image/png"`, schema: []string{`"json_tool_call"`, `"output_config"`},
+			object: func(body string) ut.Answer {
+				if strings.Contains(body, "json_tool_call") {
+					return whole(`{"type":"tool_use","id":"toolu_2","name":"json_tool_call","input":{"city":"Paris"}}`, "tool_use", `"input_tokens":9,"output_tokens":5`)
+				}
+				return whole(`{"type":"text","text":"{\"city\":\"Paris\"}"}`, "end_turn", `"input_tokens":9,"output_tokens":5`)
+			},
+			thinking: []string{`"budget_tokens":1024`}, thought: whole(`{"type":"thinking","thinking":"Hm.","signature":"c2ln"},{"type":"text","text":"It is warm."}`, "end_turn", `"input_tokens":9,"output_tokens":5`),
+			refusal: func(status int) ut.Answer {
+				kinds := map[int]string{400: "invalid_request_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error", 500: "api_error"}
+				return ut.JSON(status, `{"type":"error","error":{"type":"`+kinds[status]+`","message":"No."},"request_id":"req_1"}`)
+			},
+		},
 	}
 }
 
@@ -110,6 +131,15 @@ func gemini() answers {
 	return answers{
 		call: ut.JSON(200, call), said: ut.JSON(200, candidate(`{"text":"It is warm."}`, ended)),
 		callStream: ut.SSE(call), saidStream: ut.SSE(candidate(`{"text":"It is "}`, "}]}"), candidate(`{"text":"warm."}`, ended)),
+		special: special{
+			picture: `"inlineData":{`, schema: []string{`"responseJsonSchema":{`, `"responseSchema":{`},
+			object:   always(ut.JSON(200, candidate(`{"text":"{\"city\":\"Paris\"}"}`, ended))),
+			thinking: []string{`"includeThoughts":true`, `"include_thoughts":true`}, thought: ut.JSON(200, candidate(`{"text":"Hm.","thought":true},{"text":"It is warm.","thoughtSignature":"c2ln"}`, ended)),
+			refusal: func(status int) ut.Answer {
+				kinds := map[int]string{400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL"}
+				return ut.JSON(status, fmt.Sprintf(`{"error":{"code":%d,"message":"No.","status":%q}}`, status, kinds[status]))
+			},
+		},
 	}
 }
 
@@ -128,6 +158,15 @@ func nova() answers {
 		saidStream: BedrockEvents([2]string{"messageStart", `{"role":"assistant"}`}, [2]string{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"It is "}}`},
 			[2]string{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"warm."}}`}, [2]string{"contentBlockStop", `{"contentBlockIndex":0}`},
 			[2]string{"messageStop", `{"stopReason":"end_turn"}`}, [2]string{"metadata", `{"usage":` + ended + `}`}),
+		special: special{
+			picture: `{"image":{"format":"png","source":{"bytes":"` + Picture + `"}}}`, schema: []string{`"json_tool_call"`},
+			object:   always(ut.JSON(200, `{"output":{"message":{"role":"assistant","content":[{"toolUse":{"toolUseId":"tooluse_2","name":"json_tool_call","input":{"city":"Paris"}}}]}},"stopReason":"tool_use","usage":`+called+`}`)),
+			thinking: []string{`"reasoningConfig":{"type":"enabled"`}, thought: ut.JSON(200, `{"output":{"message":{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"Hm."}}},{"text":"It is warm."}]}},"stopReason":"end_turn","usage":`+ended+`}`),
+			refusal: func(status int) ut.Answer {
+				kinds := map[int]string{400: "ValidationException", 403: "AccessDeniedException", 404: "ResourceNotFoundException", 429: "ThrottlingException", 500: "InternalServerException"}
+				return ut.JSON(status, `{"message":"No."}`, "x-amzn-ErrorType: "+kinds[status])
+			},
+		},
 	}
 }
 
@@ -141,6 +180,13 @@ func mistral() answers {
 		said:       ut.JSON(200, ut.Completion("m", "It is warm.", 35, 7)),
 		callStream: ut.SSE(ut.RoleChunk("m"), `{"id":"c1","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{`+call, ut.Done),
 		saidStream: ut.SSE(ut.RoleChunk("m"), ut.ContentChunk("m", "It is "), `{"id":"c2","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":"warm."},"finish_reason":"stop"}],"usage":{"prompt_tokens":35,"completion_tokens":7,"total_tokens":42}}`, ut.Done),
+		special: special{
+			picture: openAIPicture, schema: []string{openAISchema}, object: always(ut.JSON(200, ut.Completion("m", `{"city":"Paris"}`, 9, 5))),
+			thinking: []string{`"reasoning_effort":`}, thought: ut.JSON(200, `{"id":"c1","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm."}]},{"type":"text","text":"It is warm."}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}}`),
+			refusal: func(status int) ut.Answer {
+				return ut.JSON(status, fmt.Sprintf(`{"object":"error","message":"No.","type":"invalid_request_error","param":null,"code":"%d"}`, status))
+			},
+		},
 	}
 }
 
@@ -155,6 +201,11 @@ func ollama() answers {
 		call: ut.JSON(200, line(call, called)), said: ut.JSON(200, line(`"It is warm."`, ended)),
 		callStream: ut.Whole(200, "application/x-ndjson", line(call, "false")+line(`""`, called)),
 		saidStream: ut.Whole(200, "application/x-ndjson", line(`"It is "`, "false")+line(`"warm."`, "false")+line(`""`, ended)),
+		special: special{
+			picture: `"images":["` + Picture + `"]`, schema: []string{`"format":{`}, object: always(ut.JSON(200, line(`"{\"city\":\"Paris\"}"`, ended))),
+			thinking: []string{`"think":true`}, thought: ut.JSON(200, line(`"It is warm.","thinking":"Hm."`, ended)),
+			refusal: func(status int) ut.Answer { return ut.JSON(status, `{"error":"No."}`) },
+		},
 	}
 }
 

@@ -1,7 +1,7 @@
 // The same conversation with every model of MODELS through OpenAI's, Anthropic's and Google's Node SDKs.
 import assert from "node:assert/strict";
 import Anthropic from "@anthropic-ai/sdk";
-import { GoogleGenAI } from "@google/genai";
+import { ApiError, GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
 
 const { GATEWAY_URL: gateway, GATEWAY_KEY: apiKey, MODELS } = process.env;
@@ -10,6 +10,8 @@ const claude = new Anthropic({ baseURL: gateway, apiKey, maxRetries: 0 });
 const gemini = new GoogleGenAI({ apiKey, httpOptions: { baseUrl: gateway } });
 
 const question = "How warm is it in Paris?";
+const picture = "iVBORw0KGgo=";
+const statuses = [400, 403, 404, 429, 500];
 const name = "weather";
 const description = "The temperature in a city.";
 const city = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false };
@@ -37,6 +39,24 @@ const chat = {
     return { message, text: message.content, calls, prompt, completion };
   },
   result: (message) => [message, { role: "tool", tool_call_id: message.tool_calls[0].id, content: "21" }],
+  async say(model, content, more) {
+    const { choices } = await gpt.chat.completions.create({ model, messages: [{ role: "user", content }], ...more });
+    return choices[0].message;
+  },
+  async picture(model, text) {
+    const image_url = { url: `data:image/png;base64,${picture}` };
+    return (await this.say(model, [{ type: "text", text }, { type: "image_url", image_url }])).content;
+  },
+  async object(model, text) {
+    const json_schema = { name: "city", schema: city, strict: true };
+    return (await this.say(model, text, { response_format: { type: "json_schema", json_schema } })).content;
+  },
+  async thought(model, text) {
+    const message = await this.say(model, text, { reasoning_effort: "low" });
+    // Vendors that speak OpenAI's API have their own name for it, which arrives as it came.
+    return `${message.reasoning_content ?? message.reasoning} ${message.content}`;
+  },
+  refused: (model, text) => chat.say(model, text).catch(refusal(OpenAI.APIError)),
 };
 
 // Anthropic's Messages API.
@@ -66,6 +86,21 @@ const messages = {
       { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: "21" }] },
     ];
   },
+  async say(model, content, more) {
+    return (await claude.messages.create({ model, max_tokens: 2000, messages: [{ role: "user", content }], ...more })).content;
+  },
+  async picture(model, text) {
+    const source = { type: "base64", media_type: "image/png", data: picture };
+    return (await this.say(model, [{ type: "text", text }, { type: "image", source }]))[0].text;
+  },
+  async object(model, text) {
+    return (await this.say(model, text, { output_config: { format: { type: "json_schema", schema: city } } }))[0].text;
+  },
+  async thought(model, text) {
+    const [thinking, said] = await this.say(model, text, { thinking: { type: "enabled", budget_tokens: 1024 } });
+    return `${thinking.thinking} ${said.text}`;
+  },
+  refused: (model, text) => messages.say(model, text).catch(refusal(Anthropic.APIError)),
 };
 
 // Google's generateContent.
@@ -96,7 +131,48 @@ const contents = {
     const functionResponse = { id: call.id, name: call.name, response: { output: "21" } };
     return [content, { role: "user", parts: [{ functionResponse }] }];
   },
+  async say(model, parts, config) {
+    const answer = await gemini.models.generateContent({ model, contents: [{ role: "user", parts }], config });
+    return answer.candidates[0].content.parts;
+  },
+  async picture(model, text) {
+    return (await this.say(model, [{ text }, { inlineData: { mimeType: "image/png", data: picture } }]))[0].text;
+  },
+  async object(model, text) {
+    return (await this.say(model, [{ text }], { responseMimeType: "application/json", responseJsonSchema: city }))[0].text;
+  },
+  async thought(model, text) {
+    const thinkingConfig = { includeThoughts: true, thinkingBudget: 1024 };
+    const [thought, said] = await this.say(model, [{ text }], { maxOutputTokens: 2000, thinkingConfig });
+    assert(thought.thought, "the first part is no thought");
+    return `${thought.text} ${said.text}`;
+  },
+  async refused(model, text) {
+    const error = await this.say(model, [{ text }]).catch((error) => error);
+    assert(error instanceof ApiError, String(error));
+    return `${JSON.parse(error.message).error.status} ${error.status}`;
+  },
 };
+
+// What is found of an error of the kind: the name of its class and its status.
+function refusal(kind) {
+  return (error) => {
+    assert(error instanceof kind, String(error));
+    return `${error.constructor.name} ${error.status}`;
+  };
+}
+
+// What is no conversation: a picture, an answer by a schema, thoughts, and the vendor's refusals.
+const asked = (sdk, model) => ({
+  picture: () => sdk.picture(model, "What is in the picture?"),
+  object: () => sdk.object(model, "Name a city."),
+  thought: () => sdk.thought(model, "Think first."),
+  async refused() {
+    const found = [];
+    for (const status of statuses) found.push(await sdk.refused(model, `Refuse with ${status}.`));
+    return found.join(", ");
+  },
+});
 
 async function converse(sdk, model, tools, stream) {
   const history = sdk.start();
@@ -115,12 +191,15 @@ async function converse(sdk, model, tools, stream) {
 
 for (const [sdk, api] of Object.entries({ openai: chat, anthropic: messages, google: contents })) {
   for (const model of MODELS.split(",")) {
+    const steps = {};
     for (const tools of [false, true]) {
       for (const stream of [false, true]) {
-        const step = `${sdk} ${model} ${tools ? "tools" : "chat"} ${stream ? "streamed" : "whole"}`;
-        // A failure is a line too: the other vendors are tried all the same.
-        console.log(`${step}: ${await converse(api, model, tools, stream).catch(String)}`);
+        steps[`${tools ? "tools" : "chat"} ${stream ? "streamed" : "whole"}`] = () => converse(api, model, tools, stream);
       }
+    }
+    for (const [step, call] of Object.entries({ ...steps, ...asked(api, model) })) {
+      // A failure is a line too: the other vendors are tried all the same.
+      console.log(`${sdk} ${model} ${step}: ${await call().catch(String)}`);
     }
   }
 }
