@@ -21,7 +21,7 @@ type LogFilter struct {
 	Status    string // success or failure; rows without a status count as success
 	MinSpend  *float64
 	MaxSpend  *float64
-	ErrorCode string   // metadata.error_information.error_code, of the last MaxCount failures that match the rest
+	ErrorCode string   // metadata.error_information.error_code; of the last MaxCount such failures if spend is asked for or sorted by
 	ErrorText string   // part of metadata.error_information.error_message, of the same
 	Teams     []string // rows of any of these teams or of User; nil does not restrict. For team admins.
 }

@@ -162,7 +162,8 @@ func (f *filler) logs(day int) {
 		{"startTime", f.at(day, start)}, {"endTime", f.at(day, start+" + i % 9000")}, {"model", "'model' || (" + k + " % 20)"},
 		{"model_id", "'id' || (" + k + " % 20)"}, {"model_group", "'model' || (" + k + " % 20)"}, {"custom_llm_provider", "'openai'"},
 		{"api_base", "'https://api.openai.com/v1'"}, {"user", "'u' || (" + k + " % 2000)"}, {"team_id", "'t' || (" + k + " % 200)"},
-		{"metadata", f.json("'{\"user_api_key_alias\": \"alias' || " + k + " || '\", \"usage_object\": {\"total_tokens\": 300}}'")},
+		{"metadata", f.json("'{\"user_api_key_alias\": \"alias' || " + k + " || '\", ' || CASE WHEN i % 100 = 0 " +
+			"THEN '\"error_information\": {\"error_code\": \"' || (400 + i / 100 % 100) || '\"}}' ELSE '\"usage_object\": {\"total_tokens\": 300}}' END")},
 		{"cache_hit", "'False'"}, {"cache_key", "''"}, {"request_tags", f.json("'[\"tag\"]'")}, {"end_user", "'c' || (" + k + " % 5000)"},
 		{"session_id", "'s' || (" + number + " / 4)"}, {"status", "CASE WHEN i % 100 = 0 THEN 'failure' ELSE 'success' END"},
 		{"requester_ip_address", "'10.0.0.1'"},

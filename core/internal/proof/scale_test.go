@@ -53,6 +53,7 @@ func reports() []string {
 		logs + "&min_spend=0.09",
 		logs + "&min_spend=9",
 		logs + "&error_code=429",
+		logs + "&error_code=999",
 		logs + "&sort_by=spend",
 		logs + "&sort_by=total_tokens",
 		logs + "&sort_by=endTime",

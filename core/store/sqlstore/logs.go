@@ -16,6 +16,8 @@ type reports struct {
 	s *Store
 	// first says that the session that is looked for has the id of a call: its first, which has no session of its own.
 	first bool
+	// last says that the last failures alone are looked at, of which no index has what the filter or the order asks for.
+	last bool
 }
 
 // Reports is of store.Store.
@@ -60,6 +62,7 @@ func (r reports) Logs(ctx context.Context, q store.LogQuery) (store.LogPage, err
 			return page, err
 		}
 	}
+	r.last = q.ErrorText != "" || q.ErrorCode != "" && (!byStart(q.Sort) || q.MinSpend != nil || q.MaxSpend != nil)
 	walk, err := r.plan(ctx, &q)
 	if err != nil {
 		return page, err
@@ -112,7 +115,7 @@ func (r reports) plan(ctx context.Context, q *store.LogQuery) (w walk, err error
 	if !sortable(q.Sort) {
 		return w, fmt.Errorf("spend logs cannot be sorted by %q: use startTime, endTime, spend, total_tokens or model", q.Sort)
 	}
-	if q.ErrorCode != "" || q.ErrorText != "" || r.first {
+	if r.last || r.first {
 		return walk{few: true}, nil // of few
 	}
 	if q.MinSpend != nil && *q.MinSpend > 0 {
@@ -203,29 +206,59 @@ func (r reports) filter(stmt *statement, f *store.LogFilter) {
 		stmt.add(" AND ")
 		stmt.in(`"api_key"`, keys)
 	}
-	switch f.Status {
+	status := f.Status
+	if f.ErrorCode != "" || f.ErrorText != "" {
+		status = "failure"
+	}
+	switch status {
 	case "":
-	case "failure": // written out, so that the index of failures is found
+	case "failure": // written out, so that the indexes of failures are found
 		stmt.add(` AND "status" = 'failure'`)
 	default:
 		stmt.add(` AND ("status" IS NULL OR "status" <> 'failure')`)
 	}
-	if f.ErrorCode == "" && f.ErrorText == "" {
+	if r.last {
+		r.lastFailures(stmt, f)
 		return
 	}
-	// No index has what is in errors, so the last failures are searched.
-	rest := *f
-	rest.ErrorCode, rest.ErrorText, rest.Status = "", "", "failure"
-	stmt.add(` AND "request_id" IN (SELECT "request_id" FROM `, r.s.d.Table(r.s.logs.name), " WHERE ")
-	r.filter(stmt, &rest)
-	r.ranges(stmt, &rest, true, false)
-	stmt.add(fmt.Sprintf(` ORDER BY "startTime" DESC, "request_id" DESC LIMIT %d)`, store.MaxCount))
 	if f.ErrorCode != "" {
-		stmt.add(" AND ", r.s.d.Member(`"metadata"`, "error_information", "error_code"), " = ", stmt.param(cleanText(f.ErrorCode)))
+		code := cleanText(f.ErrorCode)
+		stmt.add(" AND ", errorCodeStart(r.s.d), " = ", stmt.param(firstRunes(code, maxErrorCode)), " AND ", errorCode(r.s.d), " = ", stmt.param(code))
 	}
+}
+
+// lastFailures writes that a row is one of the last failures that match the filter but for the text, and has the text. No
+// index has texts.
+func (r reports) lastFailures(stmt *statement, f *store.LogFilter) {
+	rest, inner := *f, r
+	rest.ErrorText, rest.Status, inner.last = "", "failure", false
+	stmt.add(` AND "request_id" IN (SELECT "request_id" FROM `, r.s.d.Table(r.s.logs.name), " WHERE ")
+	inner.filter(stmt, &rest)
+	inner.ranges(stmt, &rest, true, false)
+	stmt.add(fmt.Sprintf(` ORDER BY "startTime" DESC, "request_id" DESC LIMIT %d)`, store.MaxCount))
 	if f.ErrorText != "" {
 		stmt.add(" AND ", contains(r.s.d, r.s.d.Member(`"metadata"`, "error_information", "error_message"), stmt.param(cleanText(f.ErrorText))))
 	}
+}
+
+// errorCode is the code of a failure.
+func errorCode(d Dialect) string { return d.Member(`"metadata"`, "error_information", "error_code") }
+
+// maxErrorCode is how many characters of a code are in its index: PostgreSQL refuses a row whose entry is too long.
+const maxErrorCode = 64
+
+// errorCodeStart is what the index has of a code.
+func errorCodeStart(d Dialect) string {
+	return fmt.Sprintf("substr(%s, 1, %d)", errorCode(d), maxErrorCode)
+}
+
+func firstRunes(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i]
+		}
+	}
+	return s
 }
 
 // session writes that a row is of a session.

@@ -194,7 +194,7 @@ func firstLine(sql string) string {
 
 // plan compares a database with the definitions.
 func (s *Store) plan(ctx context.Context, conn Conn) (*plan, error) {
-	definitions := s.definitions(s.d.Tie("request_id") == quote("request_id"))
+	definitions := s.definitions(s.d.Tie("request_id") == quote("request_id"), errorCodeStart(s.d))
 	names := make([]string, len(definitions))
 	for i, d := range definitions {
 		names[i] = d.name

@@ -202,9 +202,10 @@ func toUser(column string) reference {
 	return reference{column: column, table: "LiteLLM_UserTable", target: "user_id", restrict: true}
 }
 
-// definitions are all tables, those that are referred to first. ties says that indexes need a column for them.
-func (s *shapes) definitions(ties bool) []definition {
-	logIndexes, logFormer := logIndexes(ties)
+// definitions are all tables, those that are referred to first. ties says that indexes need a column for them, code is
+// what the index of error codes has of one.
+func (s *shapes) definitions(ties bool, code string) []definition {
+	logIndexes, logFormer := logIndexes(ties, code)
 	all := []definition{
 		{shape: s.budgets, indexes: []index{on("budget_reset_at")}},
 		{shape: s.permissions},
@@ -281,13 +282,14 @@ func (s *shapes) definitions(ties bool) []definition {
 // logIndexes let every filter of the spend logs find a page without reading the rest. The rows that a filter does not
 // name, such as those without an end user, are in no index of it. What is sorted by gets the request as its tie only where
 // an index does not have one anyway: it is the longest part.
-func logIndexes(ties bool) (all []index, former []string) {
+func logIndexes(ties bool, code string) (all []index, former []string) {
 	all = []index{
 		on("api_key", "startTime"), on("model", "startTime"),
 		present("user", "startTime"), present("team_id", "startTime"), present("end_user", "startTime"),
 		present("model_id", "startTime"), present("session_id", "startTime"),
 	}
 	failures := index{columns: []string{"startTime"}, where: `"status" = 'failure'`, name: "LiteLLM_SpendLogs_failures_idx"}
+	codes := index{expr: code + `, "startTime"`, where: failures.where, name: "LiteLLM_SpendLogs_error_code_idx"}
 	for _, column := range []string{"startTime", "spend", "total_tokens", "endTime"} {
 		if ties {
 			all = append(all, on(column, "request_id"))
@@ -301,10 +303,11 @@ func logIndexes(ties bool) (all []index, former []string) {
 	}
 	if ties {
 		failures.columns = append(failures.columns, "request_id")
-		return append(all, failures), nil
+		codes.expr += `, "request_id"`
+		return append(all, failures, codes), nil
 	}
 	// What costs so much and more is counted in the index alone: a look at each row takes ten times as long.
-	return append(all, on("spend", "startTime"), failures), append(former, "LiteLLM_SpendLogs_spend_idx")
+	return append(all, on("spend", "startTime"), failures, codes), append(former, "LiteLLM_SpendLogs_spend_idx")
 }
 
 // maxName is the longest name that PostgreSQL keeps.

@@ -69,9 +69,9 @@ func FillLogs(ctx context.Context, s store.Store, from, to, keys int) error {
 }
 
 func fillEntry(n int, at time.Time, key int) store.SpendEntry {
-	status := store.Text("success")
+	status, metadata := store.Text("success"), `{"user_api_key_alias":"alias","usage_object":{"total_tokens":300}}`
 	if n%100 == 0 {
-		status = "failure"
+		status, metadata = "failure", `{"user_api_key_alias":"alias","error_information":{"error_code":"429","error_message":"Too Many"}}`
 	}
 	return store.SpendEntry{
 		Seq: int64(n + 1), Endpoint: "/chat/completions", Tags: []string{fmt.Sprint("tag", n%50)},
@@ -81,7 +81,7 @@ func fillEntry(n int, at time.Time, key int) store.SpendEntry {
 			ModelID: store.Text(fmt.Sprint("id", key%fillModels)), ModelGroup: store.Text(fmt.Sprint("model", key%fillModels)), CustomLLMProvider: "openai",
 			APIBase: "https://api.openai.com/v1", User: store.Text(fmt.Sprint("u", key%fillUsers)), TeamID: store.Text(fmt.Sprint("t", key%fillTeams)),
 			EndUser: store.Text(fmt.Sprint("c", n%5000)), SessionID: store.Text(fmt.Sprint("s", n/4)), Status: status, CacheHit: "False",
-			RequestTags: store.JSON(`["tag"]`), Metadata: store.JSON(`{"user_api_key_alias":"alias","usage_object":{"total_tokens":300}}`),
+			RequestTags: store.JSON(`["tag"]`), Metadata: store.JSON(metadata),
 			RequesterIPAddress: "10.0.0.1",
 		},
 	}
@@ -127,6 +127,8 @@ func Questions(keys int) []Question {
 		{"logs of a model", logs(store.LogFilter{From: from, To: to, Model: "model7"})},
 		{"logs of a session", logs(store.LogFilter{SessionID: "s7"})},
 		{"logs of failures", logs(store.LogFilter{From: from, To: to, Status: "failure"})},
+		{"logs of an error code", logs(store.LogFilter{From: from, To: to, ErrorCode: "429"})},
+		{"logs of no error code", logs(store.LogFilter{From: from, To: to, ErrorCode: "418"})},
 		{"logs by spend", func(ctx context.Context, s store.Store) error {
 			q := store.LogQuery{Limit: fillPage, Sort: "spend"}
 			q.From, q.To = from, to
