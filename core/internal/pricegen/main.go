@@ -81,7 +81,8 @@ func download(dir string) (string, error) {
 		"--platform", "manylinux_2_28_x86_64", "--python-version", "3.10", "-d", dir)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("pip download litellm==%s: %w", release, err)
+		return "", fmt.Errorf("pip download litellm==%s: %w; the release comes from the package index, so this needs pip and the network, "+
+			"or a mirror in PIP_INDEX_URL; prices.tsv is as it was", release, err)
 	}
 	path := filepath.Join(dir, file)
 	b, err := os.ReadFile(path)
