@@ -41,8 +41,8 @@ var (
 	errJSON       = errors.New("malformed JSON")
 )
 
-// AppendTexts lists every text of a request: what is in messages[].content, prompt, input, instructions (of speech),
-// query and documents (of reranking), be it a string, a list of strings, or a list of parts with a text or contents of
+// AppendTexts lists every text of a request: what is in messages[].content, prompt, suffix (of completions),
+// negative_prompt (of images), prediction (of chats), input, instructions (of speech), query and documents (of reranking), be it a string, a list of strings, or a list of parts with a text or contents of
 // their own; in the arguments of the calls that messages hold, the strings, the names of members and long numbers; the
 // reasoning and refusals of the past that messages hold; and the definitions of tools and answers, see definitions, which
 // come first. It refuses what two parsers could read differently, because then a guardrail might check another text than the
@@ -68,7 +68,7 @@ func AppendContents(dst []Text, o *llm.Object) (list []Text, more bool, err erro
 		case "messages":
 			w.start(o.Value(m), m.Value.Start)
 			w.messages()
-		case "prompt", "input", "instructions", "query", "documents":
+		case "prompt", "suffix", "negative_prompt", "prediction", "input", "instructions", "query", "documents":
 			w.start(o.Value(m), m.Value.Start)
 			w.items()
 		default:
