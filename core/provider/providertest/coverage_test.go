@@ -330,3 +330,26 @@ func TestCoverage(t *testing.T) {
 		t.Errorf("%s is stale: run go test ./core/provider/providertest -update", coverage)
 	}
 }
+
+// A folder with scripts that no column shows is a vendor that somebody added without its column.
+func TestEveryFolderHasAColumn(t *testing.T) {
+	t.Parallel()
+	shown := map[string]bool{
+		"azure": true, // what it has beside the API of openai, whose scripts its chats are tried with
+	}
+	for _, p := range providers() {
+		for _, folder := range p.folders {
+			shown[strings.Split(folder, "/")[0]] = true
+		}
+	}
+	folders, err := filepath.Glob("../*/testdata")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no folders: %v", err)
+	}
+	for _, folder := range folders {
+		name := filepath.Base(filepath.Dir(folder))
+		if !shown[name] {
+			t.Errorf("core/provider/%s/testdata is in no column of COVERAGE.md: add it to providers in coverage_test.go", name)
+		}
+	}
+}

@@ -28,7 +28,7 @@ func Fuzz(f *testing.F, p provider.Provider, d *llm.Deployment, files fs.FS) {
 	}
 	names, err := fs.Glob(files, "*.txtar")
 	if err != nil || len(names) == 0 {
-		f.Fatalf("no scripts: %v", err)
+		f.Fatalf("no scripts (*.txtar) in testdata: begin with those of a vendor that is like this one, change the answers, and run with -update (%v)", err)
 	}
 	for _, name := range names {
 		text, err := fs.ReadFile(files, path.Clean(name))
