@@ -130,6 +130,18 @@ func keyCases() []effectCase {
 			"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT", "{}", []string{"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT=1"},
 			func(c *Config) any { return c.Variables.ParallelRetryTimeout }, "1",
 		},
+		{
+			"LITELLM_KEY_ROTATION_ENABLED", "{}", []string{"LITELLM_KEY_ROTATION_ENABLED=true", "LITELLM_KEY_ROTATION_GRACE_PERIOD=1d"},
+			func(c *Config) any { return c.Variables.KeyRotation }, true,
+		},
+		{
+			"LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS", "{}", []string{"LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS=5"},
+			func(c *Config) any { return c.Variables.KeyRotationEvery }, "5",
+		},
+		{
+			"LITELLM_KEY_ROTATION_GRACE_PERIOD", "{}", []string{"LITELLM_KEY_ROTATION_GRACE_PERIOD=2d"},
+			func(c *Config) any { return c.Variables.KeyRotationGrace }, "2d",
+		},
 		{"SPEND_LOGS_URL", "{}", []string{"SPEND_LOGS_URL=http://h"}, func(c *Config) any { return c.Variables.SpendLogsURL }, "http://h"},
 		{"STORE_MODEL_IN_DB", "{}", []string{"STORE_MODEL_IN_DB=True"}, func(c *Config) any { return c.Variables.StoreModelInDB }, true},
 	}

@@ -166,6 +166,12 @@ type StateVariables struct {
 	ParallelRetries      string `config:"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES"`
 	ParallelRetryTimeout string `config:"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT"`
 
+	// KeyRotation turns on that keys with auto_rotate get a new secret when their time has come; it is looked for every
+	// KeyRotationEvery seconds.
+	KeyRotation      bool   `config:"LITELLM_KEY_ROTATION_ENABLED"`
+	KeyRotationEvery string `config:"LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS"`
+	KeyRotationGrace string `config:"LITELLM_KEY_ROTATION_GRACE_PERIOD"`
+
 	RedisVariables `config:",squash"`
 }
 
@@ -180,8 +186,11 @@ func readStateVariables(env *Env) StateVariables {
 		ProxyBaseURL:         env.Get("PROXY_BASE_URL"),
 		ParallelRetries:      env.Get("LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES"),
 		ParallelRetryTimeout: env.Get("LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT"),
+		KeyRotationEvery:     env.Get("LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS"),
+		KeyRotationGrace:     env.Get("LITELLM_KEY_ROTATION_GRACE_PERIOD"),
 		RedisVariables:       readRedisVariables(env),
 	}
+	v.KeyRotation, _ = parseBool(env.Get("LITELLM_KEY_ROTATION_ENABLED"))
 	v.DisableSchemaUpdate, _ = parseBool(env.Get("DISABLE_SCHEMA_UPDATE"))
 	v.IAMTokenDBAuth, _ = parseBool(env.Get("IAM_TOKEN_DB_AUTH"))
 	v.StoreModelInDB, _ = parseBool(env.Get("STORE_MODEL_IN_DB"))

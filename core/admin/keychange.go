@@ -151,7 +151,7 @@ func (a *API) regenerateKey(c *call) (any, error) {
 	if err := checkKey(next); err != nil {
 		return nil, err
 	}
-	revoke, err := a.graceEnd(value(p.GracePeriod))
+	revoke, err := a.graceEnd(cmp.Or(value(p.GracePeriod), a.Policy.GracePeriod))
 	if err != nil {
 		return nil, err
 	}
@@ -179,9 +179,7 @@ func (a *API) rotateKey(c *call, row *store.Key, next string, revoke time.Time, 
 	var out map[string]any
 	err = a.Store.Tx(c.ctx(), func(tx store.Store) (err error) {
 		made, err = tx.Keys().Rotate(c.ctx(), row.Token, hashOf(next), revoke, func(k *store.Key) error {
-			k.KeyName, k.UpdatedBy, k.LastRotationAt = keyName(next), c.actor(), &now
-			k.RotationCount = store.Ptr(value(k.RotationCount) + 1)
-			k.KeyRotationAt = rotation(k, now)
+			rotated(k, next, string(c.actor()), now)
 			before := *k
 			if err := p.apply(c, k); err != nil {
 				return err

@@ -296,6 +296,9 @@ func (p *keyParams) apply(c *call, k *store.Key) error {
 	}
 	set("duration", func() { k.Expires = p.expiry(now) })
 	if c.given("auto_rotate") || c.given("rotation_interval") {
+		if k.AutoRotate != nil && *k.AutoRotate && k.RotationInterval == "" {
+			return badRequest("rotation_interval", "rotation_interval must be set when auto_rotate is true.")
+		}
 		k.KeyRotationAt = rotation(k, now)
 	}
 	if c.given("budget_duration") {

@@ -13,6 +13,7 @@ type Policy struct {
 	UpperBound     map[string]any    // upperbound_key_generate_params: the highest values of a new key
 	TeamKeys       *KeyRule          // key_generation_settings.team_key_generation
 	PersonalKeys   *KeyRule          // key_generation_settings.personal_key_generation
+	GracePeriod    string            // LITELLM_KEY_ROTATION_GRACE_PERIOD: how long a rotated key's old secret stays good
 	NeedTeam       bool              // default_team_disabled: people make keys for teams only
 	UserDefaults   map[string]any    // default_internal_user_params
 	TeamDefaults   map[string]any    // default_team_params

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -89,6 +90,11 @@ func (b *builder) checkBudgets() {
 	check("litellm_settings.budget_duration", b.cfg.LiteLLMSettings.BudgetDuration)
 	check("general_settings.maximum_spend_logs_retention_period", b.cfg.GeneralSettings.SpendLogsRetentionPeriod)
 	check("general_settings.maximum_spend_logs_retention_interval", b.cfg.GeneralSettings.SpendLogsRetentionInterval)
+	v := b.cfg.Variables
+	check("LITELLM_KEY_ROTATION_GRACE_PERIOD", v.KeyRotationGrace)
+	if v.KeyRotation && (v.KeyRotationGrace == "" || v.KeyRotationGrace == "0") {
+		b.mistake("LITELLM_KEY_ROTATION_ENABLED", errors.New("rotation would lock every holder out, because the new secret is written nowhere: set LITELLM_KEY_ROTATION_GRACE_PERIOD, such as 7d, in which the old one can ask for it with POST /key/regenerate"))
+	}
 	if cron := b.cfg.GeneralSettings.SpendLogsCleanupCron; cron != "" {
 		if _, err := store.ParseCron(cron); err != nil {
 			b.mistake("general_settings.maximum_spend_logs_cleanup_cron", err)

@@ -32,6 +32,7 @@ func (a *App) startJobs(db *database) {
 	run(func(ctx context.Context) { a.deleteLogs(ctx, db) })
 	run(func(ctx context.Context) { a.pruneObjects(ctx, db) })
 	run(func(ctx context.Context) { a.pollBatches(ctx, db) })
+	run(func(ctx context.Context) { a.rotateKeys(ctx, db) })
 	run(func(ctx context.Context) {
 		every(ctx, sweepEvery, func() {
 			a.registry.Sweep(time.Now().Add(-sweepAge).Unix())

@@ -95,7 +95,7 @@ func (a *App) adminPolicy(db *database) admin.Policy {
 	p := admin.Policy{
 		Defaults: lite.DefaultKeyGenerateParams, UpperBound: lite.UpperboundKeyGenerateParams,
 		TeamKeys: teamKeyRule(lite.KeyGenerationSettings.Team), PersonalKeys: personalKeyRule(lite.KeyGenerationSettings.Personal),
-		NeedTeam: general.DefaultTeamDisabled, UserDefaults: lite.DefaultInternalUserParams, TeamDefaults: lite.DefaultTeamParams,
+		GracePeriod: cfg.Variables.KeyRotationGrace, NeedTeam: general.DefaultTeamDisabled, UserDefaults: lite.DefaultInternalUserParams, TeamDefaults: lite.DefaultTeamParams,
 		UserBudget: lite.MaxInternalUserBudget, UserBudgetTerm: lite.InternalUserBudgetDuration,
 		StoreModels: storesModels(cfg), MaxBudget: lite.MaxBudget, ProviderBudgets: a.providerBudgets,
 		Zone: func() string { return a.zone().String() },
