@@ -115,7 +115,7 @@ func chat(t testing.TB, body string) *llm.Exchange {
 	if err := x.Body.Parse([]byte(body)); err != nil {
 		t.Fatal(err)
 	}
-	x.Controls.User = x.Body.Get("user")
+	x.Controls.User, x.Controls.Metadata, x.Controls.Guardrails = x.Body.Get("user"), x.Body.Get("metadata"), x.Body.Get("guardrails")
 	if m, ok := llm.Text(x.Body.Get("model")); ok {
 		x.Model = string(m)
 	}

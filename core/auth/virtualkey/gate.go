@@ -146,6 +146,10 @@ func (g *Gate) request(x *llm.Exchange, p *llm.Principal) error {
 		return refusal(400, "bad_request_error", "metadata.tags", "Client-side 'metadata.tags' not allowed in request. "+
 			"'reject_clientside_metadata_tags'=True. Tags can only be set via API key metadata.")
 	}
+	if keepsGuardrails(p) && namesGuardrails(x) {
+		return forbidden("Your team does not have permission to modify guardrails: an administrator allows it by taking " +
+			"'guardrails.modify_guardrails' out of the team's metadata.")
+	}
 	if len(p.CacheControls) > 0 {
 		return cacheControls(body, p.CacheControls)
 	}

@@ -47,6 +47,17 @@ func TestGate(t *testing.T) {
 	f(llm.Principal{}, virtualkey.Policy{RejectTags: true}, `{"model":"m","tags":["a"]}`, 400, "not allowed in request")
 	f(llm.Principal{CacheControls: []string{"ttl"}}, none, `{"model":"m","cache":{"no-store":true}}`, 403, "Not allowed to set no-store")
 	f(llm.Principal{CacheControls: []string{"ttl"}}, none, `{"model":"m","cache":{"ttl":1}}`, 0, "")
+	team := func(may any) llm.Principal {
+		return llm.Principal{TeamMetadata: map[string]any{"guardrails": map[string]any{"modify_guardrails": may}}}
+	}
+	const top, inner, escaped = `{"guardrails":["g"]}`, `{"metadata":{"guardrails":{"g":false}}}`, `{"metadata":{"guardr\u0061ils":["g"]}}`
+	for _, body := range []string{top, inner, escaped} {
+		f(team(false), none, body, 403, "does not have permission to modify guardrails")
+		f(team(true), none, body, 0, "")
+		f(llm.Principal{TeamMetadata: map[string]any{"guardrails": []any{"g"}}}, none, body, 0, "")
+	}
+	f(team(false), none, `{"guardrails":[],"metadata":{"guardrails":null}}`, 0, "")
+	f(team(false), none, plain, 0, "")
 }
 
 // TestGatePublic shows that a public path needs no key, and nothing else of it is looked at.
