@@ -30,6 +30,8 @@ type Options struct {
 	Segment int           // bytes of a file; default 4 MiB
 	Sync    time.Duration // what is written is on the disk after this time; default 200 ms
 	Logger  *slog.Logger  // default discards
+
+	making func() // of tests: called when a file is to be made
 }
 
 const (
@@ -57,11 +59,13 @@ type Journal struct {
 	done  chan struct{}
 	stop  chan struct{}
 
-	closing sync.WaitGroup // segments that are brought to the disk
+	closing sync.WaitGroup // segments that are brought to the disk, and the file that is made
 
 	mu     sync.Mutex
 	now    *segment
 	spare  *os.File
+	making bool       // a spare file is made, without the lock
+	made   *sync.Cond // it is made, or there is no room for it
 	closed bool
 	lost   int64
 	tried  time.Time // when room was last looked for
@@ -105,6 +109,7 @@ func open(dir string, o Options) (*Journal, error) {
 		return nil, err
 	}
 	j := &Journal{o: o, dir: dir, lock: lock, wake: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{})}
+	j.made = sync.NewCond(&j.mu)
 	if err := j.start(); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("spend journal: %w", err)
@@ -180,7 +185,8 @@ func (j *Journal) Lost() int64 {
 }
 
 // Append writes a record and returns its place. Once it returned without an error, the record outlives the process. On
-// Linux that costs a copy and a checksum; the record is not kept.
+// Linux that costs a copy and a checksum; the record is not kept. The next file is made meanwhile: only who fills a whole
+// segment before it is there waits for it.
 func (j *Journal) Append(record []byte) (int64, error) {
 	if len(record) == 0 || len(record) > maxRecord || len(record) > j.o.Segment-headSize-frameSize {
 		return 0, fmt.Errorf("spend journal: a record of %d bytes cannot be written", len(record))
@@ -190,14 +196,13 @@ func (j *Journal) Append(record []byte) (int64, error) {
 	if j.closed {
 		return 0, errClosed
 	}
-	if j.now.at+frameSize+len(record) > j.now.size() {
+	for j.now.at+frameSize+len(record) > j.now.size() {
 		if err := j.turn(); err != nil {
 			return 0, err
 		}
 	}
 	if j.full.Load() && time.Since(j.tried) >= retryAfter {
-		j.room()
-		j.catchUp()
+		j.prepare()
 	}
 	return j.put(record)
 }
@@ -247,8 +252,11 @@ func (j *Journal) CatchUp() bool {
 func (j *Journal) catchUp() (wrote bool) {
 	for len(j.held) > 0 {
 		record := j.held[0]
-		if j.now.at+frameSize+len(record) > j.now.size() && j.turn() != nil {
-			return wrote
+		if j.now.at+frameSize+len(record) > j.now.size() {
+			if j.turn() != nil {
+				return wrote
+			}
+			continue
 		}
 		if _, err := j.put(record); err != nil {
 			return wrote
@@ -259,8 +267,19 @@ func (j *Journal) catchUp() (wrote bool) {
 	return wrote
 }
 
-// turn begins the next segment with the spare file.
+// turn begins the next segment with the spare file. Where it had to wait for that, another may have begun it, or the
+// journal is closed.
 func (j *Journal) turn() error {
+	full := j.now
+	for j.making {
+		j.made.Wait()
+	}
+	if j.closed {
+		return errClosed
+	}
+	if j.now != full {
+		return nil
+	}
 	j.room()
 	if j.spare == nil {
 		return errNoRoom
@@ -284,19 +303,49 @@ func (j *Journal) turn() error {
 			j.o.Logger.Error("the spend journal could not be brought to the disk", "error", err)
 		}
 	})
-	j.room()
+	j.prepare()
 	return nil
 }
 
-// room sees to it that there is a spare file.
+// prepare makes the spare file if there is none, without the lock: callers must not wait for blocks that are allocated.
+func (j *Journal) prepare() {
+	if j.spare != nil || j.making || j.closed {
+		return
+	}
+	j.making, j.tried = true, time.Now()
+	j.closing.Go(func() {
+		f, err := j.makeSpare()
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.making = false
+		j.take(f, err)
+		j.made.Broadcast()
+		if err == nil && !j.closed {
+			j.catchUp()
+		}
+	})
+}
+
+// room sees to it that there is a spare file, or is about to be.
 func (j *Journal) room() {
-	if j.spare != nil {
+	if j.spare != nil || j.making {
 		return
 	}
 	j.tried = time.Now()
+	j.take(j.makeSpare())
+}
+
+func (j *Journal) makeSpare() (*os.File, error) {
+	if j.o.making != nil {
+		j.o.making()
+	}
 	// A segment that is written to the store serves again: its blocks are there. If there is none, that is no error.
 	_ = os.Rename(filepath.Join(j.dir, freeName), filepath.Join(j.dir, spareName))
-	f, err := allocate(filepath.Join(j.dir, spareName), j.o.Segment)
+	return allocate(filepath.Join(j.dir, spareName), j.o.Segment)
+}
+
+// take keeps a spare file, or that there is no room for one.
+func (j *Journal) take(f *os.File, err error) {
 	if err != nil {
 		if !j.full.Swap(true) {
 			j.o.Logger.Error("the spend journal has no room left: calls are refused until it has", "error", err, "folder", j.dir)
@@ -357,6 +406,13 @@ func (j *Journal) End() int64 {
 // Close brings everything to the disk and gives the folder back. Records appended later are refused.
 func (j *Journal) Close() error {
 	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return nil
+	}
+	for j.making {
+		j.made.Wait()
+	}
 	if j.closed {
 		j.mu.Unlock()
 		return nil

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,6 +138,67 @@ func TestTorn(t *testing.T) {
 	got, _ := readAll(t, j, 0)
 	if len(got) != 5 {
 		t.Errorf("%d records before the damage", len(got))
+	}
+}
+
+// TestSpareIsMadeMeanwhile shows that no record waits for the file of the next segment, that one which finds a segment full
+// before it is there does, and that nothing is lost or out of order by it, nor when the journal is closed meanwhile.
+func TestSpareIsMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var block atomic.Bool
+	begun, goOn := make(chan struct{}, 8), make(chan struct{})
+	j := openJournal(t, dir, Options{Segment: 4096, making: func() {
+		if block.Load() {
+			begun <- struct{}{}
+			<-goOn
+		}
+	}})
+	var want []string
+	put := func(n int) {
+		t.Helper()
+		record := fmt.Sprintf("%d %s", len(want), bytes.Repeat([]byte{'x'}, n))
+		if _, err := j.Append([]byte(record)); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, record)
+	}
+	block.Store(true)
+	put(3000)
+	put(3000) // takes the spare file; the next one is not made before goOn
+	<-begun
+	for range 10 {
+		put(50) // all in the segment: would hang if one waited
+	}
+	if j.Full() || j.CatchUp() {
+		t.Error("a file that is being made counts as none")
+	}
+	waits := make(chan error)
+	last := "last " + string(bytes.Repeat([]byte{'y'}, 3000))
+	go func() {
+		_, err := j.Append([]byte(last))
+		waits <- err
+	}()
+	select {
+	case err := <-waits:
+		t.Fatalf("a record was written for which there is no place yet: %v", err)
+	case goOn <- struct{}{}:
+	}
+	if err := <-waits; err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, last)
+	<-begun // of the segment after it
+	closed := make(chan error)
+	go func() { closed <- j.Close() }()
+	goOn <- struct{}{}
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+	again := openJournal(t, dir, Options{Segment: 4096})
+	got, _ := readAll(t, again, 0)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
