@@ -35,7 +35,7 @@ func (a *API) updateOne(c *call, p *keyParams) (map[string]any, error) {
 		if err := p.apply(c, k); err != nil {
 			return err
 		}
-		if err := holdTeam(c, tx, k); err != nil {
+		if err := errors.Join(holdTeam(c, tx, k), p.memberTerm(c, tx, k, false)); err != nil {
 			return err
 		}
 		if err := a.keyParts(c, tx, p, k); err != nil {
@@ -187,7 +187,7 @@ func (a *API) rotateKey(c *call, row *store.Key, next string, revoke time.Time, 
 			if err := c.mayAlter(commands, &before, k); err != nil {
 				return err
 			}
-			if err := errors.Join(holdTeam(c, tx, k), a.keyParts(c, tx, p, k)); err != nil {
+			if err := errors.Join(holdTeam(c, tx, k), p.memberTerm(c, tx, k, false), a.keyParts(c, tx, p, k)); err != nil {
 				return err
 			}
 			return uniqueAlias(c, tx, k, row.Token)

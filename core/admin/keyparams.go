@@ -213,6 +213,9 @@ func (c *call) checkMetadata() error {
 			return unprocessable{[]detail{{Loc: []any{"body", name}, Msg: "Input should be a valid list of strings", Type: "list_type"}}}
 		}
 	}
+	if err := c.checkMemberTerm(); err != nil {
+		return err
+	}
 	if c.given("temp_budget_expiry") {
 		var when string
 		if json.Unmarshal(c.sent["temp_budget_expiry"], &when) != nil || !isTime(when) {

@@ -188,6 +188,9 @@ func (a *API) insertKey(c *call, tx store.Store, p *keyParams, team *store.Team,
 	if !service && row.UserID == "" {
 		row.UserID = store.Text(c.who.UserID)
 	}
+	if err := p.memberTerm(c, tx, &row, service); err != nil {
+		return "", nil, err
+	}
 	if team != nil && row.OrganizationID == "" {
 		row.OrganizationID = team.OrganizationID
 	}
