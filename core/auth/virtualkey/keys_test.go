@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -193,6 +194,50 @@ func TestBounded(t *testing.T) {
 	}
 	if n := k.Len(); n > 640 {
 		t.Errorf("%d keys are remembered", n)
+	}
+}
+
+// TestFloodOfUnknown shows that keys which do not exist take no place of those that do, however many are tried, and that what
+// is remembered of them does not grow with their number.
+func TestFloodOfUnknown(t *testing.T) { // alone: it looks at the heap
+	now := time.Now()
+	const known, tried = 100, 200_000
+	var list []store.Key
+	for i := range known {
+		list = append(list, store.Key{Token: hashed(fmt.Sprint("sk-", i))})
+	}
+	k, r := newKeys(t, nil, list...)
+	all := func() {
+		t.Helper()
+		for i := range known {
+			if _, err := who(k, fmt.Sprint("sk-", i), now); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	all()
+	flood := func(name string) {
+		t.Helper()
+		for i := range tried {
+			if _, err := who(k, fmt.Sprint("sk-", name, i), now); err == nil {
+				t.Fatal("a key that does not exist was let in")
+			}
+		}
+	}
+	flood("first")
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	flood("second")
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > tried*sha256.Size/2 {
+		t.Errorf("%d keys that do not exist left %d bytes", tried, grown)
+	}
+	lookups := r.lookups.Load()
+	all()
+	if n := r.lookups.Load() - lookups; n != 0 || k.Len() != known {
+		t.Errorf("%d of %d keys were looked up again, %d are remembered", n, known, k.Len())
 	}
 }
 

@@ -257,14 +257,22 @@ func TestChangesTold(t *testing.T) {
 	list := fleet(t, 2, dsn, "")
 	poller := fleetOf(t, 1, dsn, "", settings(vendor(t), "database_connection_pool_limit: 2", "", ""))[0]
 	eventually(t, "two replicas listen", func() bool { return listeners() == 2 })
+	// A change is known within a second. A machine that is busy may take longer now and then, not each time.
 	holds := func(s *apptest.Server) {
 		t.Helper()
-		k := key(t, list[0], object{})
-		ok(t, chat(s, k, ""))
-		begun := time.Now()
-		post(t, list[0], "/key/block", object{"key": k})
-		eventually(t, "the other replica knows", func() bool { return chat(s, k, "").Status == 401 })
-		t.Logf("it took %v", time.Since(begun).Round(time.Millisecond))
+		const tries = 20
+		var took time.Duration
+		for range tries {
+			k := key(t, list[0], object{})
+			ok(t, chat(s, k, ""))
+			begun := time.Now()
+			post(t, list[0], "/key/block", object{"key": k})
+			eventually(t, "the other replica knows", func() bool { return chat(s, k, "").Status == 401 })
+			if took = time.Since(begun); took <= time.Second {
+				return
+			}
+		}
+		t.Errorf("in each of %d tries it took more than a second, in the last one %v", tries, took)
 	}
 	holds(list[1])
 	holds(poller)
