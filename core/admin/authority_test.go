@@ -29,7 +29,6 @@ func TestAuthorityOverKeys(t *testing.T) {
 		}
 	}
 	no(u, "/key/generate", `{"allowed_routes":["/key/list"]}`, "allowed_routes")
-	no(u, "/key/generate", `{"Allowed_Routes":["/key/list"]}`, "allowed_routes")
 	no(u, "/key/generate", `{"key_type":"management"}`, "allowed_routes")
 	no(u, "/key/generate", `{"allowed_passthrough_routes":["/a"]}`, "allowed_passthrough_routes")
 	no(u, "/key/generate", `{"metadata":{"allowed_passthrough_routes":["/a"]}}`, "allowed_passthrough_routes")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -51,6 +52,9 @@ func (c *call) bodyVia(v any, change func(map[string]any) (map[string]any, error
 	if err := json.Unmarshal(raw, &c.sent); err != nil || c.sent == nil {
 		return unprocessable{[]detail{{Loc: []any{"body"}, Msg: "JSON decode error: an object was expected", Type: "json_invalid"}}}
 	}
+	if raw, err = c.exact(raw); err != nil {
+		return err
+	}
 	if change != nil {
 		if raw, err = c.changed(raw, change); err != nil {
 			return err
@@ -62,6 +66,19 @@ func (c *call) bodyVia(v any, change func(map[string]any) (map[string]any, error
 	return nil
 }
 
+// exact drops members that are another's name but for the case of letters: encoding/json would take them for it, and what is
+// checked by name would not see them. All names but two are lower case ASCII, so others are unknown, and ignored like these.
+func (c *call) exact(raw []byte) ([]byte, error) {
+	n := len(c.sent)
+	maps.DeleteFunc(c.sent, func(name string, _ json.RawMessage) bool {
+		return name != "startTime" && name != "endTime" && strings.ContainsFunc(name, func(r rune) bool { return r >= 0x80 || r >= 'A' && r <= 'Z' })
+	})
+	if len(c.sent) == n {
+		return raw, nil
+	}
+	return json.Marshal(c.sent)
+}
+
 // bodyFrom is body for a part of a request.
 func (c *call) bodyFrom(m map[string]any, v any) error {
 	raw, err := json.Marshal(m)
@@ -70,6 +87,9 @@ func (c *call) bodyFrom(m map[string]any, v any) error {
 	}
 	if err := json.Unmarshal(raw, &c.sent); err != nil {
 		return undecodable(err)
+	}
+	if raw, err = c.exact(raw); err != nil {
+		return err
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
 		return undecodable(err)

@@ -27,7 +27,6 @@ func TestOnlyAdminsOptOutOfGuardrails(t *testing.T) {
 		`"disable_global_guardrails":true`, `"metadata":{"disable_global_guardrails":true}`,
 		`"disable_global_guardrails":"true"`, `"disable_global_guardrails":1`,
 		`"metadata":{"opted_out_global_guardrails":["strict"]}`,
-		`"metadata":{},"Metadata":{"disable_global_guardrails":true}`,
 	} {
 		no("/key/generate", `{`+set+`}`)
 		no("/key/generate", `{"team_id":"t",`+set+`}`)
