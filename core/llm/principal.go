@@ -63,10 +63,8 @@ type Principal struct {
 	Tags           []string          // of every request
 	AccessGroups   []string          // ids of stored groups whose models an authenticator adds to Models; not yet added
 	Permissions    map[string]any    // what else the key may do, and guardrails that are on or off for it; see Permits
-	Config         map[string]any
 	Routing        *Routing          // how requests are routed that do not say so themselves; nil is as the gateway does
 	TeamRoles      map[string]string // role of the user in each team that was looked up
-	ObjectAccess   *ObjectAccess     // nil allows everything
 	Region         string            // where models must run for the end user; empty is anywhere
 
 	// Scopes are what limits and budgets of every request apply to; ModelScopes those that are for one model.
@@ -79,14 +77,6 @@ type Principal struct {
 	CountAs    string
 
 	Loaded time.Time // when the row behind it was read
-}
-
-// ObjectAccess lists what of the gateway's objects a principal may use. An empty list allows all of its kind.
-type ObjectAccess struct {
-	VectorStores    []string
-	MCPServers      []string
-	MCPAccessGroups []string
-	Agents          []string
 }
 
 // SpendPermission lets a caller see what everybody spent, whatever its role ("get_spend_routes" in

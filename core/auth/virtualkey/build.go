@@ -29,7 +29,7 @@ func (b *building) principal(ctx context.Context) (*llm.Principal, error) {
 		OrgID: string(v.OrganizationID), Metadata: meta, Aliases: aliases(v), Models: b.expand(v.Models),
 		AllowedRoutes: v.AllowedRoutes, PassRoutes: texts(meta["allowed_passthrough_routes"]), CacheControls: v.AllowedCacheControls,
 		EnforcedParams: texts(meta["enforced_params"]), Guardrails: texts(meta["guardrails"]), Tags: texts(meta["tags"]),
-		Permissions: object(v.Permissions), Config: object(v.Config), Routing: llm.ReadRouting(object(v.RouterSettings)), Loaded: b.k.s.Now(),
+		Permissions: object(v.Permissions), Routing: llm.ReadRouting(object(v.RouterSettings)), Loaded: b.k.s.Now(),
 		Blocked: v.Blocked != nil && *v.Blocked, ServiceAccount: meta["service_account_id"] != nil,
 	}
 	if v.Expires != nil {
@@ -79,7 +79,6 @@ func (b *building) relatives() {
 	if o := v.Organization; o != nil {
 		p.OrgID, p.OrgName, p.OrgModels = o.OrganizationID, o.OrganizationAlias, b.expand(o.Models)
 	}
-	p.ObjectAccess = objects(v.ObjectPermission, v.TeamPermission)
 }
 
 // expand writes the models for the names of groups of models.
@@ -343,20 +342,6 @@ func LoadCounters(ctx context.Context, s store.Store, scopes []*llm.Scope, fresh
 
 // CounterName is the name of a counted scope's counter in the store.
 func CounterName(kind llm.ScopeKind, id string) string { return kind.String() + ":" + id }
-
-// objects joins what key and team may use; both have to list an object if both have lists.
-func objects(key, team *store.ObjectPermission) *llm.ObjectAccess {
-	o := key
-	if o == nil {
-		o = team
-	}
-	if o == nil {
-		return nil
-	}
-	return &llm.ObjectAccess{
-		VectorStores: o.VectorStores, MCPServers: o.MCPServers, MCPAccessGroups: o.MCPAccessGroups, Agents: o.Agents,
-	}
-}
 
 func object(raw json.RawMessage) map[string]any {
 	var m map[string]any
