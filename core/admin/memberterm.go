@@ -47,13 +47,12 @@ func (p *keyParams) memberTerm(c *call, tx store.Store, k *store.Key, service bo
 		return fmt.Errorf("admin: metadata of team %s is not an object: %w", team.TeamID, err)
 	}
 	term, _ := meta[memberTerm].(string)
-	period, err := store.ParsePeriod(term)
-	if err != nil {
-		return nil // a row of before it was checked
-	}
-	end := store.Clean(period.After(c.a.Now()))
-	if k.Expires == nil || k.Expires.After(end) {
-		k.Expires, p.Duration = &end, &term
+	// A team without a term, or whose row is from before terms were checked, sets no end.
+	if period, bad := store.ParsePeriod(term); bad == nil {
+		end := store.Clean(period.After(c.a.Now()))
+		if k.Expires == nil || k.Expires.After(end) {
+			k.Expires, p.Duration = &end, &term
+		}
 	}
 	return nil
 }

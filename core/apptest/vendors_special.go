@@ -47,13 +47,13 @@ func (s *special) answer(body string, said ut.Answer) ut.Answer {
 	if json.Compact(&compact, []byte(body)) == nil { // some SDKs write spaces
 		body = compact.String()
 	}
-	want := func(answer ut.Answer, any ...string) ut.Answer {
-		for _, part := range any {
+	want := func(answer ut.Answer, parts ...string) ut.Answer {
+		for _, part := range parts {
 			if strings.Contains(body, part) {
 				return answer
 			}
 		}
-		return ut.JSON(400, fmt.Sprintf(`{"message":%q}`, "missing "+strings.Join(any, " or ")+" in "+body))
+		return ut.JSON(400, fmt.Sprintf(`{"message":%q}`, "missing "+strings.Join(parts, " or ")+" in "+body))
 	}
 	if m := refusal.FindStringSubmatch(body); m != nil {
 		status, _ := strconv.Atoi(m[1]) // three digits

@@ -79,7 +79,7 @@ func (w *writer) format() error {
 // https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html.
 func (w *writer) thinking() error {
 	own := w.r.Get("thinking")
-	if own != nil && own[0] != '{' {
+	if len(own) > 0 && own[0] != '{' {
 		return w.r.Bad("thinking", "must be an object")
 	}
 	byEffort := w.s.family == familyNova || w.s.family == familyGPT
