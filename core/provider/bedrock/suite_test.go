@@ -97,3 +97,46 @@ func TestSuite(t *testing.T) {
 		})
 	}
 }
+
+// TestStores searches knowledge bases.
+func TestStores(t *testing.T) {
+	t.Parallel()
+	o := providertest.Options{Only: true, Target: true}
+	if *update {
+		o.Update = "testdata/knowledge"
+	}
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: bedrock.Name, Model: "KB12345678", APIKey: "sk-0123456789abc"}
+	providertest.Run(t, bedrock.Stores(bedrock.Settings{Account: account}), d, os.DirFS("testdata/knowledge"), o)
+}
+
+// TestStoreAddress shows that an address of models becomes that of knowledge bases.
+func TestStoreAddress(t *testing.T) {
+	t.Parallel()
+	f := func(base, endpoint, want string) {
+		t.Helper()
+		d := &llm.Deployment{ID: "d1", Group: "mine", Model: "a/b?", Base: base, APIKey: "sk-0123456789abc"}
+		if endpoint != "" {
+			d.Settings = []llm.Pair{{Name: "aws_bedrock_runtime_endpoint", Value: endpoint}}
+		}
+		e, err := bedrock.Stores(bedrock.Settings{Account: account}).Bind(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := new(llm.Exchange)
+		x.Reset()
+		x.Op, x.Call = llm.OpResource, "avector_store_search"
+		if err := x.Body.Parse([]byte(`{"query":"q"}`)); err != nil {
+			t.Fatal(err)
+		}
+		var c llm.Call
+		if err := e.Encode(x, &c); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Target.Host + string(c.Path); got != want {
+			t.Errorf("%s, %s: got %s, want %s", base, endpoint, got, want)
+		}
+	}
+	f("", "", "bedrock-agent-runtime.us-east-1.amazonaws.com/knowledgebases/a%2Fb%3F/retrieve")
+	f("https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", "", "vpce-1.bedrock-agent-runtime.us-east-1.vpce.amazonaws.com/knowledgebases/a%2Fb%3F/retrieve")
+	f("", "https://h.example/x", "h.example/x/knowledgebases/a%2Fb%3F/retrieve")
+}

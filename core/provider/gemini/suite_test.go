@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,6 +102,44 @@ func TestVertex(t *testing.T) {
 		Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}, {Name: "vertex_location", Value: "europe-west4"}},
 	}
 	providertest.Run(t, gemini.New(vertex()), d, os.DirFS("testdata/vertex"), o)
+}
+
+// TestStores searches corpora of the RAG Engine, and data stores and apps of Vertex AI Search.
+func TestStores(t *testing.T) {
+	t.Parallel()
+	f := func(folder string, p provider.Provider, settings ...llm.Pair) {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			o := providertest.Options{Only: true, Target: true}
+			if *update {
+				o.Update = "testdata/" + folder
+			}
+			d := &llm.Deployment{ID: "d1", Group: "mine", Provider: gemini.Vertex, Model: "1234", Settings: settings}
+			providertest.Run(t, p, d, os.DirFS("testdata/"+folder), o)
+		})
+	}
+	project := llm.Pair{Name: "vertex_project", Value: "p1"}
+	f("corpus", gemini.Corpora(vertex()), project, llm.Pair{Name: "vertex_location", Value: "europe-west4"})
+	f("datastore", gemini.DataStores(vertex()), project)
+	f("app", gemini.DataStores(vertex()), project, llm.Pair{Name: "vertex_location", Value: "eu"}, llm.Pair{Name: "vertex_app_id", Value: "my app"},
+		llm.Pair{Name: "vertex_datastores", Value: `["d1","projects/p2/locations/eu/collections/c/dataStores/d2"]`})
+}
+
+// TestStoreSettings shows what a store cannot be bound with.
+func TestStoreSettings(t *testing.T) {
+	t.Parallel()
+	f := func(p provider.Provider, want string, settings ...llm.Pair) {
+		t.Helper()
+		_, err := p.Bind(&llm.Deployment{ID: "d1", Group: "mine", Provider: gemini.Vertex, Model: "1234", Settings: settings})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	for _, p := range []provider.Provider{gemini.Corpora(vertex()), gemini.DataStores(vertex())} {
+		f(p, "vertex_project is missing")
+		f(p, "must be the id of a Google Cloud project", llm.Pair{Name: "vertex_project", Value: "a/b"})
+		f(p, "vertex_location must be", llm.Pair{Name: "vertex_project", Value: "p"}, llm.Pair{Name: "vertex_location", Value: "x.example/"})
+	}
 }
 
 func FuzzProvider(f *testing.F) {

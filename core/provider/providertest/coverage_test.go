@@ -58,6 +58,10 @@ func providers() []covered {
 		{"stability", []string{"stability/testdata"}, false},
 		{"openrouter, images", []string{"openrouter/testdata"}, false},
 		{"minimax, speech", []string{"minimax/testdata"}, false},
+		{"bedrock, knowledge bases", []string{"bedrock/testdata/knowledge"}, false},
+		{"vertex_ai, corpora", []string{"gemini/testdata/corpus"}, false},
+		{"vertex_ai, data stores", []string{"gemini/testdata/datastore", "gemini/testdata/app"}, false},
+		{"azure_ai, search", []string{"azure/testdata/search"}, false},
 	}
 }
 
@@ -136,10 +140,19 @@ func absent() map[string]map[string]string {
 		nlp    = "https://docs.nlpcloud.com"
 		rep    = "https://replicate.com/docs/reference/http"
 		polly  = "https://docs.aws.amazon.com/polly/latest/dg/CommonErrors.html"
-		mini   = "https://platform.minimax.io/docs/api-reference/errorcode"
+
+		retrieve = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_agent-runtime_Retrieve.html"
+
+		mini = "https://platform.minimax.io/docs/api-reference/errorcode"
 	)
 	unfiltered := map[string]string{ // of reranking and embeddings
 		"error: content-policy": "documents that are ranked or embedded are not filtered",
+	}
+	found := func(page string) map[string]string { // of vector stores
+		return map[string]string{
+			"error: context-window": "a query that is too long is a bad request, " + page,
+			"error: content-policy": "what was found is not filtered, " + page,
+		}
 	}
 	text := "the API tells a text and not why it ended, " // of servers of one's own models
 	return map[string]map[string]string{
@@ -173,8 +186,15 @@ func absent() map[string]map[string]string {
 			"ended by length": text + nlp, "ended by a filter": text + nlp,
 		},
 		"deepinfra, reranking": unfiltered, "nvidia_nim, reranking": unfiltered, "snowflake, embeddings": unfiltered,
-		"fal_ai":    {"error: context-window": "models of images have none, https://docs.fal.ai/errors"},
-		"stability": {"error: context-window": "models of images have none, https://platform.stability.ai/docs/api-reference"},
+		"bedrock, knowledge bases": {
+			"error: context-window": "a query that is too long is a bad request, " + retrieve,
+			"error: content-policy": "a guardrail leaves out results and says so in guardrailAction, " + retrieve,
+		},
+		"vertex_ai, corpora":     found("https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/rag-api-v1"),
+		"vertex_ai, data stores": found("https://docs.cloud.google.com/generative-ai-app-builder/docs/reference/rest/v1/projects.locations.collections.dataStores.servingConfigs/search"),
+		"azure_ai, search":       found("https://learn.microsoft.com/en-us/rest/api/searchservice/documents/search-post"),
+		"fal_ai":                 {"error: context-window": "models of images have none, https://docs.fal.ai/errors"},
+		"stability":              {"error: context-window": "models of images have none, https://platform.stability.ai/docs/api-reference"},
 		"aws_polly": {
 			"error: authentication": "a wrong key is refused with 403, " + polly, "error: timeout": "no error is one, " + polly,
 			"error: unprocessable": "no error is one, " + polly, "error: context-window": "a text that is too long is a bad request, " + polly,

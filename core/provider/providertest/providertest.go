@@ -136,6 +136,9 @@ func Run(t *testing.T, p provider.Provider, d *llm.Deployment, files fs.FS, o Op
 type script struct {
 	archive *txtar.Archive
 	op      llm.Operation
+	method  string
+	name    string // of the request in records
+	tail    string // its path
 	request []byte
 	status  int
 	header  llm.Header
@@ -158,7 +161,7 @@ func parse(t *testing.T, text []byte, o Options) *script {
 		switch f.Name {
 		case "request":
 			first, rest, _ := bytes.Cut(data, []byte("\n"))
-			s.op, s.request = operation(t, string(first)), rest
+			s.op, s.request = s.named(t, string(first)), rest
 		case "call":
 			s.call = string(data)
 		case "answer":
@@ -186,6 +189,19 @@ func operation(t *testing.T, name string) llm.Operation {
 		t.Fatalf("the request begins with %q, which is no operation", name)
 	}
 	return op
+}
+
+// named reads the first line of a request: the operation, and for one about what vendors store also its name in records,
+// its method and its path: "resource acreate_file POST /files".
+func (s *script) named(t *testing.T, line string) llm.Operation {
+	t.Helper()
+	words := strings.Fields(line)
+	s.method = http.MethodPost
+	if len(words) == 4 {
+		s.name, s.method, s.tail = words[1], words[2], words[3]
+		line = words[0]
+	}
+	return operation(t, line)
 }
 
 // operationNamed is the operation with a name, or OpNone.
@@ -254,6 +270,7 @@ func (s *script) exchange(t testing.TB) *llm.Exchange {
 	x := new(llm.Exchange)
 	x.Reset()
 	x.Op, x.Start = s.op, time.Now()
+	x.Method, x.Call, x.Tail = s.method, s.name, s.tail
 	copy(x.ID[:], "00000000-0000-0000-0000-000000000000") // the same in each run
 	body := s.request
 	if bytes.HasPrefix(body, []byte("--")) {
@@ -303,7 +320,7 @@ func (s *script) play(t testing.TB, e provider.Endpoint, body *Body, most int) (
 	}
 	res.call = string(bytes.Join(c.Body, nil))
 	res.target = target(&c)
-	if c.Target == nil || c.Method != http.MethodPost || len(c.Path) == 0 || c.Path[0] != '/' {
+	if c.Target == nil || c.Method != s.method && s.name == "" || len(c.Path) == 0 || c.Path[0] != '/' {
 		t.Errorf("the call is incomplete: %+v", c)
 	}
 	a := &llm.Answer{Status: s.status, Header: s.header, Streamed: s.stream, Size: -1, Body: body, FirstByte: time.Now()}
