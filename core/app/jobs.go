@@ -290,7 +290,7 @@ func (a *App) changed(ctx context.Context, list []store.Change) {
 	if ring.named != nil {
 		ring.named.Changed(list)
 	}
-	err := errors.Join(ring.customers.Changed(ctx, list), ring.tags.Changed(ctx, list))
+	err := errors.Join(ring.customers.Changed(ctx, list), ring.tags.Changed(ctx, list), a.joinKeys(ctx, db, list))
 	var refs []store.Ref
 	everything, models := false, false
 	for _, c := range list {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/sallyport-ai/sallyport/config"
+	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/store"
 )
 
 // rotateKeys gives keys new secrets when their time has come, if LITELLM_KEY_ROTATION_ENABLED says so. Two replicas that
@@ -52,4 +54,24 @@ func rotationPause(v config.Variables) time.Duration {
 		return usual
 	}
 	return time.Duration(n * float64(time.Second))
+}
+
+// joinKeys learns which keys that changed are ones that are counted under an older hash.
+func (a *App) joinKeys(ctx context.Context, db *database, list []store.Change) error {
+	var unknown []string
+	for _, c := range list {
+		if c.Kind == store.KindKey && a.registry.Find(llm.ScopeKey, c.ID) == nil {
+			unknown = append(unknown, c.ID)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	origins, err := db.Keys().Origins(ctx, unknown...)
+	for token, origin := range origins {
+		if a.registry.Find(llm.ScopeKey, origin) != nil {
+			a.registry.Join(llm.ScopeKey, token, origin)
+		}
+	}
+	return err
 }

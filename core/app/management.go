@@ -66,7 +66,7 @@ func setsSpend(path string) bool {
 		"/global/spend/reset":
 		return true
 	}
-	return strings.HasSuffix(path, "/reset_spend")
+	return strings.HasSuffix(path, "/reset_spend") || strings.HasSuffix(path, "/regenerate")
 }
 
 const flushPatience = 5 * time.Second

@@ -5,8 +5,9 @@ import "sync"
 // Registry finds the live state of scopes, one for each kind and ID. It outlives configurations. It is safe for
 // concurrent use; the zero value is ready. Requests do not come here: they have the state in their scopes.
 type Registry struct {
-	mu   sync.RWMutex
-	live map[scopeKey]*Live
+	mu      sync.RWMutex
+	live    map[scopeKey]*Live
+	aliases map[scopeKey]string // another ID of a scope, and the one that its state has
 }
 
 type scopeKey struct {
@@ -14,10 +15,41 @@ type scopeKey struct {
 	id   string
 }
 
+// Join says that alias is another ID of a scope: both have one state, that of id.
+func (r *Registry) Join(kind ScopeKind, alias, id string) {
+	if alias == id {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.aliases == nil {
+		r.aliases = map[scopeKey]string{}
+	}
+	r.aliases[scopeKey{kind, alias}] = id
+}
+
+// key is where the state of a scope is. The lock is held.
+func (r *Registry) key(kind ScopeKind, id string) scopeKey {
+	key := scopeKey{kind, id}
+	if to, ok := r.aliases[key]; ok {
+		key.id = to
+	}
+	return key
+}
+
+// sweepAliases forgets those of states that are forgotten. The lock is held.
+func (r *Registry) sweepAliases() {
+	for key, id := range r.aliases {
+		if r.live[scopeKey{key.kind, id}] == nil {
+			delete(r.aliases, key)
+		}
+	}
+}
+
 // Get returns the state of a scope; fresh is true if it was made just now and has used nothing.
 func (r *Registry) Get(kind ScopeKind, id string) (l *Live, fresh bool) {
-	key := scopeKey{kind, id}
 	r.mu.RLock()
+	key := r.key(kind, id)
 	l = r.live[key]
 	r.mu.RUnlock()
 	if l != nil {
@@ -25,13 +57,14 @@ func (r *Registry) Get(kind ScopeKind, id string) (l *Live, fresh bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	key = r.key(kind, id)
 	if l = r.live[key]; l != nil {
 		return l, false
 	}
 	if r.live == nil {
 		r.live = map[scopeKey]*Live{}
 	}
-	l = NewLive(kind, id)
+	l = NewLive(kind, key.id)
 	r.live[key] = l
 	return l, true
 }
@@ -40,7 +73,7 @@ func (r *Registry) Get(kind ScopeKind, id string) (l *Live, fresh bool) {
 func (r *Registry) Find(kind ScopeKind, id string) *Live {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.live[scopeKey{kind, id}]
+	return r.live[r.key(kind, id)]
 }
 
 // Used returns the states that were asked since a time in unix seconds.
@@ -70,6 +103,7 @@ func (r *Registry) Sweep(before int64) (forgotten int) {
 			forgotten++
 		}
 	}
+	r.sweepAliases()
 	return forgotten
 }
 
@@ -90,6 +124,7 @@ func (r *Registry) SweepRates(before int64) (forgotten int) {
 			forgotten++
 		}
 	}
+	r.sweepAliases()
 	return forgotten
 }
 

@@ -103,7 +103,8 @@ func (b *Budget) Cap(now int64) float64 {
 }
 
 // Scope is one thing whose limits and budget apply to a request. It is immutable and shared, and its Live state is
-// shared with every other Scope of the same kind and ID, so that a change of limits keeps what was counted.
+// shared with every other Scope of the same kind and ID, so that a change of limits keeps what was counted. It is counted
+// under the ID of its state, which may be an older one: that of a key is the first hash that the key had.
 type Scope struct {
 	Kind  ScopeKind
 	ID    string // for an error: hash, id or "team:user"

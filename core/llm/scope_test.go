@@ -350,3 +350,21 @@ func TestDenies(t *testing.T) {
 	f(llm.Principal{OrgModels: []string{"x"}}, "org")
 	f(llm.Principal{TeamID: "t", MemberModels: []string{"x"}}, "team")
 }
+
+// TestRegistryJoin shows that two IDs of a scope lead to one state, and are forgotten with it.
+func TestRegistryJoin(t *testing.T) {
+	var r llm.Registry
+	r.Join(llm.ScopeKey, "same", "same")
+	r.Join(llm.ScopeKey, "new", "old")
+	made, fresh := r.Get(llm.ScopeKey, "new")
+	if again, f := r.Get(llm.ScopeKey, "old"); again != made || f || !fresh || made.ID != "old" || r.Find(llm.ScopeKey, "new") != made {
+		t.Errorf("%p %p %q %t %t", made, again, made.ID, fresh, f)
+	}
+	if other, _ := r.Get(llm.ScopeUser, "new"); other == made || r.Len() != 2 || len(r.Used(0)) != 2 {
+		t.Errorf("%d states", r.Len())
+	}
+	r.Sweep(1)
+	if next, fresh := r.Get(llm.ScopeKey, "new"); !fresh || next.ID != "new" {
+		t.Errorf("after all was forgotten: %q %t", next.ID, fresh)
+	}
+}

@@ -126,7 +126,7 @@ type Spend interface {
 	Record(ctx context.Context, batch SpendBatch) (SpendResult, error)
 	// Position is the highest Seq recorded for a source, 0 for a source that is not known.
 	Position(ctx context.Context, source string) (int64, error)
-	// Spent reads the spend of entities now. What does not exist is left out.
+	// Spent reads the spend of entities now. What does not exist is left out. An old hash of a key stands for the key.
 	Spent(ctx context.Context, refs ...Ref) (map[Ref]float64, error)
 	// Counters reads counters. What does not exist is left out.
 	Counters(ctx context.Context, names ...string) ([]Counter, error)

@@ -131,8 +131,11 @@ type Keys interface {
 	// hash of a regenerated key finds its successor until its grace period ends.
 	Lookup(ctx context.Context, token string, now time.Time) (*KeyView, error)
 	// Rotate gives a key another hash and returns it. The old hash stays good until revokeAt, if that is set; hashes that
-	// led to the old one lead to the new one.
+	// led to the old one lead to the new one. What is recorded as spent under the old hash is added to the key for as long
+	// as there is one. A hash that another key has had fails with ErrConflict, here and in Create.
 	Rotate(ctx context.Context, token, next string, revokeAt time.Time, change func(*Key) error) (*Key, error)
+	// Origins returns the first hash that a key had, for those of the hashes that are or were of a key that was rotated.
+	Origins(ctx context.Context, tokens ...string) (map[string]string, error)
 	// Archive deletes keys and keeps a copy of each in DeletedKeys. It returns those that there were.
 	Archive(ctx context.Context, tokens []string, by Deletion) ([]Key, error)
 }
@@ -141,6 +144,7 @@ type Keys interface {
 type KeyView struct {
 	Key
 	Deprecated         *time.Time // the hash asked for is an old one, good until then
+	Origin             string     // the first hash of a key that was rotated; else empty
 	Budget             *Budget
 	User               *User
 	Team               *Team

@@ -1,6 +1,7 @@
 package virtualkey
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -237,7 +238,12 @@ func (b *building) budget(id string) {
 // add adds a scope. Its state is shared with every other principal that has it; what the database says was spent counts
 // for one that is new, or if nobody writes spend at the moment.
 func (b *building) add(kind llm.ScopeKind, id, alias string, c caps, spent float64, meta map[string]any) {
-	live, fresh := b.k.s.Registry.Get(kind, id)
+	state := id
+	if kind == llm.ScopeKey {
+		state = cmp.Or(b.view.Origin, id)
+		b.k.s.Registry.Join(kind, id, state)
+	}
+	live, fresh := b.k.s.Registry.Get(kind, state)
 	if fresh || b.steady {
 		live.Load(spent)
 	}
@@ -265,7 +271,8 @@ func relaxed(s *llm.Scope, meta map[string]any) *llm.Scope {
 // modelScopes lists limits and budgets for single models.
 func (b *building) modelScopes(meta map[string]any) {
 	v := b.view
-	limit := func(kind llm.ScopeKind, id, alias string, meta map[string]any, budgets json.RawMessage) {
+	// What a key used is counted under the first hash that it had, which origin is.
+	limit := func(kind llm.ScopeKind, id, origin, alias string, meta map[string]any, budgets json.RawMessage) {
 		list := map[string]*caps{}
 		for model, n := range numbers(meta["model_rpm_limit"]) {
 			at(list, model).limits.RPM = count(&n)
@@ -284,11 +291,11 @@ func (b *building) modelScopes(meta map[string]any) {
 			}
 		}
 		for model, c := range list {
-			live, fresh := b.k.s.Registry.Get(kind, id+":"+model)
+			live, fresh := b.k.s.Registry.Get(kind, origin+":"+model)
 			s := &llm.Scope{Kind: kind, ID: id + ":" + model, Alias: alias, Model: model, Limits: c.limits, Budget: c.budget, Live: live}
 			b.p.ModelScopes = append(b.p.ModelScopes, s)
 			if s.Budget.Limited {
-				s.Counter = CounterName(kind, s.ID)
+				s.Counter = CounterName(kind, live.ID)
 				b.counted, b.fresh = append(b.counted, s), append(b.fresh, fresh)
 			}
 		}
@@ -297,12 +304,12 @@ func (b *building) modelScopes(meta map[string]any) {
 	if len(object(most)) == 0 && v.Budget != nil {
 		most = v.Budget.ModelMaxBudget
 	}
-	limit(llm.ScopeModelPerKey, v.Token, string(v.KeyAlias), meta, most)
+	limit(llm.ScopeModelPerKey, v.Token, cmp.Or(v.Origin, v.Token), string(v.KeyAlias), meta, most)
 	if t := v.Team; t != nil {
-		limit(llm.ScopeModelPerTeam, t.TeamID, string(t.TeamAlias), b.p.TeamMetadata, t.ModelMaxBudget)
+		limit(llm.ScopeModelPerTeam, t.TeamID, t.TeamID, string(t.TeamAlias), b.p.TeamMetadata, t.ModelMaxBudget)
 	}
 	if o := v.Organization; o != nil {
-		limit(llm.ScopeModelPerOrg, o.OrganizationID, o.OrganizationAlias, object(o.Metadata), nil)
+		limit(llm.ScopeModelPerOrg, o.OrganizationID, o.OrganizationID, o.OrganizationAlias, object(o.Metadata), nil)
 	}
 }
 
@@ -325,7 +332,7 @@ func LoadCounters(ctx context.Context, s store.Store, scopes []*llm.Scope, fresh
 	var list []string
 	for i, sc := range scopes {
 		if fresh[i] || steady {
-			name := CounterName(sc.Kind, sc.ID)
+			name := CounterName(sc.Kind, sc.Live.ID)
 			byName[name] = sc.Live
 			list = append(list, name)
 		}

@@ -154,35 +154,6 @@ func (o objects) Prune(ctx context.Context, now time.Time, most int64) (deleted 
 	return deleted, err
 }
 
-// Rotate is of store.Keys.
-func (k keys) Rotate(ctx context.Context, token, next string, revokeAt time.Time, change func(*store.Key) error) (*store.Key, error) {
-	var rotated *store.Key
-	err := k.s.write(ctx, func(s *Store) error {
-		row, err := s.Keys().Update(ctx, token, func(row *store.Key) error {
-			row.Token = next
-			if change != nil {
-				return change(row)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		rotated = row
-		stmt := &statement{}
-		stmt.add("UPDATE ", s.d.Table(s.deprecatedKeys.name), ` SET "active_token_id" = `, stmt.param(row.Token),
-			` WHERE "active_token_id" = `, stmt.param(token))
-		if _, err := s.exec(ctx, stmt); err != nil {
-			return err
-		}
-		if revokeAt.IsZero() {
-			return nil
-		}
-		return s.DeprecatedKeys().Create(ctx, &store.DeprecatedKey{Token: token, ActiveTokenID: row.Token, RevokeAt: revokeAt})
-	})
-	return rotated, err
-}
-
 // Archive is of store.Keys.
 func (k keys) Archive(ctx context.Context, tokens []string, by store.Deletion) ([]store.Key, error) {
 	var archived []store.Key
@@ -216,6 +187,9 @@ func (s *Store) archiveKeys(ctx context.Context, which store.Cond, by store.Dele
 		}
 	}
 	if _, err := t.Delete(ctx, gone...); err != nil {
+		return nil, err
+	}
+	if err := s.forgetHashes(ctx, gone); err != nil {
 		return nil, err
 	}
 	for part := range chunks(store.OneOf("active_token_id", gone)) {
@@ -388,7 +362,8 @@ func (s *Store) lookupSQL() string {
 		return "(SELECT " + column + " FROM " + s.d.Table(s.deprecatedKeys.name) + " WHERE token = $1 AND revoke_at > $2)"
 	}
 	stmt := &statement{}
-	stmt.add("SELECT ", old("revoke_at"), ", ", aliased("k", s.keys.all()))
+	origin := `(SELECT "origin" FROM ` + s.d.Table(s.keyHashes.name) + ` AS h WHERE h."token" = k."token")`
+	stmt.add("SELECT ", old("revoke_at"), ", ", origin, ", ", aliased("k", s.keys.all()))
 	for _, p := range parts {
 		stmt.add(", ", aliased(p.alias, p.all()))
 	}
@@ -411,7 +386,8 @@ func (k keys) view(parts []part, scan func(...any) error) (view store.KeyView, e
 		pieces = append(pieces, piece{p.shape, make([]cell, len(p.columns))})
 	}
 	var until cell
-	targets := []any{k.s.codec.target(KindTime, &until)}
+	var origin *string
+	targets := []any{k.s.codec.target(KindTime, &until), &origin}
 	for _, p := range pieces {
 		for i := range p.columns {
 			targets = append(targets, k.s.codec.target(p.columns[i].Kind, &p.cells[i]))
@@ -422,6 +398,9 @@ func (k keys) view(parts []part, scan func(...any) error) (view store.KeyView, e
 	}
 	if at := k.s.codec.timeFrom(&until); !at.IsZero() {
 		view.Deprecated = &at
+	}
+	if origin != nil {
+		view.Origin = *origin
 	}
 	for n, p := range pieces {
 		row := any(&view.Key)

@@ -251,6 +251,11 @@ func (p spend) Spent(ctx context.Context, refs ...store.Ref) (map[store.Ref]floa
 		if err != nil {
 			return nil, err
 		}
+		if len(found) == 0 && ref.Entity == store.EntityKey {
+			if found, err = p.s.spentSince(ctx, ref.ID); err != nil {
+				return nil, err
+			}
+		}
 		if len(found) > 0 {
 			spent[ref] = found[0]
 		}

@@ -16,7 +16,7 @@ type shapes struct {
 	keys, deletedKeys, deprecatedKeys, teams, deletedTeams, teamModels, teamMembers, users, orgs, orgMembers *shape
 	budgets, endUsers, tags, models, credentials, config, accessGroups, permissions, invitations             *shape
 	audits, healthChecks, errorLogs, logs, objects                                                           *shape
-	changes, leases, sources, counters, totals, cacheDays, steps                                             *shape
+	changes, leases, sources, counters, totals, cacheDays, steps, keyHashes                                  *shape
 	daily                                                                                                    map[store.Entity]*shape
 }
 
@@ -54,6 +54,7 @@ func newShapes() shapes {
 		totals:       shapeFor[totalRow]("Sallyport_DailyTotal", ""),
 		cacheDays:    shapeFor[cacheRow]("Sallyport_DailyCache", ""),
 		steps:        shapeFor[stepRow]("Sallyport_Step", ""),
+		keyHashes:    shapeFor[keyHashRow]("Sallyport_KeyHash", ""),
 		daily:        dailyShapes(),
 	}
 }
@@ -259,6 +260,7 @@ func (s *shapes) definitions(ties bool, code string) []definition {
 		{shape: s.logs, large: true, indexes: logIndexes, former: logFormer},
 		{shape: s.changes, indexes: []index{on("at")}},
 		{shape: s.leases}, {shape: s.sources}, {shape: s.counters}, {shape: s.steps},
+		{shape: s.keyHashes, indexes: []index{on("active")}},
 		{shape: s.totals, indexes: []index{on("dim", "value", "date")}, large: true},
 		{shape: s.cacheDays},
 		{shape: s.objects, indexes: []index{

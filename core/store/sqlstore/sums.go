@@ -222,12 +222,15 @@ func plus(sum, m *store.Metrics) {
 
 // write adds the sums. Every writer takes tables and rows in the same order, so that two never wait for each other.
 func (t *sums) write(ctx context.Context, s *Store) error {
+	if err := s.raiseKeys(ctx, t.keys); err != nil {
+		return err
+	}
 	single := []struct {
 		of   *shape
 		sums map[string]float64
-	}{{s.keys, t.keys}, {s.users, t.users}, {s.teams, t.teams}, {s.orgs, t.orgs}, {s.tags, t.tags}}
+	}{{s.users, t.users}, {s.teams, t.teams}, {s.orgs, t.orgs}, {s.tags, t.tags}}
 	for _, table := range single {
-		if err := s.raise(ctx, table.of, table.sums); err != nil {
+		if _, err := s.raise(ctx, table.of, table.sums); err != nil {
 			return err
 		}
 	}
@@ -277,22 +280,30 @@ func (s *Store) insert(ctx context.Context, of *shape, columns []string, values 
 
 // many runs a statement for each row.
 func (s *Store) many(ctx context.Context, sql string, rows [][]any) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	s.trace(ctx, sql)
-	if _, err := s.conn.Many(ctx, sql, rows); err != nil {
-		return s.fail(err)
-	}
-	return nil
+	_, err := s.touch(ctx, sql, rows)
+	return err
 }
 
-func (s *Store) raise(ctx context.Context, of *shape, sums map[string]float64) error {
+// touch is many and says how many rows were touched.
+func (s *Store) touch(ctx context.Context, sql string, rows [][]any) (int64, error) {
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	s.trace(ctx, sql)
+	n, err := s.conn.Many(ctx, sql, rows)
+	if err != nil {
+		return 0, s.fail(err)
+	}
+	return n, nil
+}
+
+// raise adds to the spend of rows, and says how many there are.
+func (s *Store) raise(ctx context.Context, of *shape, sums map[string]float64) (int64, error) {
 	rows := make([][]any, 0, len(sums))
 	for _, id := range slices.Sorted(maps.Keys(sums)) {
 		rows = append(rows, []any{sums[id], id})
 	}
-	return s.many(ctx, "UPDATE "+s.d.Table(of.name)+` SET "spend" = "spend" + $1 WHERE `+quote(of.keys[0].Name)+" = $2", rows)
+	return s.touch(ctx, "UPDATE "+s.d.Table(of.name)+` SET "spend" = "spend" + $1 WHERE `+quote(of.keys[0].Name)+" = $2", rows)
 }
 
 func (s *Store) raiseMembers(ctx context.Context, of *shape, sums map[memberKey]float64) error {

@@ -23,7 +23,8 @@ type Open func(t testing.TB, vault *store.Vault) store.Store
 func Run(t *testing.T, fresh func(t testing.TB) Open) {
 	for name, check := range map[string]func(t *testing.T, open Open){
 		"rows": testRows, "conditions": testConditions, "update": testUpdate, "put": testPut, "conflicts": testConflicts,
-		"references": testReferences, "lookup": testLookup, "rotate": testRotate, "archive": testArchive,
+		"references": testReferences, "lookup": testLookup, "rotate": testRotate, "rotated spend": testRotatedSpend,
+		"rotated hash": testRotatedHash, "rotated meanwhile": testRotatedMeanwhile, "archive": testArchive,
 		"archive team": testArchiveTeam, "transaction": testTransaction, "secrets": testSecrets,
 		"foreign text": testForeignText, "parallel updates": testParallelUpdates, "pages of keys": testPages,
 		"changes": testChanges, "follow": testFollow, "prune": testPrune, "lease": testLease,

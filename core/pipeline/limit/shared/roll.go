@@ -48,7 +48,7 @@ func part(s *llm.Scope) int {
 		return part(s.Within)
 	}
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(s.ID)) // it never fails
+	_, _ = h.Write([]byte(s.Live.ID)) // it never fails
 	return int((h.Sum32() ^ uint32(s.Kind)) % parts)
 }
 

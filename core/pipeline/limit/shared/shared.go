@@ -397,10 +397,10 @@ func (c *Counts) keys(s *llm.Scope) []string {
 	tag := c.partName(n)
 	whole := ""
 	if w := s.Within; w != nil {
-		tag += w.Kind.String() + ":" + w.ID + ":"
+		tag += w.Kind.String() + ":" + w.Live.ID + ":"
 		whole = tag + "minute"
 	}
-	tag += s.Kind.String() + ":" + s.ID + ":"
+	tag += s.Kind.String() + ":" + s.Live.ID + ":"
 	keys := append(make([]string, 0, 6), tag+"minute", tag+"open", tag+"money", tag+"held")
 	if whole != "" {
 		keys = append(keys, whole)
