@@ -159,6 +159,7 @@ func (k *checker) rules(root *node) {
 	k.unique(root, "guardrails", "guardrail_name")
 	k.unchecked(root)
 	k.models(root.get("model_list"), credentials)
+	k.stores(root.get("vector_store_registry"), credentials)
 	k.guardrails(root.get("guardrails"))
 	for _, name := range []string{"custom_auth_settings", "custom_key_generate_settings", "custom_sso_settings", "custom_ui_sso_sign_in_handler_settings"} {
 		k.pin(general.get(name), "general_settings."+name)
@@ -264,15 +265,7 @@ func (k *checker) models(list *node, credentials map[string]bool) {
 	ids := map[string]bool{}
 	for i, item := range list.items {
 		path := fmt.Sprintf("model_list[%d]", i)
-		params := item.get("litellm_params")
-		k.address(params.get("api_base"), path+".litellm_params.api_base")
-		if name := params.get("litellm_credential_name"); name != nil && !name.isNull() && !credentials[name.text] {
-			fix := "add it to credential_list"
-			if near := nearest(name.text, slices.Collect(keys(credentials)), 2); near != "" {
-				fix = fmt.Sprintf("did you mean %q?", near)
-			}
-			k.rep.fail(name.pos, path+".litellm_params.litellm_credential_name", fmt.Sprintf("credential_list has no entry named %q", display(name, false)), fix)
-		}
+		k.reached(item.get("litellm_params"), path+".litellm_params", credentials)
 		id := item.get("model_info").get("id")
 		if id == nil || id.isNull() {
 			continue
@@ -375,5 +368,40 @@ func (k *checker) callbackSettings(root *node) {
 		if !active[e.key] {
 			k.rep.warn(e.pos, "callback_settings."+e.key, "no callback of this name is switched on", "add it to litellm_settings.callbacks, or remove this")
 		}
+	}
+}
+
+// reached checks how a deployment or a store is reached.
+func (k *checker) reached(params *node, path string, credentials map[string]bool) {
+	k.address(params.get("api_base"), path+".api_base")
+	name := params.get("litellm_credential_name")
+	if name == nil || name.isNull() || credentials[name.text] {
+		return
+	}
+	fix := "add it to credential_list"
+	if near := nearest(name.text, slices.Collect(keys(credentials)), 2); near != "" {
+		fix = fmt.Sprintf("did you mean %q?", near)
+	}
+	k.rep.fail(name.pos, path+".litellm_credential_name", fmt.Sprintf("credential_list has no entry named %q", display(name, false)), fix)
+}
+
+// stores checks vector_store_registry. An id names one store.
+func (k *checker) stores(list *node, credentials map[string]bool) {
+	if list == nil {
+		return
+	}
+	ids := map[string]bool{}
+	for i, item := range list.items {
+		path := fmt.Sprintf("vector_store_registry[%d].litellm_params", i)
+		params := item.get("litellm_params")
+		k.reached(params, path, credentials)
+		id := params.get("vector_store_id")
+		if id == nil || id.isNull() {
+			continue
+		}
+		if ids[id.text] {
+			k.rep.fail(id.pos, path+".vector_store_id", fmt.Sprintf("the id %q is used twice", display(id, false)), "requests name a store by its id: list each once")
+		}
+		ids[id.text] = true
 	}
 }

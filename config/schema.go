@@ -156,6 +156,7 @@ func Settings() []Setting {
 		under("finetune_settings[].", resourceSettings()),
 		under("assistant_settings.litellm_params.", resourceSettings()[1:]),
 		vertexSettings(),
+		storeSettings(),
 		under("callback_settings.*.", pluginOptions()),
 		promptSettings(),
 		under("prompts[].litellm_params.", pluginOptions()),

@@ -30,6 +30,7 @@ type Config struct {
 	FilesSettings     []ResourceSettings `config:"files_settings"`
 	FinetuneSettings  []ResourceSettings `config:"finetune_settings"`
 	AssistantSettings AssistantSettings  `config:"assistant_settings"`
+	VectorStores      []VectorStore      `config:"vector_store_registry"`
 	// DefaultVertexConfig holds the credentials of the /vertex_ai paths.
 	DefaultVertexConfig VertexConfig `config:"default_vertex_config"`
 	// Include lists the files named by `include`, as written.

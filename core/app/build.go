@@ -233,7 +233,7 @@ func (b *builder) forward() gateway.Forward {
 // edge is what the listener needs of the configuration.
 func (b *builder) edge() gateway.Edge {
 	g := b.cfg.GeneralSettings
-	e := gateway.Edge{TrustForwarded: g.UseXForwardedFor, MaxRequest: bytesOf(g.MaxRequestSizeMB), Pass: b.passThrough(), Resources: b.resources()}
+	e := gateway.Edge{TrustForwarded: g.UseXForwardedFor, MaxRequest: bytesOf(g.MaxRequestSizeMB), Pass: b.passThrough(), Resources: b.resources(), Stores: b.stores()}
 	e.DefaultModel = given(map[llm.Operation]string{
 		llm.OpChat: g.CompletionModel, llm.OpCompletion: g.CompletionModel, llm.OpModeration: g.ModerationModel,
 	})

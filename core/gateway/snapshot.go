@@ -60,6 +60,9 @@ type Edge struct {
 	// Resources are where requests go for what vendors store, unless they name a model. A key without a kind is for
 	// the kinds that have none of their own; one without a vendor is for requests that name none.
 	Resources map[Resource]*llm.Deployment
+
+	// Stores are the vector stores that the operator has listed, by their ids.
+	Stores map[string]*llm.Deployment
 }
 
 // Resource is a kind of things that vendors store, such as "files", and a vendor.

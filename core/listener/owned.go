@@ -133,7 +133,7 @@ func (s *Server) mayUse(x *llm.Exchange, kind, id string, inPath bool) error {
 	switch {
 	case err != nil:
 		return err
-	case known && !o.shares(x.Principal), !known && inPath && s.ownership().OnlyOwn:
+	case known && !o.shares(x.Principal), !known && inPath && s.ownership().OnlyOwn && s.Gateway.Edge().Stores[id] == nil:
 		return forbidden(x.Principal, kind, id)
 	}
 	return nil

@@ -145,14 +145,27 @@ func (c *session) decodeResource(ctx *fasthttp.RequestCtx) error {
 	return openai.ApplyHeaders(x)
 }
 
-// chooseResource decides where the request goes: to the model group that header, query or body name, or else to the
-// vendor that path, header, query or body name, or else to the usual one. A model in the body that is no model group is
+// storeID is the vector store that a path is about.
+func storeID(tail string) string {
+	if segments := strings.Split(tail, "/"); len(segments) > 2 { // "", kind, id, what is asked of it
+		return decode(segments[2])
+	}
+	return ""
+}
+
+// chooseResource decides where the request goes: to the vector store that the operator has listed, to the model group that
+// header, query or body name, or else to the vendor that path, header, query or body name, or else to the usual one. A model in the body that is no model group is
 // the vendor's own name, as for fine-tuning jobs and assistants.
 func (c *session) chooseResource(ctx *fasthttp.RequestCtx, kind, vendor string) error {
 	x := &c.x
 	if kind == "ocr" {
 		if err := c.readsPages(); err != nil {
 			return err
+		}
+	}
+	if kind == "vector_stores" {
+		if x.Pinned = c.s.Gateway.Edge().Stores[storeID(x.Tail)]; x.Pinned != nil {
+			return nil
 		}
 	}
 	if kind == "files" || kind == "batches" {
@@ -180,10 +193,14 @@ func (c *session) chooseResource(ctx *fasthttp.RequestCtx, kind, vendor string) 
 	}
 	x.Pinned = c.s.Gateway.Edge().Resource(kind, vendor)
 	if x.Pinned == nil {
+		instead := "name another one, or a model of /v1/models"
+		if kind == "vector_stores" {
+			instead = "name another one, or a store that vector_store_registry lists"
+		}
 		return &llm.Error{
 			Op: "listener.resource", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "custom_llm_provider",
 			Message: "custom_llm_provider " + string(llm.AppendQuoted(nil, vendor)) + " is not a vendor whose " + kind +
-				" can be reached: name another one, or a model of /v1/models.",
+				" can be reached: " + instead + ".",
 		}
 	}
 	if len(model) > 0 && !dialect.Null(model) {

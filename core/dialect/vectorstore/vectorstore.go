@@ -233,13 +233,3 @@ func textOr(v []byte) []byte {
 	}
 	return []byte(`""`)
 }
-
-// ID finds the store in the path of a request, /vector_stores/{id}/search; "" if there is none.
-func ID(tail string) string {
-	rest, ok := strings.CutPrefix(tail, "/vector_stores/")
-	id, end := strings.CutSuffix(rest, "/search")
-	if !ok || !end {
-		return ""
-	}
-	return id
-}
