@@ -316,3 +316,25 @@ general_settings: {master_key: sk-1234}
 		t.Errorf("%d %s", r.Status, r.Body)
 	}
 }
+
+// TestMultimodalEmbeddings embeds a text, a picture and a video, which cost by what they are and not by tokens.
+func TestMultimodalEmbeddings(t *testing.T) {
+	t.Parallel()
+	v := ut.New(t, func(c *ut.Conn) {
+		if strings.Contains(c.Request.Path, "token") {
+			ut.JSON(200, `{"access_token":"tok-1","expires_in":3600,"token_type":"Bearer"}`)(c)
+			return
+		}
+		ut.JSON(200, `{"predictions":[{"textEmbedding":[1]},{"imageEmbedding":[2]},{"videoEmbeddings":[{"startOffsetSec":0,"endOffsetSec":10,"embedding":[3]}]}]}`)(c)
+	})
+	s := apptest.Start(t, fmt.Sprintf("model_list: [{model_name: m, litellm_params: {model: vertex_ai/multimodalembedding@001, vertex_project: p, api_base: %q, vertex_credentials: %s}}]\ngeneral_settings: {master_key: sk-1234}\n",
+		v.URL, apptest.ServiceAccount(t, v.URL+"/token")))
+	r := s.Post("/v1/embeddings", `{"model":"m","input":["a b","data:image/png;base64,AAAA","gs://b/f.mp4"]}`)
+	if r.Status != 200 || !strings.Contains(r.Body, `"index":2,"embedding":[3]`) {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	if cost := r.Header.Get("x-litellm-response-cost"); !strings.HasPrefix(cost, "0.0051004") { // 2 characters, a picture and 10 seconds
+		t.Errorf("the cost is %q", cost)
+	}
+	sameJSON(t, string(v.Last().Body), `{"instances":[{"text":"a b"},{"image":{"bytesBase64Encoded":"AAAA","mimeType":"image/png"}},{"video":{"gcsUri":"gs://b/f.mp4"}}]}`)
+}

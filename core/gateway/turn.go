@@ -92,7 +92,12 @@ func (t *turn) measureOf(r *llm.Reply, answer []byte) {
 		return
 	}
 	switch t.x.Op {
-	case llm.OpChat, llm.OpCompletion, llm.OpEmbedding:
+	case llm.OpEmbedding:
+		if u := &r.Usage; u.Characters > 0 || u.Images > 0 || u.Seconds > 0 {
+			return // this is what it costs by, and not tokens
+		}
+		t.Measure(t.x, r, answer)
+	case llm.OpChat, llm.OpCompletion:
 		t.Measure(t.x, r, answer)
 	}
 }

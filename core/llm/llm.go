@@ -99,7 +99,7 @@ type Usage struct {
 	AudioCompletion int64   // part of Completion that is audio
 	ImagePrompt     int64   // part of Prompt that was images
 	ImageCompletion int64   // part of Completion that is images
-	Images          int64   // images made
+	Images          int64   // images made, or embedded
 	Characters      int64   // characters spoken
 	Searches        int64   // searches made or documents ranked, in the vendor's unit
 	Seconds         float64 // length of the audio that was heard or made

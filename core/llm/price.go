@@ -136,6 +136,8 @@ type Price struct {
 
 	Request      float64      // each request
 	Image        float64      // each image made, unless Images has its size
+	ImageIn      float64      // each image that is embedded
+	VideoIn      float64      // each second of video that is embedded
 	Images       []ImagePrice //
 	Pixel        float64      // each pixel of an image made, unless the others say what it costs
 	SecondIn     float64      // each second of audio heard

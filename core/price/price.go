@@ -236,6 +236,14 @@ func units(cost *Cost, p *llm.Price, u *llm.Usage, c Call) (known bool) {
 		cost.Output += float64(n) * imagePrice(p, c)
 		known = true
 	}
+	if n := max(u.Images, 0); n > 0 && p.ImageIn != 0 {
+		cost.Input += float64(n) * p.ImageIn
+		known = true
+	}
+	if s := u.Seconds; s > 0 && !math.IsInf(s, 0) && p.VideoIn != 0 {
+		cost.Input += s * p.VideoIn
+		known = true
+	}
 	if n := max(u.Characters, 0); n > 0 && p.CharacterIn != 0 {
 		cost.Input += float64(n) * p.CharacterIn
 		known = true

@@ -68,6 +68,9 @@ func TestPublishedPrices(t *testing.T) {
 	f("gemini", "gemini-2.5-pro", llm.Usage{Prompt: 300_000, Cached: 300_000}, standard, 300_000*0.25e-6)
 	f("gemini", "gemini-2.5-flash", llm.Usage{Prompt: k, AudioPrompt: k}, standard, 0.1)
 	f("gemini", "gemini-2.5-flash", llm.Usage{Completion: k, Reasoning: k}, standard, 0.25)
+	// https://cloud.google.com/vertex-ai/generative-ai/pricing#embedding-models
+	f("vertex_ai", "multimodalembedding@001", llm.Usage{Characters: 1000, Images: 2, Seconds: 10}, standard, 0.0002+0.0002+0.005)
+	f("vertex_ai", "multimodalembedding@001", llm.Usage{Images: 1}, price.Call{Took: time.Minute}, 0.0001)
 }
 
 // The sums are made by hand from the figures of the cost map, which names the vendor's page of each: what a call is made of

@@ -101,6 +101,9 @@ func Make(e Entry, o Override) (*llm.Price, error) {
 	if image := strings.HasPrefix(e.Mode(), "image"); image || e.line == "" {
 		p.Image = either(p.Image, s.f["input_cost_per_image"])
 	}
+	if e.Mode() == "embedding" {
+		p.ImageIn, p.VideoIn = s.f["input_cost_per_image"], s.f["input_cost_per_video_per_second"]
+	}
 	switch {
 	case e.Mode() == "audio_transcription" && p.SecondOut != 0:
 		// Some entries have the same price in both places. One of them is meant: litellm/llms/openai/cost_calculation.py.

@@ -27,11 +27,14 @@ func NewEmbeddings(dst, format []byte) *Embeddings {
 }
 
 // Add writes the next vector: a list of numbers in JSON, or a string with base64. It returns false for anything else.
-func (e *Embeddings) Add(vector []byte) bool {
+func (e *Embeddings) Add(vector []byte) bool { return e.AddFor(e.n, vector) }
+
+// AddFor writes the next vector, which is of the input at an index: of one there may be several.
+func (e *Embeddings) AddFor(index int64, vector []byte) bool {
 	if len(vector) == 0 || vector[0] != '[' && vector[0] != '"' {
 		return false
 	}
-	e.b.Open('{').Key("object").Lit(`"embedding"`).Key("index").Int(e.n).Key("embedding")
+	e.b.Open('{').Key("object").Lit(`"embedding"`).Key("index").Int(index).Key("embedding")
 	e.n++
 	if e.base64 && vector[0] == '[' {
 		packed, ok := pack(vector)

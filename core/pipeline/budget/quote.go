@@ -55,7 +55,7 @@ func newQuote(g Quote) *quote {
 // Free reports whether a price is known, and nothing.
 func Free(p *llm.Price) bool {
 	if p == nil || p.Request != 0 || p.Image != 0 || p.SecondIn != 0 || p.SecondOut != 0 || p.CharacterIn != 0 ||
-		p.CharacterOut != 0 || p.Query != 0 || p.MarginRequest != 0 || p.Search != [3]float64{} {
+		p.CharacterOut != 0 || p.ImageIn != 0 || p.VideoIn != 0 || p.Query != 0 || p.MarginRequest != 0 || p.Search != [3]float64{} {
 		return false
 	}
 	for _, i := range p.Images {

@@ -89,6 +89,9 @@ func model(t *provider.Turn) string {
 }
 
 func predictRequest(t *provider.Turn, dst []byte) ([]byte, error) {
+	if sees(ownOf(t).model) {
+		return seeRequest(t, dst)
+	}
 	texts, err := inputs(t)
 	if err != nil {
 		return nil, err
@@ -112,6 +115,9 @@ func predictRequest(t *provider.Turn, dst []byte) ([]byte, error) {
 }
 
 func predictAnswer(t *provider.Turn, body, dst []byte) ([]byte, error) {
+	if sees(ownOf(t).model) {
+		return seeAnswer(t, body, dst)
+	}
 	e := openai.NewEmbeddings(dst, format(t))
 	var tokens int64
 	for c := dialect.Array(dialect.Get(body, "predictions")); c.Next(); {

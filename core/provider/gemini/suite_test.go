@@ -59,7 +59,7 @@ func TestGemini3(t *testing.T) {
 	providertest.Run(t, gemini.New(settings()), d, os.DirFS("testdata/three"), o)
 }
 
-// TestSpecial runs what models do that make images, hear or speak.
+// TestSpecial runs what models do that make images, hear, speak, or embed pictures.
 func TestSpecial(t *testing.T) {
 	t.Parallel()
 	for folder, d := range map[string]*llm.Deployment{
@@ -70,6 +70,10 @@ func TestSpecial(t *testing.T) {
 			Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}, {Name: "vertex_location", Value: "global"}},
 		},
 		"chirp": {ID: "d1", Group: "mine", Provider: "vertex_ai", Model: "chirp_3", Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}}},
+		"multimodal": {
+			ID: "d1", Group: "mine", Provider: "vertex_ai", Model: "multimodalembedding@001",
+			Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}, {Name: "vertex_location", Value: "us-central1"}},
+		},
 		"imagen": {
 			ID: "d1", Group: "mine", Provider: "vertex_ai", Model: "imagen-3.0-capability-001",
 			Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}, {Name: "vertex_location", Value: "us-central1"}},
