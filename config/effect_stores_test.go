@@ -47,3 +47,19 @@ func registryCases() []effectCase {
 	}
 	return cases
 }
+
+// tuningCases are the keys of finetune_settings for jobs on Vertex AI.
+func tuningCases() []effectCase {
+	var cases []effectCase
+	for _, s := range googleAccount() {
+		want := any("v")
+		if s.Secret {
+			want = Secret("v")
+		}
+		cases = append(cases, effectCase{
+			"finetune_settings[]." + s.Path, "finetune_settings: [{custom_llm_provider: vertex_ai, " + s.Path + ": v}]", nil,
+			func(c *Config) any { return c.FinetuneSettings[0].Other[s.Path] }, want,
+		})
+	}
+	return cases
+}

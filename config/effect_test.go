@@ -389,7 +389,7 @@ func resourceCases() []effectCase {
 
 func effectCases() []effectCase {
 	var all []effectCase
-	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), registryCases(), pluginCases(), priceCases(), vendorCases(), googleCases(), cloudCases(), keyCases(), storeCases(), limitCases(), cacheCases(), choiceCases(), variableCases()} {
+	for _, list := range [][]effectCase{modelCases(), litellmCases(), routingCases(), generalCases(), sectionCases(), resourceCases(), registryCases(), tuningCases(), pluginCases(), priceCases(), vendorCases(), googleCases(), cloudCases(), keyCases(), storeCases(), limitCases(), cacheCases(), choiceCases(), variableCases()} {
 		all = append(all, list...)
 	}
 	return append(append(all, loginCases()...), healthCases()...)

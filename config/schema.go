@@ -153,7 +153,7 @@ func Settings() []Setting {
 		under("guardrails[].litellm_params.", pluginOptions()),
 		otherSectionSettings(),
 		under("files_settings[].", resourceSettings()),
-		under("finetune_settings[].", resourceSettings()),
+		under("finetune_settings[].", append(resourceSettings(), googleAccount()...)),
 		under("assistant_settings.litellm_params.", resourceSettings()[1:]),
 		vertexSettings(),
 		storeSettings(),

@@ -50,3 +50,11 @@ func storeSettings() []Setting {
 			Doc: "Which store it is, whose, and how it is reached."},
 	}, under("vector_store_registry[].litellm_params.", list)...)
 }
+
+// googleAccount lists the keys of a deployment that say whose Google Cloud it
+// uses.
+func googleAccount() []Setting {
+	return slices.DeleteFunc(deploymentSettings(), func(s Setting) bool {
+		return s.Path != "vertex_project" && s.Path != "vertex_location" && s.Path != "vertex_credentials"
+	})
+}

@@ -42,7 +42,7 @@ func topLevelSettings() []Setting {
 		{Path: "files_settings", Type: TypeObjects, Default: "[]", Area: "provider", Status: InEffect,
 			Doc: "Credentials of the files, uploads and batches endpoints, by vendor; a vendor that is not listed takes the usual environment variables."},
 		{Path: "finetune_settings", Type: TypeObjects, Default: "[]", Area: "provider", Status: InEffect,
-			Doc: "Credentials of the fine-tuning endpoints, likewise."},
+			Doc: "Credentials of the fine-tuning endpoints, likewise. Jobs on vertex_ai run for the accounts that are listed here only."},
 		{Path: "default_vertex_config", Type: TypeObject, Default: "{}", Area: "provider", Status: InEffect,
 			Doc: "Project, location and credentials of the Vertex AI pass-through paths."},
 	}

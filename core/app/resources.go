@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-ai/sallyport/core/llm"
 	"github.com/sallyport-ai/sallyport/core/provider"
 	"github.com/sallyport-ai/sallyport/core/provider/compat"
+	"github.com/sallyport-ai/sallyport/core/provider/gemini"
 )
 
 // resources makes the deployments for what vendors store: one for each vendor that has such an API, reached as its
@@ -69,13 +70,21 @@ func (b *builder) resource(out map[gateway.Resource]*llm.Deployment, kind, vendo
 		ID: resourceID + kind + ":" + vendor, Group: vendor, Model: vendor + "/" + vendor, Written: vendor, Retries: -1,
 		APIKey: s.APIKey.Reveal(), Base: strings.TrimRight(s.APIBase, "/"), APIVersion: s.APIVersion, Organization: s.Organization,
 	}
+	var problem error
+	d.Settings, problem = settingPairs(s.Other)
 	v, model, err := compat.Resolve(d.Model, vendor, d.Base)
+	if err == nil {
+		err = problem
+	}
 	if err == nil {
 		d.Provider, d.Model = v.Name, model
 		b.fill(d, v, "")
-		if lacksKey(d, v) && setting == "" {
+		switch {
+		case lacksKey(d, v) && setting == "":
 			err = b.silently(d, v)
-		} else {
+		case v.Name == gemini.Vertex && kind == "fine_tuning":
+			err = b.mocked(d, gemini.Tuning(b.storeIdentity(bytesOf(b.cfg.GeneralSettings.MaxResponseSizeMB))))
+		default:
 			err = b.bindTo(d, v, "")
 		}
 	}

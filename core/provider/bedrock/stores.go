@@ -161,7 +161,10 @@ func retrieved(_ *provider.Turn, body []byte) ([]vectorstore.Result, bool) {
 // named finds what a piece is of, by the metadata that Bedrock adds
 // (https://docs.aws.amazon.com/bedrock/latest/userguide/kb-test-config.html).
 func named(meta []byte) (file, name []byte) {
-	text := func(key string) string { s, _ := llm.Text(dialect.Get(meta, "x-amz-bedrock-kb-"+key)); return string(s) }
+	text := func(key string) string {
+		s, _ := llm.Text(dialect.Get(meta, "x-amz-bedrock-kb-"+key))
+		return string(s)
+	}
 	or := func(s string) string {
 		if s == "" {
 			return "unknown"

@@ -29,7 +29,7 @@ func Corpora(s Settings) *provider.Translated {
 		}
 		o.path = path + ":retrieveContexts"
 		return o, problem
-	}, provider.Store{Route: storeRoute, Request: corpusQuery, Results: contexts})
+	}, provider.Store{Route: storeRoute, Request: corpusQuery, Results: contexts}.Form())
 }
 
 // storage is a deployment whose model is a store.
@@ -43,8 +43,9 @@ func storeRoute(t *provider.Turn, dst []byte) []byte {
 	return append(dst, t.Site.Own.(*storage).path...)
 }
 
-// stores makes a provider. place says where searches of a deployment go, or what is wrong with the project.
-func stores(s Settings, locate func(*provider.Site) (string, error), place func(*provider.Site, string) (*storage, string), f provider.Store) *provider.Translated {
+// stores makes a provider of what is not called for a model. place says where the calls of a deployment go, or what is wrong
+// with the project.
+func stores(s Settings, locate func(*provider.Site) (string, error), place func(*provider.Site, string) (*storage, string), f *provider.Form) *provider.Translated {
 	return provider.Translate(provider.Translation{
 		Name: Vertex, KeyOptional: true, Locate: locate, MaxResponse: s.MaxResponse, Classify: classify,
 		BaseVars: []string{"VERTEXAI_API_BASE", "VERTEX_API_BASE"},
@@ -70,7 +71,7 @@ func stores(s Settings, locate func(*provider.Site) (string, error), place func(
 			site.Own = o
 			return nil
 		},
-		Forms: map[llm.Operation]*provider.Form{llm.OpResource: f.Form()},
+		Forms: map[llm.Operation]*provider.Form{llm.OpResource: f},
 	})
 }
 
@@ -145,7 +146,7 @@ func DataStores(s Settings) *provider.Translated {
 			return "https://" + location + "-discoveryengine.googleapis.com", nil
 		}
 		return "", site.Problem("vertex_location", "must be global, us or eu for Vertex AI Search")
-	}, searchPlace, provider.Store{Route: storeRoute, Request: searchQuery, Results: found})
+	}, searchPlace, provider.Store{Route: storeRoute, Request: searchQuery, Results: found}.Form())
 }
 
 func searchLocation(site *provider.Site) string {

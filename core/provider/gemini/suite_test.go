@@ -108,7 +108,7 @@ func TestVertex(t *testing.T) {
 	providertest.Run(t, gemini.New(vertex()), d, os.DirFS("testdata/vertex"), o)
 }
 
-// TestStores searches corpora of the RAG Engine, and data stores and apps of Vertex AI Search.
+// TestStores searches corpora of the RAG Engine, and data stores and apps of Vertex AI Search; and tunes models.
 func TestStores(t *testing.T) {
 	t.Parallel()
 	f := func(folder string, p provider.Provider, settings ...llm.Pair) {
@@ -124,6 +124,7 @@ func TestStores(t *testing.T) {
 	}
 	project := llm.Pair{Name: "vertex_project", Value: "p1"}
 	f("corpus", gemini.Corpora(vertex()), project, llm.Pair{Name: "vertex_location", Value: "europe-west4"})
+	f("tuning", gemini.Tuning(vertex()), project, llm.Pair{Name: "vertex_location", Value: "europe-west4"})
 	f("datastore", gemini.DataStores(vertex()), project)
 	f("app", gemini.DataStores(vertex()), project, llm.Pair{Name: "vertex_location", Value: "eu"}, llm.Pair{Name: "vertex_app_id", Value: "my app"},
 		llm.Pair{Name: "vertex_datastores", Value: `["d1","projects/p2/locations/eu/collections/c/dataStores/d2"]`})
@@ -139,7 +140,7 @@ func TestStoreSettings(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	for _, p := range []provider.Provider{gemini.Corpora(vertex()), gemini.DataStores(vertex())} {
+	for _, p := range []provider.Provider{gemini.Corpora(vertex()), gemini.DataStores(vertex()), gemini.Tuning(vertex())} {
 		f(p, "vertex_project is missing")
 		f(p, "must be the id of a Google Cloud project", llm.Pair{Name: "vertex_project", Value: "a/b"})
 		f(p, "vertex_location must be", llm.Pair{Name: "vertex_project", Value: "p"}, llm.Pair{Name: "vertex_location", Value: "x.example/"})

@@ -61,6 +61,7 @@ func providers() []covered {
 		{"bedrock, knowledge bases", []string{"bedrock/testdata/knowledge"}, false},
 		{"vertex_ai, corpora", []string{"gemini/testdata/corpus"}, false},
 		{"vertex_ai, data stores", []string{"gemini/testdata/datastore", "gemini/testdata/app"}, false},
+		{"vertex_ai, tuning", []string{"gemini/testdata/tuning"}, false},
 		{"azure_ai, search", []string{"azure/testdata/search"}, false},
 	}
 }
@@ -192,9 +193,13 @@ func absent() map[string]map[string]string {
 		},
 		"vertex_ai, corpora":     found("https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/rag-api-v1"),
 		"vertex_ai, data stores": found("https://docs.cloud.google.com/generative-ai-app-builder/docs/reference/rest/v1/projects.locations.collections.dataStores.servingConfigs/search"),
-		"azure_ai, search":       found("https://learn.microsoft.com/en-us/rest/api/searchservice/documents/search-post"),
-		"fal_ai":                 {"error: context-window": "models of images have none, https://docs.fal.ai/errors"},
-		"stability":              {"error: context-window": "models of images have none, https://platform.stability.ai/docs/api-reference"},
+		"vertex_ai, tuning": {
+			"error: context-window": "files are looked at later, and a job fails with them, https://docs.cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-use-supervised-tuning",
+			"error: content-policy": "likewise",
+		},
+		"azure_ai, search": found("https://learn.microsoft.com/en-us/rest/api/searchservice/documents/search-post"),
+		"fal_ai":           {"error: context-window": "models of images have none, https://docs.fal.ai/errors"},
+		"stability":        {"error: context-window": "models of images have none, https://platform.stability.ai/docs/api-reference"},
 		"aws_polly": {
 			"error: authentication": "a wrong key is refused with 403, " + polly, "error: timeout": "no error is one, " + polly,
 			"error: unprocessable": "no error is one, " + polly, "error: context-window": "a text that is too long is a bad request, " + polly,

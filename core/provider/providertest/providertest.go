@@ -270,7 +270,8 @@ func (s *script) exchange(t testing.TB) *llm.Exchange {
 	x := new(llm.Exchange)
 	x.Reset()
 	x.Op, x.Start = s.op, time.Now()
-	x.Method, x.Call, x.Tail = s.method, s.name, s.tail
+	path, query, _ := strings.Cut(s.tail, "?")
+	x.Method, x.Call, x.Tail, x.Query = s.method, s.name, path, []byte(query)
 	copy(x.ID[:], "00000000-0000-0000-0000-000000000000") // the same in each run
 	body := s.request
 	if bytes.HasPrefix(body, []byte("--")) {
