@@ -37,7 +37,7 @@ func (b *builder) azureOpenAI(v compat.Vendor, most int64, place azure.Settings)
 }
 
 // foundry is p, which is Azure AI Foundry, with the models beside it that have an API of their own: those for images, and
-// Mistral's for documents (https://ai.azure.com/catalog/models/mistral-document-ai-2512).
+// Mistral's for documents (https://ai.azure.com/catalog/models/mistral-document-ai-2512), and Document Intelligence.
 func (b *builder) foundry(p provider.Provider, most int64) provider.Provider {
 	images := azure.Images(azure.OwnSettings{Identity: b.azureIdentity, MaxResponse: most})
 	pages := mistral.Pages(mistral.Cloud{
@@ -47,7 +47,22 @@ func (b *builder) foundry(p provider.Provider, most int64) provider.Provider {
 			return strings.TrimSuffix(strings.TrimRight(base, "/"), "/models") + "/providers/mistral/azure/ocr", nil
 		},
 	})
-	return apart{apart{p, pages, reads}, images, azure.Paints}
+	documents := azure.Documents(azure.OwnSettings{Identity: b.azureIdentity, MaxResponse: most})
+	return apart{apart{apart{p, pages, reads}, documents, azure.ReadsDocuments}, images, azure.Paints}
+}
+
+// documents takes from the environment what it says of Document Intelligence, which is no resource for models.
+func (b *builder) documents(d *llm.Deployment, keyVar string) {
+	if !azure.ReadsDocuments(d) {
+		return
+	}
+	key, base := azure.DocumentVars()
+	if d.APIKey == "" && keyVar == "" {
+		d.APIKey = b.cfg.Env().Get(key)
+	}
+	if d.Base == "" {
+		d.Base = strings.TrimRight(b.cfg.Env().Get(base), "/")
+	}
 }
 
 // reads reports whether a model of Azure AI Foundry reads documents.

@@ -93,7 +93,7 @@ func TestEveryRoute(t *testing.T) {
 	both(post, "/rerank", `{"model":"r","query":"q","documents":["a"]}`)
 	f(post, "/v2/rerank", `{"model":"r","query":"q","documents":["a"]}`, served, 200, "")
 	both(post, "/ocr", `{"model":"o","document":{"type":"document_url","document_url":"https://x"}}`)
-	f(post, "/v1/ocr", `{"model":"m","document":{}}`, refused, 400, "Documents are read by models of mistral only")
+	f(post, "/v1/ocr", `{"model":"m","document":{}}`, refused, 400, "Documents are read by models of mistral and azure_ai/doc-intelligence only")
 	f(get, "/v1/models", "", here, 200, `"id":"m"`)
 	f(get, "/models/m", "", here, 200, `"id":"m"`)
 	f(post, "/utils/token_counter", chat, here, 200, "total_tokens")

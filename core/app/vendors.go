@@ -48,6 +48,8 @@ func (b *builder) bind(d *llm.Deployment, custom, keyVar string) error {
 	switch v.Name {
 	case azure.Name:
 		d.Model = azure.Model(model)
+	case azure.NameAI:
+		b.documents(d, keyVar)
 	case openAI:
 		d.Model = strings.TrimPrefix(model, responsesWord)
 	}

@@ -219,14 +219,14 @@ func (c *session) readsPages() error {
 		switch d.Provider {
 		case "mistral", "litellm_proxy":
 		case "azure_ai", "vertex_ai":
-			if strings.HasPrefix(strings.ToLower(d.Model), "mistral-") {
+			if strings.HasPrefix(strings.ToLower(d.Model), "mistral-") || strings.HasPrefix(d.Model, "doc-intelligence/") {
 				continue
 			}
 			fallthrough
 		default:
 			return &llm.Error{
 				Op: "listener.readsPages", Kind: llm.KindInvalid, Type: "invalid_request_error", Param: "model",
-				Message: "Documents are read by models of mistral only, and " + string(model) + " is one of " + d.Provider + ".",
+				Message: "Documents are read by models of mistral and azure_ai/doc-intelligence only, and " + string(model) + " is one of " + d.Provider + ".",
 			}
 		}
 	}

@@ -52,6 +52,8 @@ type Call struct {
 	// wait, and else the answer is the one. It does no I/O and keeps nothing of body. It sets Next again if it wants to be
 	// asked about the next answer too.
 	Next func(status int, body []byte, c *Call) (wait time.Duration, again bool, err error)
+	// Seen are the header lines of the answer that Next is asked about. They are borrowed until it returns.
+	Seen Header
 
 	// Local answers in place of a vendor when it is set: a mocked model, or a plugin that is one.
 	Local func(ctx context.Context, a *Answer) error

@@ -24,7 +24,9 @@ func (cl *Client) follow(ctx context.Context, c *llm.Call, a *llm.Answer, lines 
 	var wait time.Duration
 	again := false
 	if err == nil {
+		c.Seen = a.Header
 		wait, again, err = next(a.Status, body, c)
+		c.Seen = nil
 	}
 	if err != nil {
 		_ = a.Body.Close()

@@ -13,7 +13,7 @@ import (
 
 var update = providertest.UpdateFlag()
 
-// TestSuite runs what is not OpenAI's API: images by FLUX.2 and MAI-Image, searches and speech.
+// TestSuite runs what is not OpenAI's API: images by FLUX.2 and MAI-Image, searches, documents and speech.
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	now := func() time.Time { return time.Unix(1741569952, 0) }
@@ -33,6 +33,7 @@ func TestSuite(t *testing.T) {
 	f("mai", images, llm.Deployment{Provider: azure.NameAI, Model: "MAI-Image-2.5", Base: "https://r.services.ai.azure.com", APIVersion: "v1"})
 	speech := azure.Speech(azure.OwnSettings{Now: now})
 	f("search", azure.Indexes(azure.OwnSettings{}), llm.Deployment{Provider: azure.NameAI, Model: "1234", Settings: []llm.Pair{{Name: "azure_search_service_name", Value: "s"}}})
+	f("documents", azure.Documents(azure.OwnSettings{}), llm.Deployment{Provider: azure.NameAI, Model: "doc-intelligence/prebuilt-layout", Base: "https://r.cognitiveservices.azure.com/"})
 	f("speech", speech, llm.Deployment{Provider: azure.Name, Model: "speech/azure-tts", Base: "https://eastus.api.cognitive.microsoft.com"})
 }
 

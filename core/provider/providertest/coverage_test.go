@@ -62,6 +62,7 @@ func providers() []covered {
 		{"vertex_ai, corpora", []string{"gemini/testdata/corpus"}, false},
 		{"vertex_ai, data stores", []string{"gemini/testdata/datastore", "gemini/testdata/app"}, false},
 		{"vertex_ai, tuning", []string{"gemini/testdata/tuning"}, false},
+		{"azure_ai, documents", []string{"azure/testdata/documents"}, false},
 		{"azure_ai, search", []string{"azure/testdata/search"}, false},
 	}
 }
@@ -193,6 +194,10 @@ func absent() map[string]map[string]string {
 		},
 		"vertex_ai, corpora":     found("https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/rag-api-v1"),
 		"vertex_ai, data stores": found("https://docs.cloud.google.com/generative-ai-app-builder/docs/reference/rest/v1/projects.locations.collections.dataStores.servingConfigs/search"),
+		"azure_ai, documents": {
+			"error: context-window": "a document that is too large is a bad request, https://learn.microsoft.com/en-us/azure/ai-services/document-intelligence/service-limits",
+			"error: content-policy": "documents are not filtered, https://learn.microsoft.com/en-us/azure/ai-services/document-intelligence/how-to-guides/resolve-errors",
+		},
 		"vertex_ai, tuning": {
 			"error: context-window": "files are looked at later, and a job fails with them, https://docs.cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-use-supervised-tuning",
 			"error: content-policy": "likewise",
