@@ -168,12 +168,15 @@ func (c *Counts) each(ctx context.Context, script *redis.Script, list []int, arg
 	return cmds, err
 }
 
-// tellParts tells all that is known of the scopes of parts.
+// tellParts tells all that is known of the scopes of parts. What is told from then on is of this data: a settlement that
+// reached Redis between the loss and this would count twice with what others have heard of it.
 func (c *Counts) tellParts(list []int, found []string) error {
 	name := map[int]string{}
+	c.sending.Lock()
 	for i, n := range list {
-		name[n] = found[i]
+		name[n], c.spoken[n] = found[i], found[i]
 	}
+	c.sending.Unlock()
 	var all []*llm.Scope
 	c.mu.Lock()
 	for _, s := range c.known {

@@ -89,6 +89,7 @@ type Counts struct {
 	others  map[string]time.Time              // replicas, this one too, and since when Redis does not name them
 	wake    chan struct{}
 	sending sync.Mutex // one batch at a time, so that settlements come in order
+	spoken  epochs     // the data that settlements are told to; guarded by sending
 
 	ctx  context.Context
 	stop context.CancelFunc

@@ -287,7 +287,16 @@ func (c *Counts) deliver(batch []settlement) error {
 	for _, r := range reports {
 		r.heard()
 	}
+	if slices.ContainsFunc(cmds, unknown) {
+		c.look()
+	}
 	return nil
+}
+
+// unknown reports whether what was told was of no use, as Redis lost what it was told before.
+func unknown(cmd *redis.Cmd) bool {
+	list, err := cmd.Int64Slice()
+	return err == nil && len(list) == 1
 }
 
 // all is all that is known of a scope. The lock is held.
@@ -328,7 +337,7 @@ func (c *Counts) tell(ctx context.Context, batch []settlement) (cmds []*redis.Cm
 		args := []any{
 			t.now / int64(time.Millisecond), t.then / int64(time.Millisecond), t.tokens, t.used, t.place, flag(t.undo), t.counting(),
 			t.number, c.s.Replica, t.money, t.cost, t.gave, flag(t.back),
-			t.places, t.epoch,
+			t.places, t.epoch, c.spoken[part(t.scope)],
 		}
 		args = c.recent(args, t.scope, t.now)
 		if t.account {
@@ -348,6 +357,9 @@ func (c *Counts) tell(ctx context.Context, batch []settlement) (cmds []*redis.Cm
 
 // heard notes that Redis knows what was told, and what all have spent.
 func (r *report) heard() {
+	if unknown(r.cmd) {
+		return
+	}
 	if r.told.Reset != 0 {
 		r.live.Told(r.told.Reset)
 	}
