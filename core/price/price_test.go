@@ -70,6 +70,7 @@ func TestPublishedPrices(t *testing.T) {
 	f("gemini", "gemini-2.5-flash", llm.Usage{Completion: k, Reasoning: k}, standard, 0.25)
 	// https://cloud.google.com/vertex-ai/generative-ai/pricing#embedding-models
 	f("vertex_ai", "multimodalembedding@001", llm.Usage{Characters: 1000, Images: 2, Seconds: 10}, standard, 0.0002+0.0002+0.005)
+	f("bedrock", "amazon.titan-embed-image-v1", llm.Usage{Images: 1}, standard, 0.00006) // https://aws.amazon.com/bedrock/pricing/
 	f("vertex_ai", "multimodalembedding@001", llm.Usage{Images: 1}, price.Call{Took: time.Minute}, 0.0001)
 }
 

@@ -359,3 +359,34 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// A request in Anthropic's dialect always says how long an answer may be, so that Nova's high effort becomes a medium one.
+func TestNovaEffortOfMessages(t *testing.T) {
+	t.Parallel()
+	e, err := newProvider().Bind(&llm.Deployment{ID: "d1", Group: "mine", Provider: bedrock.Name, Model: "amazon.nova-2-lite-v1:0", APIKey: "sk-0123456789abc"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(dialect llm.Dialect, body, want string) {
+		t.Helper()
+		x := new(llm.Exchange)
+		x.Reset()
+		x.Op, x.Dialect = llm.OpChat, dialect
+		if err := x.Body.Parse([]byte(`{"messages":[{"role":"user","content":"x"}],` + body + `}`)); err != nil {
+			t.Fatal(err)
+		}
+		var c llm.Call
+		got := ""
+		if err := e.Encode(x, &c); err != nil {
+			got = err.Error()
+		} else {
+			got = string(bytes.Join(c.Body, nil))
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+	f(llm.DialectMessages, `"max_tokens":9,"reasoning_effort":"high"`, `"maxTokens":9},"additionalModelRequestFields":{"reasoningConfig":{"type":"enabled","maxReasoningEffort":"medium"}}`)
+	f(llm.DialectMessages, `"reasoning_effort":"high"`, `"maxReasoningEffort":"high"`)
+	f(llm.DialectOpenAI, `"max_tokens":9,"reasoning_effort":"high"`, "`max_tokens` cannot be set with the highest effort")
+}

@@ -39,6 +39,9 @@ func embed(t *provider.Turn, dst []byte) ([]byte, error) {
 	case m.family == familyNova:
 		novaEmbed(t, &b, texts[0])
 	default:
+		if g1(m.name) && t.Params.Get("dimensions") != nil && !t.Drop {
+			return nil, t.Refuse("dimensions", "cannot be set for this model, whose vectors have one length: remove it or set drop_params")
+		}
 		titanEmbed(t, &b, texts[0])
 	}
 	for name, v := range t.Params.Rest {
@@ -68,11 +71,14 @@ func cohereEmbed(t *provider.Turn, b *dialect.Builder, texts [][]byte) {
 // pictures, .../model-parameters-titan-embed-mm.html.
 func titanEmbed(t *provider.Turn, b *dialect.Builder, text []byte) {
 	dimensions := t.Params.Get("dimensions")
-	if !strings.Contains(own(t).name, "embed-image") {
+	if g1(own(t).name) {
+		dimensions = nil
+	}
+	if !pictured(t) {
 		b.Key("inputText").Raw(text).Member("dimensions", dimensions)
 		return
 	}
-	if s, ok := llm.Text(text); ok && bytes.HasPrefix(s, []byte("data:image/")) {
+	if s, ok := shown(text); ok {
 		_, data, _ := openai.DataURL(s)
 		b.Key("inputImage").QuoteBytes(data)
 	} else {
@@ -81,6 +87,18 @@ func titanEmbed(t *provider.Turn, b *dialect.Builder, text []byte) {
 	if dimensions != nil {
 		b.Key("embeddingConfig").Open('{').Member("outputEmbeddingLength", dimensions).Close('}')
 	}
+}
+
+// g1 reports whether a model is Titan's first one for texts, whose vectors have one length.
+func g1(name string) bool { return contains(name, "titan-embed-text-v1", "titan-embed-g1") }
+
+// pictured reports whether a model embeds pictures.
+func pictured(t *provider.Turn) bool { return strings.Contains(own(t).name, "embed-image") }
+
+// shown is a text of the input that is a picture.
+func shown(text []byte) (address []byte, ok bool) {
+	address, ok = llm.Text(text)
+	return address, ok && bytes.HasPrefix(address, []byte("data:image/"))
 }
 
 // novaEmbed follows https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html.
@@ -126,6 +144,11 @@ func embedded(t *provider.Turn, body, dst []byte) ([]byte, error) {
 	}
 	if n := t.Header.Get("x-amzn-bedrock-input-token-count"); n != nil {
 		t.Usage.Prompt = dialect.Int(n)
+	}
+	if texts, ok := openai.Inputs(t.Exchange.Body.Get("input")); ok && pictured(t) {
+		if _, ok := shown(texts[0]); ok { // it costs as such, and has no tokens
+			t.Usage.Images = 1
+		}
 	}
 	t.Usage.Total = t.Usage.Prompt
 	return e.End(t.Model(), t.Usage), nil

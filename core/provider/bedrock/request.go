@@ -89,7 +89,9 @@ func (w *writer) thinking() error {
 		return nil
 	}
 	effort, err := w.r.Effort()
-	if effort == "" && own != nil {
+	if effort != "" {
+		own = nil
+	} else if own != nil {
 		effort = effortOf(own)
 	}
 	if err != nil || effort == "" {
@@ -104,11 +106,7 @@ func (w *writer) thinking() error {
 	case familyClaude:
 		w.claudeThinking(budget, effort)
 	case familyNova:
-		if none {
-			w.add("reasoningConfig", []byte(`{"type":"disabled"}`))
-			return nil
-		}
-		w.add("reasoningConfig", []byte(`{"type":"enabled","maxReasoningEffort":"`+level+`"}`))
+		return w.novaThinking(level, own != nil)
 	case familyGPT:
 		if none {
 			return w.r.Bad("reasoning_effort", "must be low, medium or high for this model, which always reasons")
@@ -180,6 +178,12 @@ func (w *writer) inference() error {
 		maximum = strconv.AppendInt(nil, w.budget+defaultMaxTokens, 10)
 	}
 	temperature, topP := w.r.Get("temperature"), w.r.Get("top_p")
+	if names := w.limits(); len(names) > 0 && w.highest() {
+		if !w.r.Drop {
+			return w.r.Bad(names[0], "cannot be set with the highest effort of this model: remove "+strings.Join(names, ", ")+", ask for a medium effort, or set drop_params")
+		}
+		maximum, temperature, topP = nil, nil, nil
+	}
 	if maximum == nil && stop == nil && temperature == nil && topP == nil {
 		return nil
 	}

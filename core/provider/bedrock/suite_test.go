@@ -65,15 +65,20 @@ func frames(text []byte) []byte {
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	for folder, model := range map[string]string{
-		"claude":    "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-		"adaptive":  "global.anthropic.claude-opus-4-6-v1",
-		"other":     "converse/eu-west-1/mistral.mistral-large-2407-v1:0",
-		"nova":      "us.amazon.nova-2-lite-v1:0",
-		"gpt":       "openai.gpt-oss-120b-1:0",
-		"cohere":    "cohere.embed-v4:0",
-		"stability": "stability.stable-image-ultra-v1:1",
-		"inpaint":   "us.stability.stable-image-inpaint-v1:0",
-		"style":     "stability.stable-style-transfer-v1:0",
+		"claude":     "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+		"adaptive":   "global.anthropic.claude-opus-4-6-v1",
+		"other":      "converse/eu-west-1/mistral.mistral-large-2407-v1:0",
+		"nova":       "us.amazon.nova-2-lite-v1:0",
+		"nova1":      "eu.amazon.nova-pro-v1:0",
+		"titan":      "amazon.titan-embed-text-v2:0",
+		"titan1":     "amazon.titan-embed-text-v1",
+		"titanmm":    "amazon.titan-embed-image-v1",
+		"titanimage": "amazon.titan-image-generator-v2:0",
+		"gpt":        "openai.gpt-oss-120b-1:0",
+		"cohere":     "cohere.embed-v4:0",
+		"stability":  "stability.stable-image-ultra-v1:1",
+		"inpaint":    "us.stability.stable-image-inpaint-v1:0",
+		"style":      "stability.stable-style-transfer-v1:0",
 	} {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package bedrock
 import (
 	"github.com/sallyport-ai/sallyport/core/dialect"
 	"github.com/sallyport-ai/sallyport/core/dialect/openai"
+	"github.com/sallyport-ai/sallyport/core/llm"
 )
 
 // thoughts writes what the model thought before. A stream gives thinking in pieces of which the last has the signature,
@@ -82,4 +83,68 @@ func pieceOf(block []byte) (text, signature, data []byte) {
 		return nil, nil, data
 	}
 	return text, signature, nil
+}
+
+// novaThinking writes the effort of Nova 2; the models before do not reason. made says that the effort was made of a budget,
+// which then stays below the high one if the request says what that does not go with.
+func (w *writer) novaThinking(level string, made bool) error {
+	if firstNova(w.s.name) {
+		if level == "none" || w.r.Drop {
+			return nil
+		}
+		return w.r.Bad("reasoning_effort", "cannot be set for this model: remove it or set drop_params")
+	}
+	if level == "none" {
+		w.add("reasoningConfig", []byte(`{"type":"disabled"}`))
+		return nil
+	}
+	// A request in Anthropic's dialect always has max_tokens.
+	if level == "high" && (made || w.t.Exchange.Dialect == llm.DialectMessages) && len(w.limits()) > 0 {
+		level = "medium"
+	}
+	w.add("reasoningConfig", []byte(`{"type":"enabled","maxReasoningEffort":"`+level+`"}`))
+	return nil
+}
+
+// firstNova reports whether a model is one of Nova's first generation
+// (https://docs.aws.amazon.com/nova/latest/userguide/what-is-nova.html).
+func firstNova(name string) bool {
+	return contains(name, "nova-micro", "nova-lite", "nova-pro", "nova-premier")
+}
+
+// limits are the parameters of a request that the high effort does not go with.
+func (w *writer) limits() (names []string) {
+	for _, name := range [...]string{"max_tokens", "max_completion_tokens", "temperature", "top_p"} {
+		if w.r.Get(name) != nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// highest reports whether the model is told to think as much as it can, by the caller's own words too. With that it takes
+// no maxTokens, temperature and topP
+// (https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html).
+func (w *writer) highest() bool {
+	if w.s.family != familyNova {
+		return false
+	}
+	is := func(v []byte) bool {
+		kind, effort := dialect.Get(v, "type"), dialect.Get(v, "maxReasoningEffort")
+		return string(kind) != `"disabled"` && string(effort) == `"high"`
+	}
+	if v := dialect.Get(w.r.Get("additionalModelRequestFields"), "reasoningConfig"); v != nil {
+		return is(v)
+	}
+	for i := range w.extra {
+		if w.extra[i].Name == "reasoningConfig" {
+			return is(w.extra[i].Value)
+		}
+	}
+	for i := range w.r.Params {
+		if w.r.Params[i].Name == "reasoningConfig" {
+			return is(w.r.Params[i].Value)
+		}
+	}
+	return false
 }
