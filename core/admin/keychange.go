@@ -134,7 +134,7 @@ func (a *API) regenerateKey(c *call) (any, error) {
 	if err := p.check(c); err != nil {
 		return nil, err
 	}
-	row, err := a.findKey(c, key)
+	row, err := a.findRotated(c, key)
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +156,19 @@ func (a *API) regenerateKey(c *call) (any, error) {
 		return nil, err
 	}
 	return a.rotateKey(c, row, next, revoke, &p.keyParams)
+}
+
+// findRotated is findKey, also for a secret that a key had before, as long as that is good: after a rotation by the clock it
+// is the only one that the holder knows.
+func (a *API) findRotated(c *call, key string) (*store.Key, error) {
+	switch old, err := a.Store.DeprecatedKeys().Get(c.ctx(), hashOf(key)); {
+	case errors.Is(err, store.ErrNotFound), err == nil && !old.RevokeAt.After(a.Now()):
+		return a.findKey(c, key)
+	case err != nil:
+		return nil, err
+	default:
+		return a.findKey(c, old.ActiveTokenID)
+	}
 }
 
 func (a *API) graceEnd(period string) (time.Time, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -189,8 +190,12 @@ func (p *keyParams) check(c *call) error {
 		return badRequest("rotation_interval", "rotation_interval must be set when auto_rotate is true.")
 	}
 	if p.RotationInterval != nil && *p.RotationInterval != "" {
-		if _, err := store.ParsePeriod(*p.RotationInterval); err != nil {
+		switch period, err := store.ParsePeriod(*p.RotationInterval); {
+		case err != nil:
 			return badRequest("rotation_interval", "rotation_interval: "+err.Error())
+		case period.N == 0:
+			return badRequest("rotation_interval", "rotation_interval: "+strconv.Quote(*p.RotationInterval)+
+				" is no time at all: the key would be rotated again at once. To stop its rotation, set auto_rotate to false.")
 		}
 	}
 	return c.checkMetadata()

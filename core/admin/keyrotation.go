@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/store"
@@ -30,8 +31,12 @@ func (a *API) RotateDue(ctx context.Context) (int, error) {
 	done := 0
 	var failed error
 	for i := range due {
-		if due[i].RotationInterval == "" {
-			continue // no interval: it would be due again at once
+		if period, err := store.ParsePeriod(string(due[i].RotationInterval)); err != nil || period.N == 0 {
+			if due[i].RotationInterval != "" { // from a database that the reference wrote
+				failed = errors.Join(failed, fmt.Errorf("key %s: its rotation_interval %q is no time to wait: set one such as 30d",
+					due[i].Token, due[i].RotationInterval))
+			}
+			continue // it would be due again at once
 		}
 		switch err := a.rotateOne(ctx, &due[i]); {
 		case err == nil:

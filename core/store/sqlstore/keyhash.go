@@ -62,8 +62,9 @@ func (k keys) Rotate(ctx context.Context, token, next string, revokeAt time.Time
 		if _, err := s.exec(ctx, stmt); err != nil {
 			return err
 		}
-		if revokeAt.IsZero() {
-			return nil
+		// A key that has its old hash again has it for good.
+		if _, err := s.DeprecatedKeys().Delete(ctx, row.Token); err != nil || revokeAt.IsZero() {
+			return err
 		}
 		return s.DeprecatedKeys().Create(ctx, &store.DeprecatedKey{Token: token, ActiveTokenID: row.Token, RevokeAt: revokeAt})
 	})

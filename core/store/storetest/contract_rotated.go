@@ -58,6 +58,9 @@ func testRotatedHash(t *testing.T, open Open) {
 
 	got[*store.Key](t)(s.Keys().Rotate(ctx, token(3), token(0), time.Time{}, nil)) // its first again
 	same(t, "back again", origin(0), token(0))
+	if v := got[*store.KeyView](t)(s.Keys().Lookup(ctx, token(0), now().Add(2*time.Hour))); v.Deprecated != nil {
+		t.Errorf("its first hash ends at %v", v.Deprecated)
+	}
 	record(t, s, under(token(0), 1, 1), under(token(2), 2, 2), under(token(3), 3, 4))
 	spent(t, s, 7, store.Ref{Entity: store.EntityKey, ID: token(0)})
 
