@@ -68,7 +68,9 @@ func (b *builder) vertexBatcher(d *llm.Deployment, n *batches, chat *llm.Call) e
 	if emulator != "" { // it asks for no token
 		m.bucket.signer = nil
 	}
-	n.maker = m
+	if n.maker = m; vertexEmbeds(d.Model) {
+		n.maker = vertexEmbeddings{m}
+	}
 	return nil
 }
 
@@ -94,7 +96,11 @@ func (m *vertexBatches) submit(ctx context.Context, b *batches, rows []batchRow,
 		}
 		lines = append(append(lines, body...), '\n')
 	}
-	folder := m.bucket.prefix + vertexFiles + m.model + "/" + name
+	return m.begin(ctx, b, name, m.bucket.prefix+vertexFiles+m.model+"/"+name, lines)
+}
+
+// begin writes the lines of a batch beside its folder, and begins the job.
+func (m *vertexBatches) begin(ctx context.Context, b *batches, name, folder string, lines []byte) (string, error) {
 	if err := m.bucket.put(ctx, folder+".jsonl", lines); err != nil {
 		return "", err
 	}
@@ -225,15 +231,24 @@ func vertexState(text []byte) *batchState {
 // count finds nothing: counts that are not in the job are nowhere else.
 func (m *vertexBatches) count(context.Context, *batches, *batchState) error { return nil }
 
-// results reads the output files of a job, of which there may be several, in any order.
-func (m *vertexBatches) results(ctx context.Context, b *batches, s *batchState, yield func(*batchResult) error) error {
+// folder is where the output files of a job are; "" for one that ended before it had anything to write.
+func (m *vertexBatches) folder(b *batches, s *batchState) (string, error) {
 	uri, _ := llm.Text(dialect.Get(dialect.Get(s.raw, "outputInfo"), "gcsOutputDirectory"))
 	if len(uri) == 0 {
-		return nil // the job ended before it had anything to write
+		return "", nil
 	}
 	folder, ok := m.bucket.within(strings.TrimRight(string(uri), "/") + "/")
 	if !ok {
-		return b.elsewhere(s.id, m.bucket)
+		return "", b.elsewhere(s.id, m.bucket)
+	}
+	return folder, nil
+}
+
+// results reads the output files of a job, of which there may be several, in any order.
+func (m *vertexBatches) results(ctx context.Context, b *batches, s *batchState, yield func(*batchResult) error) error {
+	folder, err := m.folder(b, s)
+	if err != nil || folder == "" {
+		return err
 	}
 	results := func(name string) bool {
 		return strings.HasPrefix(name, "prediction") && !strings.Contains(name, "error")

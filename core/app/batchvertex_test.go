@@ -174,3 +174,49 @@ func TestVertexBatchIDs(t *testing.T) {
 	lines = fmt.Sprintf(`{"custom_id":%q,"body":{"messages":[{"role":"user","content":"hi"}]}}`, strings.Repeat("x", 3000)) + "\n"
 	d.want(d.Post("/v1/batches", beginBatch(member(t, d.uploadBatch(ann, lines, "model=m"), "id")), as(ann)), 400, "at most 64 labels")
 }
+
+// A batch of embeddings at Vertex AI, whose lines have no place for ids.
+func TestVertexEmbeddingBatches(t *testing.T) {
+	t.Parallel()
+	j, b := newVertexJobs(t, "/v1beta1/projects/p1/locations/us-central1"), newBucket(t, "")
+	d, ann := ownBatch(t, `model: vertex_ai/text-embedding-005, api_base: "`+j.URL+`", gcs_bucket_name: batches`, "STORAGE_EMULATOR_HOST="+b.url, "GOOGLE_APPLICATION_CREDENTIALS="+apptest.ServiceAccount(t, j.URL))
+	line := func(id, body string) string {
+		return `{"custom_id":"` + id + `","method":"POST","url":"/v1/embeddings","body":{"model":"any",` + body + "}}\n"
+	}
+	begin := func(lines string) *apptest.Response {
+		return d.Post("/v1/batches", beginEmbeddings(member(t, d.uploadBatch(ann, lines, "model=m"), "id")), as(ann))
+	}
+	began := begin(line("a", `"input":"hi"`) + line("b", `"input":["there \"you\""],"task_type":"RETRIEVAL_QUERY"`) + line("c", `"input":"hi"`) + line("d", `"input":"lost"`) + line("e", `"input":"long"`))
+	d.want(began, 200, `"endpoint":"/v1/embeddings"`)
+	job := j.begun()
+	if got := b.object(job.InputConfig.GcsSource.URIs[0]); job.Model != "publishers/google/models/text-embedding-005" ||
+		got != `{"content":"hi"}`+"\n"+`{"content":"there \"you\"","task_type":"RETRIEVAL_QUERY"}`+"\n"+`{"content":"hi"}`+"\n"+`{"content":"lost"}`+"\n"+`{"content":"long"}`+"\n" {
+		t.Errorf("%+v: %s", job, got)
+	}
+	folder := job.OutputConfig.GcsDestination.OutputURIPrefix + "/prediction-model-1"
+	_, path, _ := strings.Cut(folder, "://batches")
+	vector := func(content, v string) string {
+		return `{"instance":{"content":"` + content + `"},"predictions":[{"embeddings":{"statistics":{"token_count":20,"truncated":false},"values":[` + v + `]}}],"status":""}` + "\n"
+	}
+	b.do("PUT", path+"/000000000000.jsonl", vector(`there \"you\"`, "0.5")+vector("hi", "0.25")+vector("never asked", "9"))
+	b.do("PUT", path+"/000000000001.jsonl", vector("hi", "0.25")+`{"instance":{"content":"long"},"predictions":[],"status":"Bad Request: the text is too long"}`+"\n")
+	end := `SUCCEEDED","outputInfo":{"gcsOutputDirectory":"` + folder + `"}`
+	j.ended.Store(&end)
+	done := d.Get("/v1/batches/"+member(t, began, "id"), as(ann))
+	d.want(done, 200, `"request_counts":{"total":5,"completed":3,"failed":2}`)
+	answers := d.outputs(d.Get("/v1/files/"+member(t, done, "output_file_id")+"/content", as(ann)))
+	for id, v := range map[string]string{"a": "[0.25]", "b": "[0.5]", "c": "[0.25]"} {
+		if len(answers) != 3 || !strings.Contains(answers[id], `"embedding":`+v) || !strings.Contains(answers[id], `"prompt_tokens":20`) {
+			t.Errorf("%s: %v", id, answers)
+		}
+	}
+	failures := d.outputs(d.Get("/v1/files/"+member(t, done, "error_file_id")+"/content", as(ann)))
+	if len(failures) != 2 || !strings.Contains(failures["e"], "too long") || !strings.Contains(failures["d"], "gave no answer") {
+		t.Errorf("%v", failures)
+	}
+	d.spends(ann, 60*0.01/2)
+
+	d.want(begin(line("a", `"input":["x","y"]`)), 400, "has several texts")
+	d.want(begin(line("a", `"input":"x"`)+line("b", `"input":"x","task_type":"CLUSTERING"`)), 400, "another task_type or title")
+	d.want(begin(line("a", `"input":"x","dimensions":3`)), 400, "has dimensions, which batches of embeddings at vertex_ai do not have")
+}
