@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport-ai/sallyport/core/llm"
+	"github.com/sallyport-ai/sallyport/core/store"
 )
 
 // call is one request of the API.
@@ -60,7 +61,7 @@ func (c *call) bodyVia(v any, change func(map[string]any) (map[string]any, error
 			return err
 		}
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
+	if err := store.DecodeExact(raw, v); err != nil {
 		return undecodable(err)
 	}
 	return nil
@@ -91,7 +92,7 @@ func (c *call) bodyFrom(m map[string]any, v any) error {
 	if raw, err = c.exact(raw); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
+	if err := store.DecodeExact(raw, v); err != nil {
 		return undecodable(err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,7 +26,7 @@ func membersOf(t *store.Team) ([]member, error) {
 		return nil, nil
 	}
 	var out []member
-	if err := json.Unmarshal(t.MembersWithRoles, &out); err != nil {
+	if err := store.DecodeExact(t.MembersWithRoles, &out); err != nil {
 		return nil, fmt.Errorf("admin: members_with_roles of team %s: %w", t.TeamID, err)
 	}
 	return out, nil

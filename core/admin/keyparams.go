@@ -74,7 +74,7 @@ func checkModelBudgets(raw json.RawMessage) error {
 			continue
 		}
 		var b modelBudget
-		if json.Unmarshal(entry, &b) != nil {
+		if store.DecodeExact(entry, &b) != nil {
 			return badRequest("model_max_budget", "model_max_budget."+model+" must be an object with budget_limit and time_period.")
 		}
 		if period := b.TimePeriod + b.BudgetDuration; period != "" {

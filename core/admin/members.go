@@ -35,12 +35,12 @@ func oneOrMany(raw json.RawMessage) ([]member, error) {
 		return nil, missing("member")
 	}
 	if raw[0] == '[' {
-		if err := json.Unmarshal(raw, &out); err != nil {
+		if err := store.DecodeExact(raw, &out); err != nil {
 			return nil, undecodable(err)
 		}
 	} else {
 		var one member
-		if err := json.Unmarshal(raw, &one); err != nil {
+		if err := store.DecodeExact(raw, &one); err != nil {
 			return nil, undecodable(err)
 		}
 		out = append(out, one)

@@ -46,7 +46,7 @@ func (a *API) addOrgMember(c *call) (any, error) {
 	if q.Member[0] != '[' {
 		q.Member = slices.Concat(json.RawMessage("["), q.Member, json.RawMessage("]"))
 	}
-	if err := json.Unmarshal(q.Member, &people); err != nil {
+	if err := store.DecodeExact(q.Member, &people); err != nil {
 		return nil, undecodable(err)
 	}
 	for i := range people {

@@ -176,7 +176,7 @@ func wishes(raw json.RawMessage) ([]teamWish, error) {
 		return out, nil
 	}
 	var out []teamWish
-	if err := json.Unmarshal(raw, &out); err != nil {
+	if err := store.DecodeExact(raw, &out); err != nil {
 		return nil, unprocessable{[]detail{{Loc: []any{"body", "teams"}, Msg: "Input should be a list of team ids or of objects with team_id", Type: "list_type"}}}
 	}
 	return out, nil

@@ -100,7 +100,7 @@ func modelBudgets(raw json.RawMessage) map[string]caps {
 		}
 		c := caps{budget: llm.Budget{Limited: true}}
 		if err := json.Unmarshal(v, &c.budget.Max); err != nil {
-			if json.Unmarshal(v, &row) != nil {
+			if store.DecodeExact(v, &row) != nil {
 				out[model] = c
 				continue
 			}
