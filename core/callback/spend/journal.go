@@ -141,7 +141,7 @@ func (j *Journal) start() (err error) {
 		return err
 	}
 	j.mu.Lock()
-	j.room()
+	j.awaitSpare()
 	j.mu.Unlock()
 	return nil
 }
@@ -245,8 +245,9 @@ func (j *Journal) CatchUp() bool {
 	if j.closed || len(j.held) == 0 {
 		return false
 	}
-	j.room()
-	return j.catchUp()
+	held := len(j.held)
+	j.awaitSpare() // whoever makes it catches up
+	return j.catchUp() || len(j.held) < held
 }
 
 func (j *Journal) catchUp() (wrote bool) {
@@ -271,16 +272,13 @@ func (j *Journal) catchUp() (wrote bool) {
 // journal is closed.
 func (j *Journal) turn() error {
 	full := j.now
-	for j.making {
-		j.made.Wait()
-	}
+	j.awaitSpare()
 	if j.closed {
 		return errClosed
 	}
 	if j.now != full {
 		return nil
 	}
-	j.room()
 	if j.spare == nil {
 		return errNoRoom
 	}
@@ -326,13 +324,13 @@ func (j *Journal) prepare() {
 	})
 }
 
-// room sees to it that there is a spare file, or is about to be.
-func (j *Journal) room() {
-	if j.spare != nil || j.making {
-		return
+// awaitSpare waits until there is a spare file, or no room for one. The lock is free meanwhile: records for which the segment
+// has room are written.
+func (j *Journal) awaitSpare() {
+	j.prepare()
+	for j.making {
+		j.made.Wait()
 	}
-	j.tried = time.Now()
-	j.take(j.makeSpare())
 }
 
 func (j *Journal) makeSpare() (*os.File, error) {
@@ -365,9 +363,8 @@ func (j *Journal) Retry() {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !j.closed && time.Since(j.tried) >= retryAfter {
-		j.room()
-		j.catchUp()
+	if time.Since(j.tried) >= retryAfter {
+		j.prepare()
 	}
 }
 
@@ -417,7 +414,12 @@ func (j *Journal) Close() error {
 		j.mu.Unlock()
 		return nil
 	}
-	if j.catchUp(); len(j.held) > 0 {
+	j.catchUp() // the lock may have been free
+	if j.closed {
+		j.mu.Unlock()
+		return nil
+	}
+	if len(j.held) > 0 {
 		j.lost += int64(len(j.held))
 		j.o.Logger.Error("the spend journal found no room for the last records: they are lost", "records", len(j.held), "folder", j.dir)
 	}

@@ -206,7 +206,14 @@ func TestSpareIsMadeMeanwhile(t *testing.T) {
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	j := openJournal(t, dir, Options{Segment: 4096})
+	var block atomic.Bool
+	begun, goOn := make(chan struct{}, 8), make(chan struct{})
+	j := openJournal(t, dir, Options{Segment: 4096, making: func() {
+		if block.Load() {
+			begun <- struct{}{}
+			<-goOn
+		}
+	}})
 	// A folder in the place of the spare file keeps it from being made, as a full disk would.
 	j.mu.Lock()
 	_ = j.spare.Close()
@@ -217,7 +224,7 @@ func TestNoRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.mu.Lock()
-	j.room()
+	j.awaitSpare()
 	j.mu.Unlock()
 	if !j.Full() {
 		t.Fatal("the journal has no spare file and is not full")
@@ -238,14 +245,18 @@ func TestNoRoom(t *testing.T) {
 	j.mu.Lock()
 	j.tried = time.Time{}
 	j.mu.Unlock()
-	j.Retry()
-	if j.Full() {
-		t.Error("the journal has room and is still full")
+	block.Store(true)
+	j.Retry() // nobody waits while the file is made
+	<-begun
+	if _, err := j.Append([]byte("meanwhile")); err != nil || !j.Full() {
+		t.Errorf("a record for which there is room: %v", err)
 	}
-	if _, err := j.Append(make([]byte, 4060)); err != nil {
-		t.Error(err)
+	block.Store(false)
+	goOn <- struct{}{}
+	if _, err := j.Append(make([]byte, 4060)); err != nil || j.Full() {
+		t.Errorf("the journal has room: %v", err)
 	}
-	if got, _ := readAll(t, j, 0); len(got) != 3 || got[1] != string(held) {
+	if got, _ := readAll(t, j, 0); len(got) != 4 || got[1] != "meanwhile" || got[2] != string(held) {
 		t.Errorf("%d records", len(got))
 	}
 	if j.Lost() != 0 {
