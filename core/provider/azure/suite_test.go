@@ -41,3 +41,13 @@ func FuzzImages(f *testing.F) {
 	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: azure.NameAI, Model: "FLUX.2-pro", Base: "https://h", APIKey: "sk-0123456789abc"}
 	providertest.Fuzz(f, azure.Images(azure.OwnSettings{}), d, os.DirFS("testdata/flux"))
 }
+
+func FuzzIndexes(f *testing.F) {
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: azure.NameAI, Model: "1234", Base: "https://h", APIKey: "sk-0123456789abc"}
+	providertest.Fuzz(f, azure.Indexes(azure.OwnSettings{}), d, os.DirFS("testdata/search"))
+}
+
+func FuzzDocuments(f *testing.F) {
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: azure.NameAI, Model: "doc-intelligence/prebuilt-read", Base: "https://h", APIKey: "sk-0123456789abc"}
+	providertest.Fuzz(f, azure.Documents(azure.OwnSettings{}), d, os.DirFS("testdata/documents"))
+}

@@ -145,3 +145,8 @@ func TestStoreAddress(t *testing.T) {
 	f("https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", "", "vpce-1.bedrock-agent-runtime.us-east-1.vpce.amazonaws.com/knowledgebases/a%2Fb%3F/retrieve")
 	f("", "https://h.example/x", "h.example/x/knowledgebases/a%2Fb%3F/retrieve")
 }
+
+func FuzzStores(f *testing.F) {
+	d := &llm.Deployment{ID: "d1", Group: "mine", Provider: bedrock.Name, Model: "KB12345678", APIKey: "sk-0123456789abc"}
+	providertest.Fuzz(f, bedrock.Stores(bedrock.Settings{Account: account}), d, os.DirFS("testdata/knowledge"))
+}

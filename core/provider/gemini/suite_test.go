@@ -184,3 +184,23 @@ func FuzzNative(f *testing.F) {
 		}
 	})
 }
+
+func fuzzed(model string) *llm.Deployment {
+	return &llm.Deployment{ID: "d1", Group: "mine", Provider: gemini.Vertex, Model: model, Settings: []llm.Pair{{Name: "vertex_project", Value: "p1"}}}
+}
+
+func FuzzCorpora(f *testing.F) {
+	providertest.Fuzz(f, gemini.Corpora(vertex()), fuzzed("1234"), os.DirFS("testdata/corpus"))
+}
+
+func FuzzDataStores(f *testing.F) {
+	providertest.Fuzz(f, gemini.DataStores(vertex()), fuzzed("1234"), os.DirFS("testdata/datastore"))
+}
+
+func FuzzTuning(f *testing.F) {
+	providertest.Fuzz(f, gemini.Tuning(vertex()), fuzzed("1234"), os.DirFS("testdata/tuning"))
+}
+
+func FuzzMultimodal(f *testing.F) {
+	providertest.Fuzz(f, gemini.New(vertex()), fuzzed("multimodalembedding@001"), os.DirFS("testdata/multimodal"))
+}

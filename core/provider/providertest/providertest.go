@@ -195,13 +195,24 @@ func operation(t *testing.T, name string) llm.Operation {
 // its method and its path: "resource acreate_file POST /files".
 func (s *script) named(t *testing.T, line string) llm.Operation {
 	t.Helper()
-	words := strings.Fields(line)
+	return operation(t, s.place(line))
+}
+
+// place reads what else the line says, and returns the name of the operation.
+func (s *script) place(line string) string {
 	s.method = http.MethodPost
-	if len(words) == 4 {
-		s.name, s.method, s.tail = words[1], words[2], words[3]
-		line = words[0]
+	words := strings.Fields(line)
+	if len(words) != 4 {
+		return line
 	}
-	return operation(t, line)
+	s.name, s.method, s.tail = words[1], words[2], words[3]
+	return words[0]
+}
+
+// about makes x the request that the line names.
+func (s *script) about(x *llm.Exchange) {
+	path, query, _ := strings.Cut(s.tail, "?")
+	x.Method, x.Call, x.Tail, x.Query = s.method, s.name, path, []byte(query)
 }
 
 // operationNamed is the operation with a name, or OpNone.
@@ -270,8 +281,7 @@ func (s *script) exchange(t testing.TB) *llm.Exchange {
 	x := new(llm.Exchange)
 	x.Reset()
 	x.Op, x.Start = s.op, time.Now()
-	path, query, _ := strings.Cut(s.tail, "?")
-	x.Method, x.Call, x.Tail, x.Query = s.method, s.name, path, []byte(query)
+	s.about(x)
 	copy(x.ID[:], "00000000-0000-0000-0000-000000000000") // the same in each run
 	body := s.request
 	if bytes.HasPrefix(body, []byte("--")) {
