@@ -34,6 +34,8 @@ model_list:
 - {model_name: azure-o3, litellm_params: {model: azure/mine, api_key: k, api_base: "URL"}, model_info: {base_model: azure/o3}}
 - {model_name: llama, litellm_params: {model: groq/llama-guard-3-8b, api_key: k, api_base: "URL"}}
 - {model_name: told, litellm_params: {model: groq/llama-guard-3-8b, api_key: k, api_base: "URL"}, model_info: {supports_reasoning: true}}
+- {model_name: sonnet, litellm_params: {model: bedrock/us.anthropic.claude-3-5-sonnet-20241022-v2:0, api_key: k, api_base: "URL"}}
+- {model_name: flash, litellm_params: {model: vertex_ai/gemini-2.0-flash-001, vertex_project: p, api_key: k, api_base: "URL"}}
 - {model_name: "any/*", litellm_params: {model: "xai/*", api_key: k, api_base: "URL"}}
 `, "URL", upstream.URL))
 	f := func(model, params, refused, want string) {
@@ -64,5 +66,7 @@ model_list:
 	f("azure-o3", `"top_p":0.5`, "top_p", "")
 	f("azure-o3", `"max_tokens":9`, "", `,"max_completion_tokens":9}`)
 	f("llama", `"reasoning_effort":"low"`, "reasoning_effort", "")
+	f("sonnet", `"reasoning_effort":"low"`, "reasoning_effort", "")
+	f("flash", `"reasoning_effort":"low"`, "reasoning_effort", "")
 	f("told", `"reasoning_effort":"low"`, "", `,"reasoning_effort":"low"}`)
 }

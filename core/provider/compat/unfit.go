@@ -22,6 +22,11 @@ func Unfit(vendor, model string, can Ability) []llm.Unfit {
 		return unfitXAI(name, can)
 	case "groq", "perplexity", "cerebras", "openrouter", "mistral", "anthropic", "gemini", "bedrock_mantle":
 		return effortless(can)
+	case "bedrock", "vertex_ai":
+		// Others there have efforts of their own, or none, which their translations know.
+		if strings.Contains(name, "claude") || strings.HasPrefix(name, "gemini") {
+			return effortless(can)
+		}
 	case "together_ai":
 		// https://docs.together.ai/docs/function-calling, https://docs.together.ai/docs/json-mode
 		if yes, known := can("function_calling"); known && !yes {
