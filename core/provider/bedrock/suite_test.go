@@ -69,6 +69,7 @@ func TestSuite(t *testing.T) {
 		"adaptive":   "global.anthropic.claude-opus-4-6-v1",
 		"other":      "converse/eu-west-1/mistral.mistral-large-2407-v1:0",
 		"nova":       "us.amazon.nova-2-lite-v1:0",
+		"llama":      "us.meta.llama4-maverick-17b-instruct-v1:0",
 		"nova1":      "eu.amazon.nova-pro-v1:0",
 		"titan":      "amazon.titan-embed-text-v2:0",
 		"titan1":     "amazon.titan-embed-text-v1",

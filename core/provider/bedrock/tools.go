@@ -177,8 +177,16 @@ func (w *writer) choice(own bool) error {
 	for _, p := range w.extra {
 		thinks = thinks || p.Name == "thinking" && string(dialect.Get(p.Value, "type")) != `"disabled"`
 	}
+	some, named := w.s.chooses()
+	forced := c.Mode == openai.ChoiceNamed && !named || c.Mode == openai.ChoiceRequired && !some
+	if own && forced && !w.r.Drop {
+		return w.r.Bad("tool_choice", "cannot make this model call a tool of the caller's choice: remove it or set drop_params")
+	}
 	switch {
-	case w.jsonTool && thinks:
+	case w.jsonTool && thinks, !some:
+	case !named && (w.jsonTool || c.Mode == openai.ChoiceRequired):
+		w.b.Key("toolChoice").Lit(`{"any":{}}`)
+	case !named:
 	case w.jsonTool && (!own || c.Mode == openai.ChoiceNone):
 		w.b.Key("toolChoice").Open('{').Key("tool").Open('{').Key("name").Quote(jsonTool).Close('}').Close('}')
 	case c.Mode == openai.ChoiceNamed:
@@ -189,6 +197,21 @@ func (w *writer) choice(own bool) error {
 		w.b.Key("toolChoice").Lit(`{"auto":{}}`)
 	}
 	return nil
+}
+
+// chooses says whether a model can be made to call some tool, and one of a name: Claude and Nova can, Mistral's cannot be told
+// which, and others do as they like (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html, and
+// the versions of this page from before Nova). Of models that no version names, nothing is refused.
+func (s *site) chooses() (some, named bool) {
+	switch {
+	case s.family != familyOther:
+		return true, true
+	case contains(s.name, "llama", "cohere", "command-r", "jamba", "ai21"):
+		return false, false
+	case contains(s.name, "mistral", "mixtral", "pixtral", "ministral", "magistral"):
+		return true, false
+	}
+	return true, true
 }
 
 // oneAtATime asks Claude for not more than one call in an answer, for which Converse has no member
