@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -98,16 +100,58 @@ func (c *call) mayAlter(commands bool, before, next *store.Key) error {
 	return nil
 }
 
-// mayOpenPaths refuses to change, in the metadata of a key or a team, which endpoints it may pass requests through to. What
-// the defaults for new ones set is the operator's (check_allowed_passthrough_routes_caller_permission in common_utils.py of
-// the reference).
+// passRoutes are the members of the metadata of a key or a team that say which endpoints it may pass requests through to.
+func passRoutes() []string {
+	return []string{"allowed_passthrough_routes", "denied_passthrough_routes"}
+}
+
+// mayOpenPaths refuses to change passRoutes. What the defaults for new ones set is the operator's, and so is what the
+// operator's plugin sets in a new key (check_passthrough_routes_caller_permission in common_utils.py of the reference, whose
+// plugins set nothing).
 func (c *call) mayOpenPaths(current, next map[string]any) error {
-	const name = "allowed_passthrough_routes"
-	was, is := current[name], next[name]
-	if c.admin() || optsIn(was) && optsIn(is) || reflect.DeepEqual(was, is) || !optsIn(is) && c.a.Policy.sets(name, is) {
+	if c.admin() {
 		return nil
 	}
-	return onlyAdmins(name)
+	for _, name := range passRoutes() {
+		was, is := current[name], next[name]
+		if optsIn(was) && optsIn(is) || reflect.DeepEqual(was, is) || !optsIn(is) && c.a.Policy.sets(name, is) {
+			continue
+		}
+		if set, ok := c.plugin[name]; ok && reflect.DeepEqual(set, is) {
+			continue
+		}
+		return onlyAdmins(name)
+	}
+	return nil
+}
+
+// generatedBy has the operator's plugin decide about a new key, and notes what of passRoutes is its doing.
+func (c *call) generatedBy(hook KeyHook, params map[string]any) (map[string]any, error) {
+	routesOf := func(params map[string]any) map[string]any {
+		found := map[string]any{}
+		meta, _ := params["metadata"].(map[string]any)
+		for _, name := range passRoutes() {
+			if v, ok := meta[name]; ok {
+				found[name] = v
+			}
+			if v, ok := params[name]; ok { // counts before that in the metadata
+				found[name] = v
+			}
+		}
+		return found
+	}
+	before := routesOf(params)
+	out, err := hook(c.r, c.who, params)
+	if err != nil {
+		return nil, err
+	}
+	after := routesOf(out)
+	maps.DeleteFunc(after, func(name string, v any) bool { return reflect.DeepEqual(v, before[name]) })
+	raw, err := json.Marshal(after)
+	if err != nil {
+		return nil, err
+	}
+	return out, json.Unmarshal(raw, &c.plugin) // of the types that the metadata will have
 }
 
 func onlyAdmins(name string) error { return forbidden("Only proxy admins can set `" + name + "`.") }

@@ -64,3 +64,49 @@ func TestAuthorityOverKeys(t *testing.T) {
 	lead.post("/key/generate", `{"max_budget":8}`).refused(400, "bad_request_error", "cannot exceed the caller's own max_budget (7)")
 	lead.post("/key/update", `{"key":"sk-team-12345","max_budget":8}`).refused(400, "bad_request_error", "cannot exceed")
 }
+
+// TestDeniedPaths shows that administrators alone say which endpoints a key may not pass requests through to, or may again.
+func TestDeniedPaths(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, admin.Policy{})
+	m := d.master()
+	m.post("/user/new", `{"user_id":"u","auto_create_key":false}`).ok()
+	m.post("/key/generate", `{"key":"sk-own-123456","user_id":"u","denied_passthrough_routes":["/a"]}`).ok().want("denied_passthrough_routes", []string{"/a"})
+	if r := m.post("/key/generate", `{"denied_passthrough_routes":"/a"}`); r.status != 422 {
+		t.Errorf("a text for a list: %d %s", r.status, r.raw)
+	}
+	u := d.user("u")
+	const only = "Only proxy admins can set `denied_passthrough_routes`."
+	u.post("/key/generate", `{"denied_passthrough_routes":["/a"]}`).refused(403, "auth_error", only)
+	u.post("/key/generate", `{"metadata":{"denied_passthrough_routes":["/a"]}}`).refused(403, "auth_error", only)
+	for _, path := range []string{"/key/update", "/key/regenerate"} {
+		u.post(path, `{"key":"sk-own-123456","denied_passthrough_routes":[]}`).refused(403, "auth_error", only)
+		u.post(path, `{"key":"sk-own-123456","metadata":{"denied_passthrough_routes":null}}`).refused(403, "auth_error", only)
+	}
+	u.post("/key/update", `{"key":"sk-own-123456","metadata":{"a":1},"denied_passthrough_routes":["/a"]}`).ok()
+	u.post("/key/update", `{"key":"sk-own-123456","metadata":{}}`).ok()
+	m.get("/key/info?key=sk-own-123456").ok().want("info.metadata.denied_passthrough_routes", []string{"/a"})
+}
+
+// TestPluginOpensPaths shows that the operator's plugin may say which endpoints a new key may pass requests through to,
+// whoever asks for the key, and that who asks may not say it beside the plugin.
+func TestPluginOpensPaths(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, admin.Policy{KeyGenerate: func(_ *http.Request, _ *llm.Principal, params map[string]any) (map[string]any, error) {
+		switch params["key_alias"] {
+		case "top":
+			params["allowed_passthrough_routes"] = []string{"/a"}
+			params["denied_passthrough_routes"] = []any{"/a/b"}
+		case "inside":
+			params["metadata"] = map[string]any{"allowed_passthrough_routes": []any{"/a"}}
+		}
+		return params, nil
+	}})
+	d.master().post("/user/new", `{"user_id":"u","auto_create_key":false}`).ok()
+	u := d.user("u")
+	u.post("/key/generate", `{"key_alias":"top"}`).ok().want("allowed_passthrough_routes", []string{"/a"}, "denied_passthrough_routes", []string{"/a/b"})
+	u.post("/key/generate", `{"key_alias":"inside"}`).ok().want("allowed_passthrough_routes", []string{"/a"})
+	for _, alias := range []string{"none", "inside"} {
+		u.post("/key/generate", `{"key_alias":"`+alias+`","allowed_passthrough_routes":["/b"]}`).refused(403, "auth_error", "Only proxy admins")
+	}
+}

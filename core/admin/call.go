@@ -26,7 +26,8 @@ type call struct {
 	who   *llm.Principal
 	sent  map[string]json.RawMessage // members of the body, for those who must know what was given at all
 
-	update bool // the call changes a row that exists
+	plugin map[string]any // members of the metadata that the operator's plugin set, by name
+	update bool           // the call changes a row that exists
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

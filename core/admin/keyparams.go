@@ -124,7 +124,7 @@ func inMetadata() []string {
 	return []string{
 		"model_rpm_limit", "model_tpm_limit", "rpm_limit_type", "tpm_limit_type", "guardrails", "prompts", "tags",
 		"enforced_params", "temp_budget_increase", "temp_budget_expiry", "allowed_passthrough_routes",
-		"allowed_vector_store_indexes", "logging", "disable_global_guardrails", "team_member_key_duration",
+		"denied_passthrough_routes", "allowed_vector_store_indexes", "logging", "disable_global_guardrails", "team_member_key_duration",
 		"service_account_id", "secret_manager_settings", "team_member_budget_id", "team_member_rpm_limit", "team_member_tpm_limit",
 	}
 }
@@ -212,7 +212,7 @@ func (c *call) checkMetadata() error {
 			return unprocessable{[]detail{{Loc: []any{"body", name}, Msg: "Input should be an object of whole numbers by model", Type: "dict_type"}}}
 		}
 	}
-	for _, name := range []string{"guardrails", "prompts", "tags", "enforced_params", "allowed_passthrough_routes"} {
+	for _, name := range []string{"guardrails", "prompts", "tags", "enforced_params", "allowed_passthrough_routes", "denied_passthrough_routes"} {
 		var list []string
 		if c.given(name) && json.Unmarshal(c.sent[name], &list) != nil {
 			return unprocessable{[]detail{{Loc: []any{"body", name}, Msg: "Input should be a valid list of strings", Type: "list_type"}}}

@@ -84,7 +84,7 @@ func (a *API) newKeyFrom(c *call, service bool) (any, error) {
 		}
 		fillDefaults(m, a.Policy.Defaults)
 		if a.Policy.KeyGenerate != nil {
-			return a.Policy.KeyGenerate(c.r, c.who, m)
+			return c.generatedBy(a.Policy.KeyGenerate, m)
 		}
 		return m, nil
 	})
@@ -303,7 +303,7 @@ func (a *API) generated(c *call, s store.Store, key string, row *store.Key, p *k
 	out["router_settings"] = routerConfig(row.RouterSettings)
 	meta, _ := out["metadata"].(map[string]any)
 	for _, name := range []string{"tags", "guardrails", "enforced_params", "model_rpm_limit", "model_tpm_limit", "prompts",
-		"rpm_limit_type", "tpm_limit_type", "allowed_passthrough_routes", "allowed_vector_store_indexes"} {
+		"rpm_limit_type", "tpm_limit_type", "allowed_passthrough_routes", "denied_passthrough_routes", "allowed_vector_store_indexes"} {
 		out[name] = meta[name]
 	}
 	return out, nil

@@ -77,7 +77,7 @@ func (a *API) newUserView(c *call, s store.Store, u *store.User, key string, row
 	}
 	meta, _ := out["metadata"].(map[string]any)
 	for _, name := range []string{
-		"model_rpm_limit", "model_tpm_limit", "guardrails", "prompts", "tags", "allowed_passthrough_routes", "allowed_vector_store_indexes",
+		"model_rpm_limit", "model_tpm_limit", "guardrails", "prompts", "tags", "allowed_passthrough_routes", "denied_passthrough_routes", "allowed_vector_store_indexes",
 		"rpm_limit_type", "tpm_limit_type",
 	} {
 		out[name] = meta[name]

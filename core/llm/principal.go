@@ -57,6 +57,7 @@ type Principal struct {
 	MemberModels   []string          // model groups the member of a team may use; empty is the team's
 	AllowedRoutes  []string          // paths, or names of groups of paths; empty is all that the role may call
 	PassRoutes     []string          // pass-through paths the key may call; empty is all
+	DeniedRoutes   []string          // pass-through paths the key may not call, nor what is below them
 	CacheControls  []string          // cache controls that requests may set; empty is all
 	EnforcedParams []string          // body fields that requests must have
 	Guardrails     []string          // that look at every request

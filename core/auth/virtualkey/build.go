@@ -28,7 +28,8 @@ func (b *building) principal(ctx context.Context) (*llm.Principal, error) {
 	b.p = &llm.Principal{
 		KeyHash: v.Token, KeyAlias: string(v.KeyAlias), KeyName: string(v.KeyName), UserID: string(v.UserID), TeamID: string(v.TeamID),
 		OrgID: string(v.OrganizationID), Metadata: meta, Aliases: aliases(v), Models: b.expand(v.Models),
-		AllowedRoutes: v.AllowedRoutes, PassRoutes: texts(meta["allowed_passthrough_routes"]), CacheControls: v.AllowedCacheControls,
+		AllowedRoutes: v.AllowedRoutes, PassRoutes: texts(meta["allowed_passthrough_routes"]),
+		DeniedRoutes: texts(meta["denied_passthrough_routes"]), CacheControls: v.AllowedCacheControls,
 		EnforcedParams: texts(meta["enforced_params"]), Guardrails: texts(meta["guardrails"]), Tags: texts(meta["tags"]),
 		Permissions: object(v.Permissions), Routing: llm.ReadRouting(object(v.RouterSettings)), Loaded: b.k.s.Now(),
 		Blocked: v.Blocked != nil && *v.Blocked, ServiceAccount: meta["service_account_id"] != nil,
@@ -71,6 +72,7 @@ func (b *building) relatives() {
 		if len(p.PassRoutes) == 0 {
 			p.PassRoutes = texts(p.TeamMetadata["allowed_passthrough_routes"])
 		}
+		p.DeniedRoutes = append(p.DeniedRoutes, texts(p.TeamMetadata["denied_passthrough_routes"])...)
 		p.Tags = append(p.Tags, texts(p.TeamMetadata["tags"])...)
 		p.Guardrails = append(p.Guardrails, texts(p.TeamMetadata["guardrails"])...)
 		if p.Routing == nil {

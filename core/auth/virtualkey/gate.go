@@ -87,9 +87,8 @@ func (g *Gate) check(x *llm.Exchange, p *llm.Principal) error {
 		return forbidden("Virtual key is not allowed to call this route. Only allowed to call routes: " +
 			pythonList(p.AllowedRoutes) + ". Tried to call route: " + x.Path)
 	}
-	if x.Op == llm.OpPassThrough && !g.passAllowed(x, p) {
-		return forbidden("Virtual key is not allowed to call this route. Only allowed to call pass-through routes: " +
-			pythonList(p.PassRoutes) + ". Tried to call route: " + x.Path)
+	if err := g.passThrough(x, p); err != nil {
+		return err
 	}
 	if len(g.policy.AdminOnlyRoutes) > 0 && p.Role != llm.RoleProxyAdmin && slices.Contains(g.policy.AdminOnlyRoutes, x.Path) {
 		return forbidden("user not allowed to access this route. Route=" + x.Path + " is an admin only route")

@@ -1,6 +1,7 @@
 package virtualkey
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -36,6 +37,53 @@ func (g *Gate) routeAllowed(x *llm.Exchange, list []string) bool {
 		}
 	}
 	return false
+}
+
+// passThrough refuses to pass a request on that the caller may not have passed on: also one that is a conversation.
+func (g *Gate) passThrough(x *llm.Exchange, p *llm.Principal) error {
+	if x.Op != llm.OpPassThrough && (x.Op != llm.OpRealtime || x.Pinned == nil) {
+		return nil
+	}
+	if !g.passAllowed(x, p) {
+		return forbidden("Virtual key is not allowed to call this route. Only allowed to call pass-through routes: " +
+			pythonList(p.PassRoutes) + ". Tried to call route: " + x.Path)
+	}
+	if p.Role == llm.RoleProxyAdmin {
+		return nil
+	}
+	for _, entry := range p.DeniedRoutes {
+		if denies(entry, x.Path) {
+			return forbidden("Virtual key is not allowed to call this route. Matched `" + entry + "` in `denied_passthrough_routes`. " +
+				"Tried to call route: " + x.Path)
+		}
+	}
+	return nil
+}
+
+// denies reports whether a path is the one of an entry or lies below it, or begins as an entry says that ends in a star: as it
+// was sent, and as a server may read it that decodes it, and takes what follows an encoded ? or # for no part of it.
+func denies(entry, path string) bool {
+	head, star := strings.CutSuffix(entry, "*")
+	below := strings.TrimSuffix(head, "/")
+	if !star && below == "" {
+		return entry == "/" // all paths
+	}
+	hit := func(path string) bool {
+		return star && strings.HasPrefix(path, head) || !star && (path == below || strings.HasPrefix(path, below+"/"))
+	}
+	if hit(path) {
+		return true
+	}
+	if !strings.Contains(path, "%") {
+		return false
+	}
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return true // what cannot be read is not let past an entry
+	}
+	short, _, _ := strings.Cut(plain, "?")
+	short, _, _ = strings.Cut(short, "#")
+	return hit(plain) || hit(short)
 }
 
 // passAllowed reports whether a key whose metadata, or else whose team's, lists endpoints to pass requests through to may
