@@ -75,8 +75,8 @@ func (a *API) commands(c *call, row *store.Key) (bool, error) {
 	return c.leadsOrg(string(row.OrganizationID))
 }
 
-// mayAlter refuses a change that lifts what others hold the key to: its budget and that it is blocked, which those who
-// command it may change, and its routes, which only administrators may (_check_budget_admin_authority and
+// mayAlter refuses a change that lifts what others hold the key to: its budget, that it is blocked and its guardrails, which
+// those who command it may change, and its routes, which only administrators may (_check_budget_admin_authority and
 // _check_key_admin_access in the reference). What stays the same may be sent again.
 func (c *call) mayAlter(commands bool, before, next *store.Key) error {
 	if c.admin() {
@@ -93,9 +93,47 @@ func (c *call) mayAlter(commands bool, before, next *store.Key) error {
 	if !commands && value(before.Blocked) && !value(next.Blocked) {
 		return forbidden("Only proxy admins, and admins of the key's team or organization, can unblock a key.")
 	}
+	if name := dropped(before.Metadata, next.Metadata); name != "" && !commands {
+		return forbidden("Only proxy admins, and admins of the key's team or organization, can take the guardrail `" + name + "` from a key.")
+	}
 	safe := len(before.AllowedRoutes) == 0 && slices.Contains([]string{`"llm_api"`, `"read_only"`}, string(c.sent["key_type"]))
 	if !safe && !slices.Equal(before.AllowedRoutes, next.AllowedRoutes) {
 		return forbidden(noRoutes)
+	}
+	return nil
+}
+
+// dropped is a guardrail of a key's list that is not in the next one; empty is none. Who put it there is not known, so one that
+// the holder chose stays as well.
+func dropped(before, next store.JSON) string {
+	was, is := guardrailsIn(before), guardrailsIn(next)
+	for _, name := range was {
+		if !slices.Contains(is, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// guardrailsIn are the guardrails that metadata lists, as a key's principal has them.
+func guardrailsIn(meta store.JSON) []string {
+	var m struct {
+		Guardrails any `json:"guardrails"`
+	}
+	if len(meta) == 0 || store.DecodeExact(meta, &m) != nil {
+		return nil
+	}
+	switch v := m.Guardrails.(type) {
+	case string:
+		return strings.Split(v, ",")
+	case []any:
+		var names []string
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				names = append(names, s)
+			}
+		}
+		return names
 	}
 	return nil
 }

@@ -110,3 +110,32 @@ func TestPluginOpensPaths(t *testing.T) {
 		u.post("/key/generate", `{"key_alias":"`+alias+`","allowed_passthrough_routes":["/b"]}`).refused(403, "auth_error", "Only proxy admins")
 	}
 }
+
+// TestDroppedGuardrail shows that whom a key belongs to may add guardrails to it, and not take one away.
+func TestDroppedGuardrail(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, admin.Policy{})
+	m := d.master()
+	for _, id := range []string{"u", "lead"} {
+		m.post("/user/new", map[string]any{"user_id": id, "auto_create_key": false}).ok()
+	}
+	m.post("/team/new", `{"team_id":"t","members_with_roles":[{"role":"admin","user_id":"lead"},{"role":"user","user_id":"u"}],
+		"team_member_permissions":["/key/update","/key/regenerate","/key/info"]}`).ok()
+	const own, teams = "sk-own-123456", "sk-team-123456"
+	m.post("/key/generate", `{"key":"`+own+`","user_id":"u","guardrails":["pii","words"]}`).ok()
+	m.post("/key/generate", `{"key":"`+teams+`","user_id":"u","team_id":"t","guardrails":["pii"]}`).ok()
+	u := d.user("u")
+	for _, path := range []string{"/key/update", "/key/regenerate"} {
+		for _, set := range []string{`"guardrails":[]`, `"guardrails":null`, `"guardrails":["words"]`, `"guardrails":["PII","words"]`,
+			`"metadata":{"guardrails":["words"]}`, `"metadata":{"guardrails":"words"}`, `"metadata":{"guardrails":null}`} {
+			u.post(path, `{"key":"`+own+`",`+set+`}`).refused(403, "auth_error", "can take the guardrail `pii` from a key")
+		}
+		u.post(path, `{"key":"`+teams+`","guardrails":[]}`).refused(403, "auth_error", "can take the guardrail `pii` from a key")
+	}
+	u.post("/key/update", `{"key":"`+own+`","guardrails":["new","words","pii"],"metadata":{}}`).ok()
+	u.post("/key/update", `{"key":"`+own+`","metadata":{"a":1}}`).ok()
+	m.get("/key/info?key="+own).ok().want("info.metadata.guardrails", []string{"new", "words", "pii"})
+	d.user("lead").post("/key/update", `{"key":"`+teams+`","guardrails":[]}`).ok()
+	m.post("/key/update", `{"key":"`+own+`","guardrails":["words"]}`).ok()
+	u.post("/key/update", `{"key":"`+own+`","guardrails":["words","more"]}`).ok()
+}
