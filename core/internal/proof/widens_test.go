@@ -54,3 +54,27 @@ general_settings:`, 1)
 		}
 	}
 }
+
+// TestAliasesOfTeam shows that a team's alias lets its keys call what it stands for, under either name, and that an alias which
+// the holder of a key makes lets it call nothing that the team's list does not have.
+func TestAliasesOfTeam(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, settings(vendor(t), "", "", ""))
+	post(t, s, "/team/new", object{"team_id": "aliased", "models": []string{"m"}, "model_aliases": object{"fast": "other"}})
+	post(t, s, "/team/new", object{"team_id": "plain", "models": []string{"m"}})
+	f := func(params object, want map[string]bool) {
+		t.Helper()
+		k := key(t, s, params)
+		for model, may := range want {
+			if r := s.Post(chatPath, body(model, ""), "Authorization: Bearer "+k); (r.Status == 200) != may {
+				t.Errorf("%v calls %s: %d %s", params, model, r.Status, r.Body)
+			}
+		}
+	}
+	f(object{"team_id": "aliased"}, map[string]bool{"m": true, "fast": true, "other": true, "f": false})
+	f(object{"team_id": "aliased", "models": []string{"m"}}, map[string]bool{"m": true, "fast": true, "other": true, "f": false})
+	f(object{"team_id": "plain"}, map[string]bool{"m": true, "fast": false, "other": false})
+	f(object{"team_id": "plain", "models": []string{"m"}, "aliases": object{"m": "other"}}, map[string]bool{"m": false, "other": false})
+	f(object{"team_id": "plain", "models": []string{"mine"}, "aliases": object{"mine": "other"}}, map[string]bool{"mine": false, "other": false})
+	f(object{"team_id": "plain", "models": []string{"mine"}, "aliases": object{"mine": "m"}}, map[string]bool{"mine": true, "f": false})
+}
