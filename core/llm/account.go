@@ -111,7 +111,7 @@ func (l *Live) Seen(others, told float64, change, window int64) {
 	l.heard = time.Now().UnixNano()
 	switch {
 	case change > l.seenAt || window != l.seenIn:
-		l.rest, l.told, l.seenAt, l.seenIn = others, max(told, l.told), change, window
+		l.rest, l.told, l.seenAt, l.seenIn = others, told, change, window
 	case change == l.seenAt && others+max(told, l.told) >= l.rest+l.told:
 		// An answer may come after a later one, which was told more of here: that is not in others either.
 		l.rest, l.told = others, max(told, l.told)
