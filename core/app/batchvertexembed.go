@@ -67,7 +67,7 @@ func vertexText(b *batches, r batchRow) ([]byte, error) {
 	if list.Next() {
 		return nil, b.wrong("input", "The request %q of the file has several texts: in batches at vertex_ai each has one.", r.id)
 	}
-	for c := dialect.Object(dialect.Get(r.body, "parameters")); c.Next(); {
+	if c := dialect.Object(dialect.Get(r.body, "parameters")); c.Next() {
 		name := string(c.Key())
 		if name == "outputDimensionality" {
 			name = "dimensions"

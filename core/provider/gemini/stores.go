@@ -81,7 +81,7 @@ func corpusQuery(t *provider.Turn, s *vectorstore.Search, dst []byte) ([]byte, e
 	switch {
 	case s.Filter != nil:
 		return nil, t.Refuse("filters", "must be in the form of Vertex AI, such as {\"vector_distance_threshold\":0.5} or {\"metadata_filter\":\"...\"}")
-	case s.Own != nil && s.Own[0] != '{':
+	case len(s.Own) > 0 && s.Own[0] != '{':
 		return nil, t.Refuse("filters", "must be an object")
 	case s.Least != 0:
 		return nil, t.Refuse("ranking_options", "must not have score_threshold: write filters with vector_similarity_threshold or vector_distance_threshold")
@@ -185,7 +185,7 @@ func searchPlace(site *provider.Site, project string) (*storage, string) {
 // searchQuery writes the request.
 func searchQuery(t *provider.Turn, s *vectorstore.Search, dst []byte) ([]byte, error) {
 	switch {
-	case s.Filter != nil, s.Own != nil && s.Own[0] != '"':
+	case s.Filter != nil, len(s.Own) > 0 && s.Own[0] != '"':
 		return nil, t.Refuse("filters", "must be a filter of Vertex AI Search, which is a string")
 	case s.Ranking != nil, s.Least != 0:
 		return nil, t.Refuse("ranking_options", "must be left out: Vertex AI Search tells no score")

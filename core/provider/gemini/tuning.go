@@ -188,29 +188,38 @@ func listTunings(t *provider.Turn) error {
 	if after == "" {
 		return nil
 	}
-	found, pages := false, 0
-	var look func(int, []byte, *llm.Call) (time.Duration, bool, error)
-	look = func(status int, body []byte, c *llm.Call) (time.Duration, bool, error) {
-		token, _ := llm.Text(dialect.Get(body, "nextPageToken"))
-		if status >= http.StatusMultipleChoices || found {
-			return 0, false, nil
-		}
-		last := ""
-		for jobs := dialect.Array(dialect.Get(body, "tuningJobs")); jobs.Next(); {
-			last = tuningID(jobs.Value())
-			found = found || last == after
-		}
-		switch pages++; {
-		case found && (last != after || len(token) == 0):
-			return 0, false, nil
-		case len(token) == 0, pages > maxTuningPages:
-			return 0, false, t.Refuse("after", "must be the id of a tuning job that is listed")
-		}
-		c.Path, c.Next = []byte(first+"&pageToken="+url.QueryEscape(string(token))), look
-		return 0, true, nil
-	}
-	t.Call.Next = look
+	pages := &tuningPages{turn: t, first: first, after: after}
+	t.Call.Next = pages.look
 	return nil
+}
+
+// tuningPages are asked for until the one that follows a job.
+type tuningPages struct {
+	turn         *provider.Turn
+	first, after string
+	found        bool
+	asked        int
+}
+
+// look is the call's Next.
+func (p *tuningPages) look(status int, body []byte, c *llm.Call) (time.Duration, bool, error) {
+	token, _ := llm.Text(dialect.Get(body, "nextPageToken"))
+	if status >= http.StatusMultipleChoices || p.found {
+		return 0, false, nil
+	}
+	last := ""
+	for jobs := dialect.Array(dialect.Get(body, "tuningJobs")); jobs.Next(); {
+		last = tuningID(jobs.Value())
+		p.found = p.found || last == p.after
+	}
+	switch p.asked++; {
+	case p.found && (last != p.after || len(token) == 0):
+		return 0, false, nil
+	case len(token) == 0, p.asked > maxTuningPages:
+		return 0, false, p.turn.Refuse("after", "must be the id of a tuning job that is listed")
+	}
+	c.Path, c.Next = []byte(p.first+"&pageToken="+url.QueryEscape(string(token))), p.look
+	return 0, true, nil
 }
 
 // tunings reads a page of jobs: those behind the one that the request names, or else all.
