@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sallyport-ai/sallyport/core/apptest"
@@ -13,9 +14,19 @@ func TestRowMasterKey(t *testing.T) {
 	t.Parallel()
 	one := withDatabase(t, "", "PROXY_MASTER_KEY=sk-9")
 	one.want(one.Post("/key/generate", `{}`, as("sk-9")), 200, `"key"`)
+	one.want(one.Post("/key/generate", `{}`, as("sk-1")), 401, "token_not_found_in_db")
+	one.want(one.Post("/key/generate", `{}`, "Authorization:"), 401, "auth_error")
 	two := withDatabase(t, "", "PROXY_MASTER_KEY=sk-9", "LITELLM_MASTER_KEY=sk-1")
 	two.want(two.Post("/key/generate", `{}`, as("sk-1")), 200, `"key"`)
 	two.want(two.Post("/key/generate", `{}`, as("sk-9")), 401, "token_not_found_in_db")
+	three := withDatabase(t, "general_settings: {master_key: sk-3}\n", "PROXY_MASTER_KEY=sk-9", "LITELLM_MASTER_KEY=sk-1")
+	three.want(three.Post("/key/generate", `{}`, as("sk-3")), 200, `"key"`)
+	three.want(three.Post("/key/generate", `{}`, as("sk-1")), 401, "token_not_found_in_db")
+	open := withDatabase(t, "")
+	open.want(open.Post("/key/generate", `{}`, "Authorization:"), 200, `"key"`)
+	if log := open.Log.String(); !strings.Contains(log, "master_key") {
+		t.Errorf("no warning that everybody is an administrator: %s", log)
+	}
 }
 
 func TestRowKeyHeader(t *testing.T) {

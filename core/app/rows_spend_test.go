@@ -1,16 +1,22 @@
 package app_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sallyport-ai/sallyport/core/apptest"
 	"github.com/sallyport-ai/sallyport/core/store/storetest"
+	"github.com/sallyport-ai/sallyport/core/upstream/upstreamtest"
 )
 
 // logs reads GET /spend/logs.
@@ -186,21 +192,76 @@ func TestRowParallelRetry(t *testing.T) {
 	if codes := hasty.together(2, key, `,"mock_delay":1`); codes[200] != 1 || codes[429] != 1 {
 		t.Errorf("without: %v", codes)
 	}
-	short := withDatabase(t, "general_settings: {master_key: sk-1234}\n", "LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES=2", "LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT=1")
-	key = short.key(`{"max_parallel_requests":1}`)
-	began := time.Now()
-	if codes := short.together(2, key, `,"mock_delay":5`); codes[429] != 1 || time.Since(began) < time.Second/10 {
-		t.Errorf("with two tries: %v", codes)
+	// Of the two settings each ends the tries before the call that holds the place does: the vendor never answers it.
+	for _, env := range []string{"LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRIES=1", "LITELLM_GLOBAL_MAX_PARALLEL_REQUEST_RETRY_TIMEOUT=1"} {
+		vendor := upstreamtest.New(t, upstreamtest.Hang())
+		s := desk{t, apptest.Start(t, one(vendor), apptest.Env("DATABASE_URL=sqlite://"+filepath.Join(t.TempDir(), "s.db"), env))}
+		key := s.key(`{"max_parallel_requests":1}`)
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		go func() {
+			if r, err := s.Open(ctx, http.MethodPost, chat, ask(""), as(key)); err == nil {
+				_ = r.Body.Close()
+			}
+		}()
+		eventually(t, func() bool { return len(vendor.Requests()) == 1 })
+		s.want(s.chat(key), 429, "max_parallel_requests")
+		if len(vendor.Requests()) != 1 {
+			t.Errorf("%s: the refused request reached the vendor", env)
+		}
 	}
 }
 
+// The gaps between two looks for budgets to reset lie between the two settings, each at a moment of its own.
+func TestRowResetGaps(t *testing.T) {
+	t.Parallel()
+	d := withDatabase(t, "general_settings: {master_key: sk-1234, proxy_budget_rescheduler_min_time: 1, proxy_budget_rescheduler_max_time: 2}\n", "LITELLM_LOG=DEBUG", "JSON_LOGS=true")
+	looks := func() (at []time.Time) {
+		for line := range strings.Lines(d.Log.String()) {
+			var l struct {
+				Message   string
+				Timestamp time.Time
+			}
+			if json.Unmarshal([]byte(line), &l) == nil && l.Message == "looking for budgets to reset" {
+				at = append(at, l.Timestamp)
+			}
+		}
+		return at
+	}
+	eventually(t, func() bool { return len(looks()) > 7 })
+	at := looks()
+	most := time.Duration(0)
+	for i, a := range at[1:] {
+		gap := a.Sub(at[i])
+		most = max(most, gap)
+		if gap < 995*time.Millisecond {
+			t.Errorf("two looks %v apart", gap)
+		}
+	}
+	if most < 1100*time.Millisecond {
+		t.Errorf("no two looks are more than %v apart: proxy_budget_rescheduler_max_time does not count", most)
+	}
+}
+
+// A key whose row is taken out of the database by somebody else is trusted until its time is over, and no longer.
 func TestRowCacheTTL(t *testing.T) {
 	t.Parallel()
-	d := withDatabase(t, "general_settings: {master_key: sk-1234, user_api_key_cache_ttl: 2}\n")
-	key := d.key(`{}`)
-	d.want(d.chat(key), 200, "hello")
-	d.want(d.Post("/key/delete", `{"keys":["`+key+`"]}`), 200, "deleted")
-	eventually(t, func() bool { return d.chat(key).Status == 401 })
+	db := storetest.Postgres(t)
+	brief := withDatabase(t, "general_settings: {master_key: sk-1234, user_api_key_cache_ttl: 2}\n", "DATABASE_URL="+db)
+	long := withDatabase(t, "general_settings: {master_key: sk-1234, user_api_key_cache_ttl: 3600}\n", "DATABASE_URL="+db)
+	key := brief.key(`{}`)
+	brief.want(brief.chat(key), 200, "hello")
+	eventually(t, func() bool { return long.chat(key).Status == 200 })
+	conn, err := pgx.Connect(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	if tag, err := conn.Exec(t.Context(), `DELETE FROM "LiteLLM_VerificationToken"`); err != nil || tag.RowsAffected() == 0 {
+		t.Fatal(tag, err)
+	}
+	eventually(t, func() bool { return brief.chat(key).Status == 401 })
+	long.want(long.chat(key), 200, "hello")
 }
 
 // While the database cannot be reached, model calls are let through or not, as the operator says; management fails.
@@ -209,7 +270,7 @@ func TestRowDatabaseAway(t *testing.T) {
 	f := func(allow string, status int) {
 		t.Helper()
 		db := storetest.StartPostgres(t)
-		d := withDatabase(t, "general_settings: {master_key: sk-1234, allow_requests_on_db_unavailable: "+allow+"}\n", "DATABASE_URL="+db.Database(t))
+		d := withDatabase(t, "general_settings: {master_key: sk-1234, proxy_batch_write_at: 1, allow_requests_on_db_unavailable: "+allow+"}\n", "DATABASE_URL="+db.Database(t))
 		d.want(d.Get("/health/readiness"), 200, `"db":"connected"`)
 		db.Stop()
 		d.want(d.chat("sk-nobody-knows"), status, "")
@@ -217,6 +278,13 @@ func TestRowDatabaseAway(t *testing.T) {
 		if r := d.Get("/key/list"); r.Status != 503 {
 			t.Errorf("management: %d %s", r.Status, r.Body)
 		}
+		// What was let through was recorded meanwhile.
+		db.Start()
+		calls := map[string]int{"true": 2, "false": 1}[allow]
+		eventually(t, func() bool {
+			r := d.Get("/spend/logs")
+			return r.Status == 200 && strings.Count(r.Body, `"request_id"`) == calls
+		})
 	}
 	f("true", 200)
 	f("false", 503)
