@@ -26,9 +26,10 @@ const (
 // conn is a caller's connection. It knows the exchange under way, so that a caller who leaves ends it.
 type conn struct {
 	*net.TCPConn
-	quick  net.Conn // reads and writes the same connection
-	remote string   // address without port
-	id     uint64   // number in the watcher
+	quick  rawio.Conn   // reads and writes the same connection
+	early  *rawio.Block // what was read with the first byte of a request, or nil
+	remote string       // address without port
+	id     uint64       // number in the watcher
 	w      *watcher
 
 	mu   sync.Mutex
@@ -76,15 +77,35 @@ func (c *conn) leave() {
 	c.mu.Unlock()
 }
 
-// Read bounds how long the caller may stay silent.
+// Read bounds how long the caller may stay silent. For the first byte of the next request, which fasthttp asks for alone so
+// that it need not keep a buffer meanwhile, it reads more, and keeps that for the Read that follows.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.early != nil {
+		return c.readEarly(p), nil
+	}
 	if now := c.w.clock.Load(); now-c.readSet > deadlineSlack {
 		c.readSet = now
 		if err := c.SetReadDeadline(time.Now().Add(readWait)); err != nil {
 			return 0, err
 		}
 	}
-	return c.quick.Read(p)
+	if len(p) != 1 {
+		return c.quick.Read(p)
+	}
+	var err error
+	if c.early, err = c.quick.Late(); err != nil {
+		return 0, err
+	}
+	return c.readEarly(p), nil
+}
+
+func (c *conn) readEarly(p []byte) int {
+	n := copy(p, c.early.Bytes)
+	if c.early.Bytes = c.early.Bytes[n:]; len(c.early.Bytes) == 0 {
+		c.early.Release()
+		c.early = nil
+	}
+	return n
 }
 
 // Write bounds how long the caller may refuse to take what it asked for.

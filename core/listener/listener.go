@@ -110,6 +110,7 @@ func New(set Settings) (*Server, error) {
 		ErrorHandler:          s.refuse,
 		HeaderReceived:        s.limits,
 		ReadBufferSize:        maxHeader,
+		ReduceMemoryUsage:     true, // streams and idle connections keep no buffers; see conn.Read for what else that takes
 		MaxRequestBodySize:    DefaultMaxRequest,
 		NoDefaultServerHeader: true,
 		NoDefaultContentType:  true,

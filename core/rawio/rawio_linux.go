@@ -17,6 +17,8 @@ type conn struct {
 	*net.TCPConn
 	fd      syscall.RawConn
 	in, out direction
+	late    func(fd uintptr) bool // as in.try, with a block
+	block   *Block                // of the Late under way
 }
 
 type direction struct {
@@ -27,13 +29,13 @@ type direction struct {
 	errno syscall.Errno
 }
 
-func wrap(tc *net.TCPConn) net.Conn {
+func wrap(tc *net.TCPConn) Conn {
 	fd, err := tc.SyscallConn()
 	if err != nil {
-		return tc
+		return plain{tc}
 	}
 	c := &conn{TCPConn: tc, fd: fd}
-	c.in.try, c.out.try = c.in.read, c.out.write
+	c.in.try, c.out.try, c.late = c.in.read, c.out.write, c.readLate
 	return c
 }
 
@@ -43,20 +45,60 @@ func (c *conn) Read(p []byte) (int, error) {
 	if len(p) == 0 || !d.busy.CompareAndSwap(false, true) {
 		return c.TCPConn.Read(p)
 	}
-	d.p, d.n, d.errno = p[:min(len(p), most)], 0, 0
-	err := c.fd.Read(d.try)
-	n, errno := d.n, d.errno
-	d.p = nil
+	d.p = p[:min(len(p), most)]
+	n, err := c.once(d.try)
 	d.busy.Store(false)
+	return n, err
+}
+
+// Late implements Conn.
+func (c *conn) Late() (*Block, error) {
+	d := &c.in
+	if !d.busy.CompareAndSwap(false, true) {
+		return readBlock(c.TCPConn)
+	}
+	n, err := c.once(c.late)
+	b := c.block
+	c.block = nil
+	d.busy.Store(false)
+	if err == nil {
+		b.Bytes = b.room[:n]
+		return b, nil
+	}
+	if b != nil {
+		b.Release()
+	}
+	return nil, err
+}
+
+// readLate reads into a block, which it keeps only if it need not wait.
+func (c *conn) readLate(fd uintptr) bool {
+	c.block = blocks.Get().(*Block)
+	c.in.p = c.block.room[:]
+	if c.in.read(fd) {
+		return true
+	}
+	c.in.p = nil
+	c.block.Release()
+	c.block = nil
+	return false
+}
+
+// once reads with try, which the direction is taken for.
+func (c *conn) once(try func(fd uintptr) bool) (int, error) {
+	d := &c.in
+	d.n, d.errno = 0, 0
+	err := c.fd.Read(try)
+	d.p = nil
 	switch {
 	case err != nil:
 		return 0, err
-	case errno != 0:
-		return 0, c.failed("read", errno)
-	case n == 0:
+	case d.errno != 0:
+		return 0, c.failed("read", d.errno)
+	case d.n == 0:
 		return 0, io.EOF
 	}
-	return n, nil
+	return d.n, nil
 }
 
 // Write implements net.Conn.

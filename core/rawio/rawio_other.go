@@ -4,4 +4,4 @@ package rawio
 
 import "net"
 
-func wrap(c *net.TCPConn) net.Conn { return c }
+func wrap(c *net.TCPConn) Conn { return plain{c} }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -43,6 +44,46 @@ func TestContract(t *testing.T) {
 	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 		a, b := pair(t)
 		return rawio.New(a), rawio.New(b), func() { a.Close(); b.Close() }, nil
+	})
+}
+
+// late reads with Late alone.
+type late struct {
+	rawio.Conn
+	mu    sync.Mutex
+	block *rawio.Block
+}
+
+func (c *late) Read(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	c.mu.Lock()
+	b := c.block
+	c.block = nil
+	c.mu.Unlock()
+	if b == nil {
+		if b, err = c.Late(); err != nil {
+			return 0, err
+		}
+	}
+	n = copy(p, b.Bytes)
+	if b.Bytes = b.Bytes[n:]; len(b.Bytes) == 0 {
+		b.Release()
+		return n, nil
+	}
+	c.mu.Lock()
+	c.block = b
+	c.mu.Unlock()
+	return n, nil
+}
+
+// TestLate is the same suite for Late.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		a, b := pair(t)
+		return &late{Conn: rawio.New(a)}, &late{Conn: rawio.New(b)}, func() { a.Close(); b.Close() }, nil
 	})
 }
 
@@ -88,6 +129,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	f("end", is(io.EOF), func(c net.Conn, _, peer *net.TCPConn) error { peer.Close(); return read(c) })
+	f("end, late", is(io.EOF), func(c net.Conn, _, peer *net.TCPConn) error { peer.Close(); return read(&late{Conn: c.(rawio.Conn)}) })
 	f("closed here", is(net.ErrClosed), func(c net.Conn, _, _ *net.TCPConn) error { c.Close(); return read(c) })
 	f("written after closing", is(net.ErrClosed), func(c net.Conn, _, _ *net.TCPConn) error { c.Close(); return flood(c) })
 	f("read too late", is(os.ErrDeadlineExceeded), func(c net.Conn, _, _ *net.TCPConn) error {
@@ -128,13 +170,16 @@ func TestPartialWrite(t *testing.T) {
 	t.Parallel()
 	a, b := pair(t)
 	c := rawio.New(a)
-	_ = c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+	go func() {
+		_, _ = b.Read(make([]byte, 1)) // some of it is written
+		_ = c.SetWriteDeadline(time.Unix(1, 0))
+	}()
 	n, err := c.Write(make([]byte, 64<<20))
 	if n == 0 || n >= 64<<20 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("wrote %d: %v", n, err)
 	}
 	a.Close()
-	if got, err := io.Copy(io.Discard, b); got != int64(n) || err != nil {
+	if got, err := io.Copy(io.Discard, b); got+1 != int64(n) || err != nil {
 		t.Errorf("the peer got %d of %d: %v", got, n, err)
 	}
 }
@@ -153,6 +198,19 @@ func TestNoAllocations(t *testing.T) {
 	})
 	if n > 0 {
 		t.Errorf("%v allocations a round trip", n)
+	}
+	n = testing.AllocsPerRun(200, func() {
+		if _, err := peer.Write(p); err != nil {
+			t.Fatal(err)
+		}
+		block, err := c.Late()
+		if err != nil || len(block.Bytes) != len(p) {
+			t.Fatalf("%v, %v", block, err)
+		}
+		block.Release()
+	})
+	if n > 0.5 { // a garbage collection empties the pool
+		t.Errorf("%v allocations when it reads late", n)
 	}
 }
 
@@ -175,5 +233,6 @@ func BenchmarkEcho(b *testing.B) {
 		})
 	}
 	f("net", func(c *net.TCPConn) net.Conn { return c })
-	f("rawio", rawio.New)
+	f("rawio", func(c *net.TCPConn) net.Conn { return rawio.New(c) })
+	f("late", func(c *net.TCPConn) net.Conn { return &late{Conn: rawio.New(c)} })
 }

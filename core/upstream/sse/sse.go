@@ -19,7 +19,8 @@ type Event struct {
 }
 
 const (
-	firstBuffer  = 8 << 10
+	firstBuffer  = 4 << 10
+	burstBuffer  = 8 << 10  // the next size, for a source that fills the first at once
 	keepBuffer   = 64 << 10 // a buffer that grew beyond this is not kept for the next stream
 	keepName     = 1 << 10
 	defaultLimit = 16 << 20
@@ -332,10 +333,13 @@ func (r *Reader) room() error {
 	if r.src == nil {
 		return io.EOF
 	}
+	burst := r.end == len(r.buf) && len(r.buf) < burstBuffer
 	if r.base == r.end {
 		r.shift(r.buf)
 	}
 	switch free := len(r.buf) - r.end; {
+	case burst:
+		r.shift(make([]byte, max(firstBuffer, 2*len(r.buf))))
 	case free > len(r.buf)/4, free > 0 && r.base == 0:
 	case r.base > 0 && r.end-r.base <= len(r.buf)/2:
 		r.shift(r.buf)
